@@ -57,11 +57,10 @@ def build(gguf: Path, output_root: Path) -> Path:
 def _convert(gguf: Path, folder: Path) -> None:
     """Write model, tokenizer and chat template of a GGUF file into an existing folder."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("TQDM_DISABLE", "1")
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-    from transformers.utils import logging
 
-    logging.disable_progress_bar()
     source = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
     tokenizer = AutoTokenizer.from_pretrained(**source)
     if not tokenizer.chat_template:
