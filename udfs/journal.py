@@ -1,0 +1,154 @@
+"""The response journal: answers that were paid for, kept beside a staging table until the chunk is committed.
+
+Layout: `<journal>/<fingerprint>/<buckets>/b<bucket>-<writer>-<seq>.rows-N.prompt-P.output-O.parquet`.
+
+* A segment is a whole Parquet file that appears by a rename (or, in an object store, when its upload is complete), so a
+  killed writer leaves nothing torn behind; a torn file (power loss) or a foreign one is skipped with a warning.
+* A task reads only its own bucket's segments, before it asks the engine anything.
+* The counts stand in the names: the driver shows live progress by listing them, without opening a file.
+"""
+
+import logging
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+logger = logging.getLogger(__name__)
+
+UNFINISHED_PREFIX = ".unfinished-"
+_SEGMENT_NAME = re.compile(
+    r"b(?P<bucket>\d+)-(?P<writer>[0-9a-f]+)-(?P<seq>\d+)\.rows-(?P<rows>\d+)\.prompt-(?P<prompt>\d+)\.output-(?P<output>\d+)\.parquet"
+)
+
+
+class Place(NamedTuple):
+    """A folder in a file system: what a journal URI means to pyarrow."""
+
+    filesystem: pafs.FileSystem
+    path: str
+
+    def joined(self, *parts: str) -> "Place":
+        """Return a place below this one."""
+        return Place(self.filesystem, "/".join((self.path.rstrip("/"), *parts)))
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a journal holds: answered requests and their tokens."""
+
+    rows: int
+    prompt_tokens: int
+    output_tokens: int
+
+
+def place(uri: str) -> Place:
+    """Return file system and path of a local path or a URI (`file:`, `s3:`, `s3a:`, `gs:`, `hdfs:`, ...).
+
+    Local paths may hold spaces, percent signs and anything else a file name may. Raises pyarrow.ArrowInvalid for a URI
+    whose scheme pyarrow does not know.
+    """
+    scheme, separator, rest = uri.partition(":")
+    if not separator or "/" in scheme or (not rest.startswith("/") and scheme != "file"):
+        return Place(pafs.LocalFileSystem(), os.path.abspath(uri))
+    if scheme == "file":
+        return Place(pafs.LocalFileSystem(), "/" + unquote(rest).lstrip("/"))
+    filesystem, path = pafs.FileSystem.from_uri(f"s3:{rest}" if scheme in ("s3a", "s3n") else uri)
+    return Place(filesystem, path)
+
+
+def bucket_folder(uri: str, fingerprint: str, buckets: int) -> Place:
+    """Return the folder that holds the segments of one fingerprint cut into `buckets` buckets."""
+    return place(uri).joined(fingerprint, str(buckets))
+
+
+class Writer:
+    """Writes one task's segments. Each writer has names of its own, so that two attempts of a task never meet."""
+
+    def __init__(self, folder: Place, bucket: int) -> None:
+        """Make a writer for one bucket; nothing is created before the first segment."""
+        self._folder = folder
+        self._stem = f"b{bucket}-{uuid.uuid4().hex[:16]}"
+        self._seq = 0
+
+    def write(self, answers: pa.Table) -> str:
+        """Write a table with at least `prompt_tokens` and `output_tokens` (bigint) as one segment; return its name.
+
+        Raises OSError where the store refuses (a full disk); the same rows can then be offered again.
+        """
+        filesystem, path = self._folder
+        prompt, output = (_total(answers, column) for column in ("prompt_tokens", "output_tokens"))
+        name = f"{self._stem}-{self._seq}.rows-{answers.num_rows}.prompt-{prompt}.output-{output}.parquet"
+        filesystem.create_dir(path, recursive=True)
+        if isinstance(filesystem, pafs.LocalFileSystem):
+            unfinished = f"{path}/{UNFINISHED_PREFIX}{name}"
+            try:
+                pq.write_table(answers, unfinished, filesystem=filesystem, compression="zstd")
+                os.rename(unfinished, f"{path}/{name}")
+            except BaseException:
+                _remove_quietly(unfinished)
+                raise
+        else:
+            # An object store shows an object only when its upload is complete, and renames by copying.
+            pq.write_table(answers, f"{path}/{name}", filesystem=filesystem, compression="zstd")
+        self._seq += 1
+        return name
+
+
+def read(folder: Place, bucket: int, schema: pa.Schema) -> Iterator[pa.Table]:
+    """Yield the readable segments of one bucket as tables of this schema.
+
+    A segment that cannot be read or has other columns is skipped with a warning: its rows are asked again.
+    """
+    for info in _files(folder):
+        match = _SEGMENT_NAME.fullmatch(info.base_name)
+        if match is None or int(match["bucket"]) != bucket:
+            continue
+        try:
+            table = pq.read_table(info.path, filesystem=folder.filesystem, partitioning=None)
+            yield table.select(schema.names).cast(schema)
+        except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+            logger.warning("journal segment %s skipped: %s", info.base_name, error)
+
+
+def progress(uri: str) -> Progress:
+    """Return what the whole journal holds, over all fingerprints and buckets, from the segments' names alone."""
+    rows = prompt = output = 0
+    for info in _files(place(uri), recursive=True):
+        match = _SEGMENT_NAME.fullmatch(info.base_name)
+        if match is not None:
+            rows += int(match["rows"])
+            prompt += int(match["prompt"])
+            output += int(match["output"])
+    return Progress(rows, prompt, output)
+
+
+def remove(uri: str) -> None:
+    """Remove the journal, segments and all; a journal that is not there is no error."""
+    filesystem, path = place(uri)
+    if filesystem.get_file_info(path).type == pafs.FileType.Directory:
+        filesystem.delete_dir(path)
+
+
+def _files(folder: Place, recursive: bool = False) -> list[pafs.FileInfo]:
+    selector = pafs.FileSelector(folder.path, allow_not_found=True, recursive=recursive)
+    return [info for info in folder.filesystem.get_file_info(selector) if info.type == pafs.FileType.File]
+
+
+def _total(answers: pa.Table, column: str) -> int:
+    return sum(value for value in answers.column(column).to_pylist() if value is not None)
+
+
+def _remove_quietly(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        # The write itself failed, or the folder is gone: its own error says so.
+        pass
