@@ -1,0 +1,586 @@
+"""One model server per GPU (or CPU host), started on first use, shared by all that its application runs there.
+
+`connect(spec)` returns a running engine: any OpenAI-compatible endpoint when the spec names one, else a vLLM server on
+a Unix socket that the first caller starts under a file lock and later tasks, Python workers and stages find again.
+
+A server belongs to one owner (the executor's JVM, or this process outside Spark), one set of devices and one spec: all
+three name its runtime folder, so that two applications, two executors on a host or two models never share one. It is
+watched by `udfs.engine_watch` and ends with its owner. docs/engine.md tells the whole life.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import http.client
+import json
+import logging
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from udfs.engine_watch import SERVER_FILE, end_group, process_start, write_whole
+from udfs.tokens import chat_template, model_folder
+
+logger = logging.getLogger(__name__)
+
+# sockaddr_un.sun_path is 108 bytes, one of them the closing NUL (unix(7)).
+MAX_SOCKET_PATH_BYTES = 107
+POLL_S = 0.2
+PROBE_TIMEOUT_S = 10.0
+# A server that lives but answers no health check for so long is taken for hung and replaced. CPU hosts answer slowly.
+HEALTH_PATIENCE_S = 120.0
+ENDPOINT_TRIES = 3
+ENDPOINT_TIMEOUT_S = 30.0
+# A restart waits 1, 2, 4, ... s for each start within the last ten minutes, the first one excepted.
+BACKOFF_MAX_S = 60.0
+BACKOFF_WINDOW_S = 600.0
+LOG_LINES = 40
+# vLLM's own choice for the CPU's KV cache depends on the machine's whole memory, which Spark and pylint share.
+CPU_KV_CACHE_GIB = 4
+
+# Spark sets OMP_NUM_THREADS to a task's cpus, which would cripple a CPU engine; VLLM_PORT is a URI where a Kubernetes
+# service is called vllm; the others would change what the server is or let it outlive its engine.
+_DROPPED_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "PYTHON_WORKER_FACTORY_PORT",
+    "PYTHON_WORKER_FACTORY_SECRET",
+    "PROMETHEUS_MULTIPROC_DIR",
+    "VLLM_PORT",
+    "VLLM_HOST_IP",
+    "VLLM_API_KEY",
+    "VLLM_KEEP_ALIVE_ON_ENGINE_DEATH",
+)
+READY_FILE = "ready.json"
+FAILED_FILE = "failed.json"
+STARTS_FILE = "starts.json"
+LOG_FILE = "log"
+SOCKET_FILE = "s"
+
+
+class EngineError(RuntimeError):
+    """The engine cannot be reached or started. The first line says why; a server's last log lines may follow."""
+
+
+@dataclass(frozen=True)
+class EngineSpec:
+    """What answers requests.
+
+    `model` is a model folder or hub name (with its `revision`), or the model's name at `endpoint`. `endpoint` is the
+    base URL of an OpenAI-compatible server (`https://host/v1`); it is used as it is and nothing is started.
+    `api_key_variable` names the environment variable that holds its key; `tokenizer` is a folder or hub name with its
+    tokenizer, if at hand. `max_model_len` is the context in tokens, 0 the model's own. `args` are further server arguments and `command`
+    replaces `python -m vllm.entrypoints.openai.api_server`.
+    """
+
+    model: str
+    revision: str = ""
+    endpoint: str = ""
+    api_key_variable: str = ""
+    tokenizer: str = ""
+    max_model_len: int = 0
+    tensor_parallel: int = 1
+    args: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    start_timeout_s: float = 1800.0
+
+    @property
+    def served_name(self) -> str:
+        """The model's name in requests."""
+        return self.model if self.endpoint else (os.path.basename(self.model.rstrip("/")) or self.model)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A running engine. `socket` is its Unix socket, None for an endpoint; `folder` its runtime folder, "" likewise."""
+
+    base_url: str
+    socket: str | None
+    name: str
+    version: str
+    device: str
+    start_seconds: float
+    folder: str = ""
+
+    @property
+    def label(self) -> str:
+        """The engine as rows record it: `vllm 0.32.0 on cpu`."""
+        return " ".join(part for part in (self.name, self.version, f"on {self.device}" if self.device else "") if part)
+
+
+def check(spec: EngineSpec) -> None:
+    """Refuse a spec that cannot work, before anything is started.
+
+    Raises EngineError for a model folder that is not there or holds no model or chat template, and for an endpoint that
+    is no URL. Hub names are checked when they are fetched.
+    """
+    if spec.endpoint:
+        if urlsplit(spec.endpoint).scheme not in ("http", "https"):
+            raise EngineError(f"the endpoint {spec.endpoint!r} is no http or https URL")
+        return
+    folder = Path(spec.model)
+    if not folder.is_dir():
+        if is_folder_name(spec.model):
+            raise EngineError(f"model folder {spec.model} does not exist")
+        return
+    if not (folder / "config.json").is_file():
+        raise EngineError(f"model folder {spec.model} holds no config.json, so it is no Hugging Face model")
+    if chat_template(folder) is None and "--chat-template" not in spec.args:
+        raise EngineError(f"the model in {spec.model} has no chat template, so it cannot answer chat requests")
+
+
+def is_folder_name(model: str) -> bool:
+    """Tell whether a model's name can only be a folder: hub names are `name` or `owner/name`."""
+    return model.startswith(("/", ".", "~")) or model.count("/") > 1 or not model
+
+
+def context_tokens(spec: EngineSpec) -> int:
+    """Return the context in tokens: the spec's, else the model's own or what the endpoint says; 0 where unknown.
+
+    Raises EngineError where an endpoint must be asked and cannot be reached.
+    """
+    if spec.max_model_len:
+        return spec.max_model_len
+    if spec.endpoint:
+        status, body = _get(f"{spec.endpoint.rstrip('/')}/models", spec)
+        try:
+            # `max_model_len` is vLLM's; other servers do not say.
+            named = {entry["id"]: entry.get("max_model_len") for entry in json.loads(body)["data"]}
+        except (ValueError, KeyError, TypeError, AttributeError):
+            named = {}
+        return int(named.get(spec.model) or 0) if status == 200 else 0
+    config_path = model_folder(spec.model, spec.revision) / "config.json"
+    config = json.loads(config_path.read_text("utf-8"))
+    return int(
+        config.get("max_position_embeddings") or config.get("text_config", {}).get("max_position_embeddings") or 0
+    )
+
+
+def connect(spec: EngineSpec, owner_pid: int = 0) -> Engine:
+    """Return a running engine for this spec, starting or restarting a server where none answers.
+
+    Blocks while another caller starts it. `owner_pid` is the process whose end ends the server; 0 finds it (`owner`).
+    Raises EngineError where no engine can be had; callers that waited for a start that failed get its error.
+    """
+    check(spec)
+    if spec.endpoint:
+        return _connect_endpoint(spec)
+    pid = owner_pid or owner()
+    devices = visible_devices(spec)
+    folder = runtime_folder(spec, pid, devices)
+    entered_at = time.time()
+    with _locked(folder / "lock"):
+        failed = _read(folder / FAILED_FILE)
+        if failed and failed["at"] > entered_at:
+            raise EngineError(failed["message"])
+        server = _read(folder / SERVER_FILE)
+        if server and _alive(server):
+            ready = _read(folder / READY_FILE)
+            if ready and _wait_healthy(folder, HEALTH_PATIENCE_S):
+                return Engine(**ready)
+            if not ready:
+                # Whoever started it was killed before it was ready: wait for it in their place.
+                return _await_start(spec, folder, devices, server["started_at"])
+            logger.warning("the engine in %s lives but does not answer: it is replaced", folder)
+        _clear(folder)
+        _back_off(folder)
+        started_at = time.time()
+        _start(spec, folder, pid, devices)
+        return _await_start(spec, folder, devices, started_at)
+
+
+def prewarm(spec: EngineSpec, owner_pid: int = 0) -> threading.Thread:
+    """Start the engine in the background, so that a slow start overlaps with other work; return the thread.
+
+    Meets the same server that tasks find later, so use it where tasks run on this host (`local[*]`). A failure is
+    only logged: the first task meets it again, with its reason.
+    """
+    pid = owner_pid or owner()
+
+    def start() -> None:
+        try:
+            connect(spec, pid)
+        except EngineError as error:
+            logger.warning("engine not prewarmed: %s", str(error).splitlines()[0])
+
+    thread = threading.Thread(target=start, name="recast-prewarm", daemon=True)
+    thread.start()
+    return thread
+
+
+def is_alive(engine: Engine) -> bool:
+    """Tell whether an own server's process lives and its engine reports itself healthy (one probe)."""
+    server = _read(Path(engine.folder) / SERVER_FILE)
+    return bool(server and _alive(server) and _probe(engine.socket or "", "/health") is not None)
+
+
+def stop(engine: Engine) -> None:
+    """End an own server now; an endpoint is left alone. For tests and benchmarks: a server ends with its owner."""
+    if engine.folder:
+        with _locked(Path(engine.folder) / "lock"):
+            _clear(Path(engine.folder))
+
+
+def owner() -> int:
+    """Return the pid of the process an engine started here belongs to.
+
+    In a Spark task the executor's JVM, on a driver with a session its JVM (in local mode the same), else this process.
+    """
+    if "pyspark" in sys.modules:
+        from pyspark import SparkContext, TaskContext
+
+        if TaskContext.get() is not None:
+            return _java_ancestor() or os.getpid()
+        context = SparkContext._active_spark_context
+        if context is not None and context._jvm is not None:
+            return int(context._jvm.java.lang.ProcessHandle.current().pid())
+    return os.getpid()
+
+
+def visible_devices(spec: EngineSpec) -> str:
+    """Return the devices of this task as CUDA_VISIBLE_DEVICES has them, "" where Spark hands out none.
+
+    Raises EngineError where the task holds fewer devices than `tensor_parallel` needs.
+    """
+    addresses: list[str] = []
+    if "pyspark" in sys.modules:
+        from pyspark import TaskContext
+
+        context = TaskContext.get()
+        if context is not None and "gpu" in context.resources():
+            addresses = context.resources()["gpu"].addresses
+    if addresses and len(addresses) < spec.tensor_parallel:
+        raise EngineError(f"tensor_parallel is {spec.tensor_parallel}, but the task holds {len(addresses)} GPU")
+    return ",".join(addresses)
+
+
+def runtime_folder(spec: EngineSpec, owner_pid: int, devices: str) -> Path:
+    """Return (and make, for this user alone) the folder of a server: its lock, socket, log and state.
+
+    Short whatever the checkout's path, because a Unix socket's path may have 107 bytes. Raises EngineError where no
+    writable folder is short enough or where somebody else's folder is in the way.
+    """
+    identity = [owner_pid, process_start(owner_pid), _pid_namespace(), devices, asdict(spec)]
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
+    for root in ("/tmp", tempfile.gettempdir()):
+        folder = Path(root, f"recast-{os.getuid()}", digest)
+        if len(os.fsencode(folder / SOCKET_FILE)) > MAX_SOCKET_PATH_BYTES or not os.access(root, os.W_OK):
+            continue
+        folder.parent.mkdir(mode=0o700, exist_ok=True)
+        if folder.parent.is_symlink() or folder.parent.stat().st_uid != os.getuid():
+            raise EngineError(f"{folder.parent} belongs to somebody else")
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+    raise EngineError(f"no writable folder is short enough for a Unix socket ({MAX_SOCKET_PATH_BYTES} bytes)")
+
+
+def _pid_namespace() -> str:
+    """Name the pid namespace: containers that share a /tmp may well have equal pids."""
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
+
+
+def _java_ancestor() -> int:
+    """Return the pid of the nearest ancestor that is a JVM: a Spark worker's is its executor; 0 where there is none."""
+    pid = os.getppid()
+    while pid > 1:
+        try:
+            name = Path(f"/proc/{pid}/comm").read_text().strip()
+            if name == "java":
+                return pid
+            pid = int(Path(f"/proc/{pid}/stat").read_text("latin-1").rpartition(")")[2].split()[1])
+        except OSError:
+            break
+    return 0
+
+
+# --- an own server ---------------------------------------------------------------------------------------------------
+
+
+def _server_command(spec: EngineSpec, folder: Path) -> list[str]:
+    """Return the server's command line."""
+    model = str(Path(spec.model).resolve()) if Path(spec.model).is_dir() else spec.model
+    # -P keeps files of the working directory from shadowing the server's imports.
+    command = [*(spec.command or (sys.executable, "-P", "-m", "vllm.entrypoints.openai.api_server"))]
+    command += ["--uds", str(folder / SOCKET_FILE), "--model", model, "--served-model-name", spec.served_name]
+    if length := context_tokens(spec):
+        command += ["--max-model-len", str(length)]
+    command += ["--tensor-parallel-size", str(spec.tensor_parallel)]
+    command += ["--enable-prompt-tokens-details", "--uvicorn-log-level", "warning"]
+    if spec.revision:
+        command += ["--revision", spec.revision]
+    if not has_gpu() and "--no-enforce-eager" not in spec.args:
+        # Compiling costs minutes on a CPU and only pays for itself over long runs.
+        command.append("--enforce-eager")
+    return [*command, *spec.args]
+
+
+def _server_environment(spec: EngineSpec, folder: Path, devices: str) -> dict[str, str]:
+    """Return the server's environment: this process's, cleaned."""
+    environment = {name: value for name, value in os.environ.items() if name not in _DROPPED_VARIABLES}
+    package_root = str(Path(__file__).parent.parent)
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (package_root, os.environ.get("PYTHONPATH", ""))))
+    environment["VLLM_RPC_BASE_PATH"] = str(folder)  # more Unix sockets, which a long TMPDIR would break
+    environment["VLLM_WORKER_MULTIPROC_METHOD"] = "spawn"
+    environment["VLLM_NO_USAGE_STATS"] = environment["DO_NOT_TRACK"] = "1"
+    if Path(spec.model).is_dir():
+        environment["HF_HUB_OFFLINE"] = "1"
+    if devices:
+        environment["CUDA_VISIBLE_DEVICES"] = devices
+    if not has_gpu():
+        environment.setdefault("VLLM_CPU_KVCACHE_SPACE", str(CPU_KV_CACHE_GIB))
+    if not os.access(os.path.expanduser("~"), os.W_OK):
+        environment["HOME"] = str(folder)  # caches of compiled kernels go there
+    return environment
+
+
+def has_gpu() -> bool:
+    """Tell whether the host shows an NVIDIA or AMD GPU."""
+    return os.path.exists("/dev/nvidiactl") or os.path.exists("/dev/kfd")
+
+
+def _start(spec: EngineSpec, folder: Path, owner_pid: int, devices: str) -> None:
+    """Start watcher and server; returns at once."""
+    owner_start = process_start(owner_pid)
+    log = folder / LOG_FILE
+    log.write_bytes(b"")
+    with log.open("ab") as output:
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "udfs.engine_watch"),
+                *(str(folder), str(owner_pid), str(owner_start), str(log)),
+                *_server_command(spec, folder),
+            ],
+            env=_server_environment(spec, folder, devices),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            close_fds=True,
+            start_new_session=True,
+            check=False,
+        )
+
+
+def _await_start(spec: EngineSpec, folder: Path, devices: str, started_at: float) -> Engine:
+    """Wait until the server answers, and write down that it does; raise EngineError where it ends or takes too long."""
+    while True:
+        elapsed_s = time.time() - started_at
+        if _probe(str(folder / SOCKET_FILE), "/health") is not None:
+            break
+        server = _read(folder / SERVER_FILE)
+        if (server and not _alive(server)) or (server is None and elapsed_s > PROBE_TIMEOUT_S):
+            raise _failure(folder, "the engine ended while it started")
+        if elapsed_s > spec.start_timeout_s:
+            _clear(folder)
+            raise _failure(folder, f"the engine was not ready after {spec.start_timeout_s:.0f} s")
+        time.sleep(POLL_S)
+    version = json.loads(_probe(str(folder / SOCKET_FILE), "/version") or b"{}").get("version", "")
+    engine = Engine(
+        base_url="http://localhost/v1",
+        socket=str(folder / SOCKET_FILE),
+        name="vllm",
+        version=version,
+        device=device_name(devices),
+        start_seconds=round(time.time() - started_at, 3),
+        folder=str(folder),
+    )
+    write_whole(folder / READY_FILE, json.dumps(asdict(engine)))
+    return engine
+
+
+def _failure(folder: Path, what: str) -> EngineError:
+    """Return the error of a failed start, with the cause from the server's log, and leave it for others who wait."""
+    lines = [line.rstrip() for line in _log_tail(folder) if line.strip()]
+    cause = _cause(lines)
+    tail = "\n".join(lines[-LOG_LINES:])
+    message = f"{what}{f': {cause}' if cause else ''}\nlast lines of its log:\n{tail}"
+    write_whole(folder / FAILED_FILE, json.dumps({"at": time.time(), "message": message}))
+    return EngineError(message)
+
+
+def _log_tail(folder: Path, limit_bytes: int = 1 << 16) -> list[str]:
+    try:
+        with (folder / LOG_FILE).open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - limit_bytes))
+            return log.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+
+
+def _cause(lines: list[str]) -> str:
+    """Return the first error a server's log ends with, not the one that follows from it; "" where none is seen."""
+    errors = [match[0] for line in lines if (match := re.search(r"\b\w*(?:Error|Exception): .+", line))]
+    errors += [match[0] for line in lines if (match := re.search(r"\berror: .+", line))]
+    first_hand = [error for error in errors if "Engine core initialization failed" not in error]
+    return (first_hand or errors or [""])[-1]
+
+
+def _clear(folder: Path) -> None:
+    """End what is left of a server and remove its socket and state."""
+    server = _read(folder / SERVER_FILE)
+    if server:
+        if process_start(server["watcher"]) == server["watcher_start"]:
+            os.kill(server["watcher"], 15)
+            deadline = time.monotonic() + 25.0
+            while process_start(server["watcher"]) == server["watcher_start"] and time.monotonic() < deadline:
+                time.sleep(0.05)
+        # A server outlives a watcher that was killed only for as long as it takes to end; a part of it may hang.
+        if process_start(server["server"]) in (0, server["server_start"]):
+            end_group(server["server"])
+    for name in (SOCKET_FILE, SERVER_FILE, READY_FILE):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _back_off(folder: Path) -> None:
+    """Wait before a restart, the longer the more starts there were of late, and write this start down."""
+    state = _read(folder / STARTS_FILE) or {"starts": [], "count": 0}
+    recent = [start for start in state["starts"] if time.time() - start < BACKOFF_WINDOW_S]
+    if recent:
+        time.sleep(min(2.0 ** (len(recent) - 1), BACKOFF_MAX_S))
+    write_whole(folder / STARTS_FILE, json.dumps({"starts": [*recent, time.time()], "count": state["count"] + 1}))
+
+
+def starts(engine: Engine) -> int:
+    """Return how many times this server was started, its deaths' restarts included; 0 for an endpoint."""
+    state = _read(Path(engine.folder) / STARTS_FILE) if engine.folder else None
+    return int(state["count"]) if state else 0
+
+
+def _alive(server: dict[str, Any]) -> bool:
+    return all(process_start(server[who]) == server[f"{who}_start"] != 0 for who in ("watcher", "server"))
+
+
+def _wait_healthy(folder: Path, patience_s: float) -> bool:
+    """Probe an own server until it is healthy; give up when it has ended or patience has."""
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        if _probe(str(folder / SOCKET_FILE), "/health") is not None:
+            return True
+        server = _read(folder / SERVER_FILE)
+        if not (server and _alive(server)):
+            return False
+        time.sleep(POLL_S)
+    return False
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """An HTTP connection over a Unix socket, for probes."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=PROBE_TIMEOUT_S)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def _probe(socket_path: str, resource: str) -> bytes | None:
+    """GET a resource of an own server; None where it does not answer 200 in time."""
+    connection = _UnixConnection(socket_path)
+    try:
+        connection.request("GET", resource)
+        response = connection.getresponse()
+        body = response.read()
+        return body if response.status == 200 else None
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def device_name(devices: str) -> str:
+    """Return what the engine runs on: the GPU's product name, `gpu` where that cannot be asked, else `cpu`."""
+    if not has_gpu():
+        return "cpu"
+    chosen = ["-i", devices.split(",")[0]] if devices else []
+    try:
+        query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader", *chosen]
+        names = subprocess.run(query, capture_output=True, text=True, timeout=30, check=True).stdout.splitlines()
+        return names[0].strip()
+    except (OSError, subprocess.SubprocessError, IndexError):
+        return "gpu"
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on a file; the kernel lets go of it when its holder dies."""
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        return content
+    except FileNotFoundError:
+        return None
+
+
+# --- somebody else's endpoint ----------------------------------------------------------------------------------------
+
+
+def headers(spec: EngineSpec) -> dict[str, str]:
+    """Return the request headers an endpoint wants: the key, if the spec names one."""
+    key = os.environ.get(spec.api_key_variable, "") if spec.api_key_variable else ""
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+def _connect_endpoint(spec: EngineSpec) -> Engine:
+    """Return the record of an endpoint that answers and knows the model, else raise EngineError with one line."""
+    base_url = spec.endpoint.rstrip("/")
+    status, body = _get(f"{base_url}/models", spec)
+    if status in (401, 403):
+        key = f"the key in {spec.api_key_variable}" if headers(spec) else f"a request without key {_hint(spec)}"
+        raise EngineError(f"the endpoint {base_url} refused {key}")
+    # Some gateways do not list their models; one that lists them and lacks ours is a mistake worth an early word.
+    if status == 200:
+        try:
+            models = [entry["id"] for entry in json.loads(body)["data"]]
+        except (ValueError, KeyError, TypeError):
+            raise EngineError(f"{base_url}/models does not answer as an OpenAI-compatible endpoint does") from None
+        if models and spec.model not in models:
+            raise EngineError(f"the endpoint {base_url} has no model {spec.model}; it has {', '.join(models[:10])}")
+    root = base_url.removesuffix("/v1")
+    status, body = _get(f"{root}/version", spec)
+    try:
+        version = str(json.loads(body)["version"]) if status == 200 else ""
+    except (ValueError, KeyError, TypeError):
+        version = ""
+    return Engine(base_url, None, urlsplit(base_url).netloc, version, device="", start_seconds=0.0)
+
+
+def _hint(spec: EngineSpec) -> str:
+    return f"({spec.api_key_variable} is not set)" if spec.api_key_variable else "(no variable is named for one)"
+
+
+def _get(url: str, spec: EngineSpec) -> tuple[int, bytes]:
+    """GET a URL of an endpoint with a few tries; raise EngineError where nothing answers."""
+    reason = ""
+    for attempt in range(ENDPOINT_TRIES):
+        time.sleep(attempt)
+        try:
+            request = urllib.request.Request(url, headers=headers(spec))
+            with urllib.request.urlopen(request, timeout=ENDPOINT_TIMEOUT_S) as response:
+                return response.status, response.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()
+        except (OSError, http.client.HTTPException) as error:
+            reason = str(getattr(error, "reason", error)) or type(error).__name__
+    raise EngineError(f"the endpoint {spec.endpoint} cannot be reached: {reason}")
