@@ -1,0 +1,27 @@
+"""Every stage, each after those it reads; the two lanes; and what a user may name."""
+
+from collections.abc import Sequence
+
+from jobs import ingest_code, lint_code, parse_code
+from lakehouse.settings import UserError
+from lakehouse.stage import Stage
+
+LANES: dict[str, tuple[Stage, ...]] = {
+    "code": (ingest_code.STAGE, parse_code.STAGE, lint_code.STAGE),
+    "math": (),
+}
+STAGES: dict[str, Stage] = {stage.name: stage for lane in LANES.values() for stage in lane}
+
+
+def chosen(names: Sequence[str]) -> list[Stage]:
+    """Return the stages that `names` of lanes and tables stand for, in the order in which they must run; none: all.
+
+    Raises:
+        UserError: a name is neither.
+    """
+    wanted: set[str] = set()
+    for name in names:
+        if name not in LANES and name not in STAGES:
+            raise UserError(f"there is no lane or table {name!r}; there are {', '.join((*LANES, *STAGES))}")
+        wanted |= {stage.name for stage in LANES[name]} if name in LANES else {name}
+    return [stage for stage in STAGES.values() if not names or stage.name in wanted]

@@ -1,0 +1,88 @@
+"""raw_code: reads The Stack v2 (ids and contents), one row per Python blob, with every place it occurs.
+
+Promises: each blob's object is fetched once; a blob that cannot be read is a row with a reason.
+"""
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from jobs.submit import submit
+from lakehouse.settings import Settings
+from lakehouse.sources import listing_version, read_parquet
+from lakehouse.stage import Source, Stage, keep
+from schemas import raw_code
+from udfs import contents
+
+LANGUAGE = "Python"
+SOURCE_COLUMNS = {"repo_name": "string", "revision_id": "string", "snapshot_id": "string", "files": "*"}
+NOTHING_ABOVE = "array<struct<table_name: string, measured_by: string, decided_by: string>>"
+
+
+def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
+    """Return one row per Python blob with its occurrences, licences united, ordered by repository and path."""
+    repositories = read_parquet(spark, settings.code_source, SOURCE_COLUMNS)
+    files = repositories.select("repo_name", "revision_id", "snapshot_id", F.explode("files").alias("file"))
+    occurrence = F.struct(
+        "repo_name",
+        "file.path",
+        "revision_id",
+        "snapshot_id",
+        "file.license_type",
+        F.sort_array("file.detected_licenses").alias("detected_licenses"),
+    )
+    by_blob = (
+        files.where(F.col("file.language") == LANGUAGE)
+        .groupBy(F.col("file.blob_id").alias("doc_id"))
+        .agg(
+            F.sort_array(F.collect_set(occurrence)).alias("occurrences"),
+            F.min("file.src_encoding").alias("src_encoding"),
+            F.max("file.length_bytes").alias("length_bytes"),
+            F.max("file.is_vendor").alias("is_vendor"),
+            F.max("file.is_generated").alias("is_generated"),
+        )
+    )
+    licenses = F.flatten("occurrences.detected_licenses")
+    return by_blob.select(
+        "doc_id",
+        # The object never changes under its blob_id, so it is read again only if it is to be decoded otherwise.
+        F.sha2(F.concat_ws(" ", "doc_id", "src_encoding"), 256).alias("input_hash"),
+        "src_encoding",
+        "length_bytes",
+        "is_vendor",
+        "is_generated",
+        "occurrences",
+        F.col("occurrences")[0]["repo_name"].alias("repo_name"),
+        F.col("occurrences")[0]["path"].alias("path"),
+        # A blob is permissive only if every repository that holds it says so.
+        F.array_min("occurrences.license_type").alias("license_type"),
+        F.sort_array(F.array_distinct(licenses)).alias("detected_licenses"),
+        F.lit(settings.code_dataset).alias("source_dataset"),
+        F.lit(version).alias("source_version"),
+        F.array().cast(NOTHING_ABOVE).alias("made_by"),
+    )
+
+
+def fetch(rows: DataFrame, settings: Settings, _scratch: str) -> DataFrame:
+    """Add `text` and `fetch_status`."""
+    return contents.add_text(rows, settings.code_contents)
+
+
+def decide(rows: DataFrame, settings: Settings) -> DataFrame:
+    """Keep what could be read."""
+    for status in raw_code.REASONS:
+        rows = keep(rows, F.col("fetch_status") != status, otherwise=status)
+    return rows
+
+
+STAGE = Stage(
+    target=raw_code.TABLE,
+    source=Source(lambda settings: listing_version(settings.code_source, settings.source_version), blobs),
+    measure=fetch,
+    decide=decide,
+    measured_by=lambda settings: {"rule": 1, "read_from": "content/<blob_id>"},
+    decided_by=lambda settings: {"rule": 1},
+    passing_failure="fetch_status = 'content_missing'",
+)
+
+if __name__ == "__main__":
+    submit(STAGE)

@@ -1,0 +1,48 @@
+"""linted_code: reads parsed_code, scores every file with pylint and keeps the recipe's 7.0 and above.
+
+Promises: the score of one pylint process per file, whatever stands beside it; nothing of what is read is executed; the
+messages are stored, so that another threshold needs no linter.
+"""
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs.submit import submit
+from lakehouse.settings import Settings
+from lakehouse.stage import Stage, kept_rows_of
+from schemas import linted_code, parsed_code
+from udfs import lint, scoring
+
+# Columns of the table by the field of the linter's result that each holds.
+FIELDS = {"lint_status": "status", "lint_score": "score", "lint_seconds": "seconds"}
+
+
+def measure(rows: DataFrame, settings: Settings, _scratch: str) -> DataFrame:
+    """Add pylint's messages and rating, and the share of comments."""
+    fields = [F.col(f"lint.{FIELDS.get(column.name, column.name)}").alias(column.name) for column in linted_code.LINT]
+    return lint.add_lint(rows).select(*rows.columns, *fields)
+
+
+def decide(rows: DataFrame, settings: Settings) -> DataFrame:
+    """Apply the comment penalty and the threshold."""
+    stored = F.struct(*(F.col(column.name).alias(FIELDS.get(column.name, column.name)) for column in linted_code.LINT))
+    judged = rows.withColumn("lint", stored)
+    return judged.withColumns(
+        {
+            "adjusted_score": scoring.adjusted_score_column(),
+            "reason": scoring.reason_column(settings.lint_threshold),
+        }
+    ).drop("lint")
+
+
+STAGE = Stage(
+    target=linted_code.TABLE,
+    source=kept_rows_of(parsed_code.TABLE, "repo_name", "path"),
+    measure=measure,
+    decide=decide,
+    measured_by=lambda settings: lint.facts(),
+    decided_by=lambda settings: {**scoring.VERSION, "threshold": settings.lint_threshold},
+)
+
+if __name__ == "__main__":
+    submit(STAGE)

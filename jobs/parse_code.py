@@ -1,0 +1,41 @@
+"""parsed_code: reads raw_code and keeps what the recipe's interpreter, Python 3.10, would compile.
+
+Promises: nothing is executed; a file that does not parse is a row with a reason that a person can act on.
+"""
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs.submit import submit
+from lakehouse.settings import Settings
+from lakehouse.stage import Stage, kept_rows_of
+from schemas import parsed_code, raw_code
+from udfs import syntax
+
+
+def measure(rows: DataFrame, settings: Settings, _scratch: str) -> DataFrame:
+    """Add the parser's verdict."""
+    return syntax.add_syntax(rows).select(
+        *rows.columns,
+        F.col("syntax.reason").alias("syntax_reason"),
+        F.col("syntax.detail").alias("syntax_detail"),
+        F.col("syntax.line").alias("syntax_line"),
+    )
+
+
+def decide(rows: DataFrame, settings: Settings) -> DataFrame:
+    """Keep what parses; the parser's reason is the row's."""
+    return rows.withColumn("reason", F.col("syntax_reason"))
+
+
+STAGE = Stage(
+    target=parsed_code.TABLE,
+    source=kept_rows_of(raw_code.TABLE, "repo_name", "path"),
+    measure=measure,
+    decide=decide,
+    measured_by=lambda settings: dict(syntax.VERSION),
+    decided_by=lambda settings: {"rule": 1},
+)
+
+if __name__ == "__main__":
+    submit(STAGE)

@@ -1,0 +1,87 @@
+"""Runs stages in order: under their locks, without a JVM where there is nothing to do."""
+
+import os
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import filelock
+
+from lakehouse import ledger
+from lakehouse.ledger import Run
+from lakehouse.progress import Meter
+from lakehouse.settings import Settings, UserError, is_local
+from lakehouse.stage import Stage
+from lakehouse.store import work_path
+
+
+class RunFailed(Exception):
+    """A stage failed; the message is what its user needs to know."""
+
+
+@contextmanager
+def holding(settings: Settings, stages: Sequence[Stage]) -> Iterator[None]:
+    """Hold the tables' locks, so that no two runs of this machine write one table at once.
+
+    The kernel drops them with the process, however it ends. A lake in an object store has no locks: there its scheduler
+    allows one run at a time (docs/cookbook.md), and Delta lets the second of two commits fail.
+
+    Raises:
+        UserError: another run holds one of them.
+    """
+    with ExitStack() as held:
+        for stage in stages if is_local(settings.lake) else ():
+            path = Path(work_path(settings, f"{stage.name}.lock"))
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                held.enter_context(filelock.FileLock(path, timeout=0))
+                path.write_text(str(os.getpid()))
+            except filelock.Timeout:
+                raise UserError(f"another run (process {path.read_text() or 'unknown'}) is writing {stage.name}") from None
+            except OSError as problem:
+                raise UserError(f"cannot write to {settings.lake}: {problem.strerror}. Is --lake right?") from None
+        yield
+
+
+def has_work(settings: Settings, stage: Stage) -> bool:
+    """Say, without a JVM, whether the stage's source, rules or table changed since its last run."""
+    run = ledger.begin(
+        "", stage.name, stage.source.version(settings), stage.measured_by(settings), stage.decided_by(settings)
+    )
+    return not ledger.is_up_to_date(settings, run)
+
+
+def refresh_stages(settings: Settings, stages: Sequence[Stage], retry: bool = False, meter: Meter | None = None) -> list[Run]:
+    """Bring the stages' tables up to date, in order; return a row of `runs` for each that had something to do.
+
+    Raises:
+        RunFailed: a stage failed; those before it are committed, those after it did not start.
+        UserError: something that the user can mend.
+    """
+    with holding(settings, stages):
+        # As long as nothing has run, a stage without work cannot get any from those above it.
+        first = next((i for i, stage in enumerate(stages) if retry or has_work(settings, stage)), None)
+        if first is None:
+            return []
+        # Spark takes seconds to import and more to start: only now is it needed.
+        from lakehouse import session
+        from lakehouse.refresh import explain, refresh
+
+        log = Path(work_path(settings, "spark.log")) if is_local(settings.lake) else None
+        meter = meter or Meter()
+        meter.console.print("starting Spark", style="dim")
+        spark = session.start("recast", log)
+        run_id = time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
+        runs = []
+        for stage in stages[first:]:
+            try:
+                run = refresh(spark, settings, stage, run_id, meter, retry)
+            except UserError:
+                raise
+            except Exception as problem:
+                raise RunFailed(f"{stage.name} failed: {explain(problem)}") from problem
+            if run:
+                runs.append(run)
+        return runs

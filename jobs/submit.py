@@ -1,0 +1,22 @@
+"""What every job's file does when `spark-submit` runs it: read its settings and bring its one table up to date."""
+
+import click
+
+from jobs.options import one_line_errors, settings_options
+from jobs.running import refresh_stages
+from lakehouse.settings import Settings
+from lakehouse.stage import Stage
+
+
+def submit(stage: Stage) -> None:
+    """Run one stage as a program of its own."""
+
+    @click.command(name=stage.name, help=f"Bring {stage.name} up to date: {stage.target.about}.")
+    @click.option("--retry", is_flag=True, help="Try again what failed for a reason that may have passed.")
+    @settings_options
+    @one_line_errors
+    def command(settings: Settings, retry: bool) -> None:
+        if not refresh_stages(settings, [stage], retry=retry):
+            click.echo(f"{stage.name} is up to date")
+
+    command()

@@ -1,0 +1,61 @@
+"""The runs table: one row per run of a stage, and the question whether a stage has anything to do."""
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from lakehouse import query, store
+from lakehouse.settings import Settings
+from schemas.operations import RUNS
+
+Run = dict[str, Any]  # one row of the runs table
+
+COUNTS = ("chunks", "rows_in", "rows_kept", "rows_rejected", "rows_measured", "rows_removed")
+TOKENS = ("model_requests", "prompt_tokens", "output_tokens", "cached_tokens")
+
+
+def fingerprint(facts: dict[str, Any]) -> str:
+    """Return a short name for `facts`: 16 hexadecimal digits of the sha256 of their canonical JSON."""
+    return hashlib.sha256(canonical(facts).encode()).hexdigest()[:16]
+
+
+def canonical(facts: dict[str, Any]) -> str:
+    """Return `facts` as JSON that does not depend on the order in which they were given."""
+    return json.dumps(facts, sort_keys=True, separators=(",", ":"))
+
+
+def begin(run_id: str, table_name: str, source_version: str, measured_by: dict[str, Any], decided_by: dict[str, Any]) -> Run:
+    """Return the row of a run that starts now, with nothing counted."""
+    return {
+        "run_id": run_id,
+        "table_name": table_name,
+        "status": "running",
+        "source_version": source_version,
+        "started_at": datetime.now(UTC),
+        "measured_by": fingerprint(measured_by),
+        "decided_by": fingerprint(decided_by),
+        "measured_by_facts": canonical(measured_by),
+        "decided_by_facts": canonical(decided_by),
+        "recast_version": version("recast"),
+        "reasons": {},
+        "seconds_by_step": {},
+        "seconds": 0.0,
+    } | dict.fromkeys(COUNTS + TOKENS, 0)
+
+
+def record(spark: SparkSession, settings: Settings, run: Run) -> None:
+    """Write the run's row as it stands; a later call replaces it."""
+    store.upsert(spark, settings, RUNS, run)
+
+
+def is_up_to_date(settings: Settings, run: Run) -> bool:
+    """Say whether the stage's last run read the same source by the same rules and its table is as that run left it."""
+    last = query.last_run(settings, run["table_name"])
+    if last is None or last["status"] != "succeeded":
+        return False
+    same = ("source_version", "measured_by", "decided_by")
+    return all(last[name] == run[name] for name in same) and last["target_version"] == query.version(settings, run["table_name"])

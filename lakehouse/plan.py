@@ -1,0 +1,77 @@
+"""What a run has to do, found by set operations on keys: no text is read or moved, and no list of ids on the driver."""
+
+from typing import NamedTuple
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+
+class Chunk(NamedTuple):
+    """A range of input hashes.
+
+    Equal texts have equal hashes and so share a chunk, and tables written chunk by chunk are skipped file by file by
+    the statistics that Delta keeps of their hashes.
+    """
+
+    number: int
+    low: str
+    high: str | None
+
+    def holds(self, column: str) -> Column:
+        """Return the condition that a row's hash lies in this chunk."""
+        above = F.col(column) >= self.low
+        return above if self.high is None else above & (F.col(column) < self.high)
+
+
+def chunks_of(rows: int, chunk_rows: int) -> list[Chunk]:
+    """Return the fewest equal hash ranges that keep the average chunk of `rows` rows within `chunk_rows`."""
+    count = max(1, -(-rows // chunk_rows))
+    bounds = ["", *(f"{i * 16**8 // count:08x}" for i in range(1, count))]
+    return [Chunk(i, low, bounds[i + 1] if i + 1 < count else None) for i, low in enumerate(bounds)]
+
+
+def plan(wanted: DataFrame, have: DataFrame, measured_by: str, decided_by: str) -> DataFrame:
+    """Return what has to be done, a row per document: `doc_id, input_hash, action, from_doc_id, copies`.
+
+    The actions: `measure` pays for a text; `copy` takes the measurement of an equal text from the row `from_doc_id`;
+    `decide` judges a row again from its own columns; `remove` deletes a row whose source row is gone or rejected.
+
+    Args:
+        wanted: `doc_id, input_hash, carried_hash` of every source row; a document listed twice counts once, and
+            `copies` says how often it was.
+        have: `doc_id, input_hash, carried_hash, measured_by, decided_by, in_target` of every measured row; where
+            `in_target` is false a killed run left the row staged, and only its measurement counts.
+        measured_by: fingerprint that a stored measurement must carry to be used.
+        decided_by: fingerprint that a stored decision must carry to stand.
+    """
+    wanted = (
+        wanted.groupBy("doc_id")
+        .agg(F.min(F.struct("input_hash", "carried_hash")).alias("source"), F.count("*").alias("copies"))
+    )
+    held = have.where("in_target").select(
+        "doc_id", F.struct("input_hash", "carried_hash").alias("row"), F.struct("measured_by", "decided_by").alias("rules")
+    )
+    same_row = F.coalesce((F.col("source") == F.col("row")) & (F.col("rules.measured_by") == measured_by), F.lit(False))
+    action = (
+        F.when(F.col("source").isNull(), "remove")
+        .when(same_row & (F.col("rules.decided_by") == decided_by), "nothing")
+        .when(same_row, "decide")
+        .otherwise("measure")
+    )
+    pending = (
+        wanted.join(held, "doc_id", "full_outer")
+        .select("doc_id", F.coalesce("source.input_hash", "row.input_hash").alias("input_hash"), action.alias("action"), "copies")
+        .where("action != 'nothing'")
+    )
+    # A text is paid for once: by no row where its measurement is stored, else by the first of the rows that carry it.
+    stored = have.where(F.col("measured_by") == measured_by).groupBy("input_hash").agg(F.min("doc_id").alias("stored_in"))
+    to_measure = F.when(F.col("action") == "measure", F.col("doc_id"))
+    first = F.min(to_measure).over(Window.partitionBy("input_hash"))
+    copied_from = F.when(to_measure.isNotNull(), F.coalesce("stored_in", F.nullif("first", "doc_id")))
+    return (
+        pending.join(stored, "input_hash", "left")
+        .withColumn("first", first)
+        .withColumn("from_doc_id", copied_from)
+        .withColumn("action", F.when(F.col("from_doc_id").isNotNull(), "copy").otherwise(F.col("action")))
+        .select("doc_id", "input_hash", "action", "from_doc_id", "copies")
+    )

@@ -1,0 +1,121 @@
+"""Great Expectations on the rows a stage is about to commit: run, recorded as rows, drawn as Data Docs."""
+
+import os
+import warnings
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from schemas.table import Expectation, Table
+
+# GX keeps nothing of the rows themselves: personal text must not outlive a takedown in a report.
+RESULT_FORMAT = {"result_format": "SUMMARY", "partial_unexpected_count": 0, "exclude_unexpected_values": True}
+DATA_DOCS = "data_docs"
+
+Result = dict[str, Any]  # one row of expectation_results
+
+
+class QualityError(Exception):
+    """Staged rows broke a critical expectation; the target is untouched."""
+
+
+def check(staged: DataFrame, table: Table, parameters: dict[str, Any], run_id: str, chunk: int, docs: str) -> list[Result]:
+    """Hold `staged` against the table's expectations and return one result row for each.
+
+    Args:
+        staged: rows about to be committed; best a staged table, since every expectation scans it.
+        table: whose expectations they are.
+        parameters: values of ``$PARAMETER``, such as ``rows_in``.
+        run_id: run the rows belong to.
+        chunk: number of the chunk in its run, from 0.
+        docs: local folder for Data Docs; empty draws none.
+    """
+    import great_expectations as gx
+
+    context = context_for(docs)
+    name = f"{table.name}-{run_id}-{chunk}"
+    suite = gx.ExpectationSuite(name=table.name, expectations=[build(each) for each in table.expectations])
+    suite = context.suites.add_or_update(suite)
+    source = context.data_sources.add_spark(name, persist=False)
+    batch = source.add_dataframe_asset("staged").add_batch_definition_whole_dataframe("chunk")
+    definition = context.validation_definitions.add(gx.ValidationDefinition(name=name, data=batch, suite=suite))
+    actions = [gx.checkpoint.UpdateDataDocsAction(name="docs", site_names=[DATA_DOCS])] if docs else []
+    checkpoint = context.checkpoints.add(
+        gx.Checkpoint(name=name, validation_definitions=[definition], actions=actions, result_format=RESULT_FORMAT)
+    )
+    outcome = checkpoint.run(
+        batch_parameters={"dataframe": staged},
+        expectation_parameters=parameters,
+        run_id=gx.RunIdentifier(run_name=f"{run_id}-{chunk}"),
+    )
+    (validation,) = outcome.run_results.values()
+    return [result_row(result, run_id, table.name, chunk) for result in validation.results]
+
+
+def require(results: list[Result]) -> None:
+    """Stop the run if a critical expectation failed.
+
+    Raises:
+        QualityError: one line that names each such expectation and what was seen.
+    """
+    broken = [result for result in results if result["severity"] == "critical" and not result["success"]]
+    if broken:
+        listed = "; ".join(f"{each['expectation']} ({each['observed']})" for each in broken)
+        raise QualityError(f"{broken[0]['table_name']}: {listed}")
+
+
+def build(expectation: Expectation) -> Any:
+    """Return the library's object for an expectation."""
+    import great_expectations.expectations as gxe
+
+    return getattr(gxe, expectation.type)(**expectation.arguments, severity=expectation.severity)
+
+
+def result_row(result: Any, run_id: str, table_name: str, chunk: int) -> Result:
+    """Return the row of expectation_results for one of the library's results."""
+    config = result.expectation_config
+    found = result.result or {}
+    raised = result.exception_info or {}
+    # An expectation that raised is not a run that raised: take its words as what was observed.
+    messages = [raised] if "exception_message" in raised else list(raised.values())
+    problem = next((m["exception_message"] for m in messages if isinstance(m, dict) and m.get("raised_exception")), None)
+    observed = problem or found.get("observed_value") or found.get("unexpected_count")
+    return {
+        "run_id": run_id,
+        "table_name": table_name,
+        "chunk": chunk,
+        "expectation": describe(config),
+        "severity": str(getattr(config.severity, "value", config.severity)),
+        "success": bool(result.success),
+        "unexpected_rows": found.get("unexpected_count"),
+        "observed": None if observed is None else str(observed)[:500],
+        "checked_at": datetime.now(UTC),
+    }
+
+
+def describe(config: Any) -> str:
+    """Return an expectation in words: its own description, or its type and arguments."""
+    if config.description:
+        return str(config.description)
+    arguments = {key: value for key, value in config.kwargs.items() if key != "batch_id"}
+    return f"{config.type} {', '.join(f'{key}={value}' for key, value in sorted(arguments.items()))}".strip()
+
+
+@lru_cache(maxsize=4)
+def context_for(docs: str) -> Any:
+    """Return the process's one Great Expectations context for a Data Docs folder; building one takes a second."""
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its dependencies' deprecations, at import time
+        import great_expectations as gx
+        from great_expectations.data_context.types.base import ProgressBarsConfig
+
+        context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    if docs:
+        store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": docs}
+        index = {"class_name": "DefaultSiteIndexBuilder"}
+        context.add_data_docs_site(DATA_DOCS, {"class_name": "SiteBuilder", "site_index_builder": index, "store_backend": store})
+    return context

@@ -1,0 +1,294 @@
+"""The one loop that runs every stage: plan, then measure, check and commit in bounded chunks.
+
+A chunk's rows are staged as files, held against the table's expectations, and merged in one idempotent commit. The next
+chunk is measured while the last one is checked and committed, so that no engine waits for a checkpoint.
+"""
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import reduce
+from typing import Any, NamedTuple
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from lakehouse import ledger, quality, store
+from lakehouse.ledger import Run
+from lakehouse.plan import Chunk, chunks_of, plan
+from lakehouse.progress import Meter, Seen
+from lakehouse.settings import Settings, is_local
+from lakehouse.stage import Stage
+from schemas.operations import EXPECTATION_RESULTS
+from udfs import journal
+
+# input_hash stands for the text, and source_version only says when a row was first read: neither is compared as carried.
+NOT_CARRIED = ("doc_id", "input_hash", "text", "source_text", "source_version")
+WRITTEN_HERE = ("content_hash", "kept", "reason", "carried_hash", "measured_by", "decided_by", "run_id", "written_at")
+CHUNKS_AHEAD = 1
+JOURNALS = "journal"
+
+
+class Work(NamedTuple):
+    """A stage's run under way, as every step below needs it."""
+
+    spark: SparkSession
+    settings: Settings
+    stage: Stage
+    run: Run
+    folder: str
+    leftovers: list[str]
+    retry: bool
+
+    @property
+    def plan_path(self) -> str:
+        """Where the plan lies."""
+        return f"{self.folder}/plan"
+
+    def staged_path(self, chunk: Chunk) -> str:
+        """Where a chunk's rows lie until their commit."""
+        return f"{self.folder}/staged/{chunk.number}"
+
+    @property
+    def journals(self) -> str:
+        """Where the answers of chunks that are not committed yet lie, this run's and those of killed runs."""
+        return store.work_path(self.settings, self.stage.name, JOURNALS)
+
+    def journal_path(self, chunk: Chunk) -> str:
+        """Where answers for a chunk are kept from the moment they are paid for."""
+        return f"{self.journals}/{self.run['run_id']}-{chunk.number}"
+
+
+def refresh(spark: SparkSession, settings: Settings, stage: Stage, run_id: str, meter: Meter, retry: bool = False) -> Run | None:
+    """Bring a table up to date; return its row of `runs`, or None where there was nothing to do.
+
+    Args:
+        retry: measure again the rows whose measurement failed for a reason that may have passed.
+
+    Raises:
+        QualityError: a critical expectation failed. What was committed before stays.
+        UserError: something that the user can mend.
+    """
+    run = ledger.begin(
+        run_id, stage.name, stage.source.version(settings), stage.measured_by(settings), stage.decided_by(settings)
+    )
+    if not retry and ledger.is_up_to_date(settings, run):
+        return None
+    table_folder = store.work_path(settings, stage.name)
+    leftovers = [path for each in store.folders(spark, table_folder) for path in store.folders(spark, f"{each}/staged")]
+    work = Work(spark, settings, stage, run, f"{table_folder}/{run_id}", leftovers, retry)
+    with meter.stage(run, lambda: under_way(work, meter)):
+        try:
+            do_pending(work, meter)
+            run["status"] = "succeeded"
+        except BaseException as problem:
+            run["status"], run["problem"] = "failed", explain(problem).partition("\n")[0]
+            raise
+        finally:
+            meter.close_books(run)
+            ledger.record(spark, settings, run)
+    store.delete_folder(spark, table_folder)
+    return run
+
+
+def do_pending(work: Work, meter: Meter) -> None:
+    """Do everything the plan says, chunk by chunk."""
+    with meter.step("plan"):
+        pending = write_plan(work)
+    rows_in = sum(pending.values()) - pending.get("remove", 0)
+    meter.expect(rows_in)
+    if pending.get("remove"):
+        with meter.step("commit"):
+            removed = work.spark.read.parquet(work.plan_path).where("action = 'remove'")
+            store.remove(work.spark, work.settings, work.stage.target, removed, (transaction_name(work), 0))
+            work.run["rows_removed"] = pending["remove"]
+    chunks = chunks_of(rows_in, work.settings.chunk_rows) if rows_in else []
+    for chunk in measured_ahead(work, chunks, meter):
+        check_and_commit(work, chunk, meter)
+        work.run["target_version"] = store.version(work.spark, work.settings, work.stage.target)
+        if chunk is not chunks[-1]:
+            meter.close_books(work.run)
+            ledger.record(work.spark, work.settings, work.run)
+    work.run["target_version"] = store.version(work.spark, work.settings, work.stage.target)
+
+
+def transaction_name(work: Work) -> str:
+    """Return the name under which Delta remembers this run's commits."""
+    return f"{work.stage.name}:{work.run['run_id']}"
+
+
+def source_rows(work: Work) -> DataFrame:
+    """Return what the stage reads, with the hash of the columns that are taken over."""
+    rows = work.stage.source.rows(work.spark, work.settings, work.run["source_version"])
+    carried = sorted(set(rows.columns) - set(NOT_CARRIED))
+    return rows.withColumn("carried_hash", F.xxhash64(*carried))
+
+
+def write_plan(work: Work) -> dict[str, int]:
+    """Find what is pending, once per run; return its rows by action."""
+    keys = ("doc_id", "input_hash", "carried_hash", "measured_by", "decided_by")
+    target = store.read(work.spark, work.settings, work.stage.target)
+    if work.retry:
+        target = target.withColumn("measured_by", F.expr(f"CASE WHEN {work.stage.passing_failure} THEN '' ELSE measured_by END"))
+    have = target.select(*keys, F.lit(True).alias("in_target"))
+    for path in work.leftovers:
+        have = have.unionByName(work.spark.read.parquet(path).select(*keys, F.lit(False).alias("in_target")))
+    wanted = source_rows(work).select("doc_id", "input_hash", "carried_hash")
+    todo = plan(wanted, have, work.run["measured_by"], work.run["decided_by"])
+    todo.sort("input_hash").write.mode("overwrite").parquet(work.plan_path)
+    counted = work.spark.read.parquet(work.plan_path).groupBy("action").count().collect()
+    return {row["action"]: row["count"] for row in counted}
+
+
+def measured_ahead(work: Work, chunks: list[Chunk], meter: Meter) -> Iterator[Chunk]:
+    """Stage the chunks in order, keeping one more in work than the one handed out."""
+    context = work.spark.sparkContext
+
+    def stage_in_group(chunk: Chunk) -> None:
+        context.setJobGroup(meter.job_group, f"{work.stage.name} chunk {chunk.number}", interruptOnCancel=True)
+        stage_chunk(work, chunk)
+
+    with ThreadPoolExecutor(1 + CHUNKS_AHEAD) as pool:
+        under_way = [pool.submit(stage_in_group, chunk) for chunk in chunks[: 1 + CHUNKS_AHEAD]]
+        try:
+            for chunk in chunks:
+                with meter.step("measure"):
+                    under_way[chunk.number].result()
+                if len(under_way) < len(chunks):
+                    under_way.append(pool.submit(stage_in_group, chunks[len(under_way)]))
+                yield chunk
+        finally:
+            # On the way out of a failed run, nobody will read what is still being measured.
+            for job in under_way:
+                job.cancel()
+            if not all(job.done() for job in under_way):
+                context.cancelJobGroup(meter.job_group)
+
+
+def stage_chunk(work: Work, chunk: Chunk) -> None:
+    """Write the chunk's finished rows to its folder: first what is paid for, then what is copied or decided again."""
+    path = work.staged_path(chunk)
+    keys = work.spark.read.parquet(work.plan_path).where(chunk.holds("input_hash")).where("action != 'remove'")
+    todo = {row["action"]: row for row in keys.groupBy("action").agg(F.max("copies").alias("copies")).collect()}
+    partitions = work.settings.partitions or 2 * work.spark.sparkContext.defaultParallelism
+
+    def source_of(action: str) -> DataFrame:
+        chosen = F.broadcast(keys.where(F.col("action") == action).select("doc_id", "input_hash", "from_doc_id"))
+        rows = source_rows(work).where(chunk.holds("input_hash")).join(chosen, ["doc_id", "input_hash"])
+        return rows.dropDuplicates(["doc_id"]) if (todo[action]["copies"] or 1) > 1 else rows
+
+    mode = "overwrite"
+    if "measure" in todo:
+        rows = source_of("measure").drop("from_doc_id")
+        if not work.stage.asks_model:  # a model stage spreads its rows itself, by GPU and journal
+            rows = rows.repartition(partitions, "input_hash")
+        measured = work.stage.measure(rows, work.settings, work.journal_path(chunk))
+        finish(work, measured, "measure").write.mode(mode).parquet(path)
+        mode = "append"
+    if "copy" in todo:
+        rows = source_of("copy")
+        measured = measured_pool(work, chunk, [path] if mode == "append" else [])
+        copied = [name for name in work.stage.target.column_names if name not in (*rows.columns, *WRITTEN_HERE)]
+        source = measured.select(F.col("doc_id").alias("from_doc_id"), "input_hash", *copied)
+        finish(work, rows.join(source, ["from_doc_id", "input_hash"]), "copy").write.mode(mode).parquet(path)
+        mode = "append"
+    if "decide" in todo:
+        chosen = F.broadcast(keys.where("action = 'decide'").select("doc_id"))
+        rows = store.read(work.spark, work.settings, work.stage.target).where(chunk.holds("input_hash"))
+        rows = rows.join(chosen, "doc_id", "left_semi").repartition(partitions, "input_hash")
+        finish(work, rows, "decide").write.mode(mode).parquet(path)
+
+
+def measured_pool(work: Work, chunk: Chunk, staged: list[str]) -> DataFrame:
+    """Return the chunk's rows whose measurement may be copied: the target's, this run's and what a killed run staged."""
+    pool = store.read(work.spark, work.settings, work.stage.target)
+    left = [work.spark.read.parquet(path).select(*pool.columns) for path in (*staged, *work.leftovers)]
+    rows = reduce(DataFrame.unionByName, left, pool).where(chunk.holds("input_hash"))
+    rows = rows.where(F.col("measured_by") == work.run["measured_by"])
+    return rows.dropDuplicates(["doc_id", "input_hash"]) if left else rows
+
+
+def finish(work: Work, rows: DataFrame, action: str) -> DataFrame:
+    """Decide on measured rows and give them every column of the target, and `action` beside them."""
+    for name, type_, _ in work.stage.target.columns:
+        if name not in rows.columns:
+            rows = rows.withColumn(name, F.lit(None).cast(type_))
+    rows = work.stage.decide(rows.withColumn("reason", F.lit(None).cast("string")), work.settings)
+    return rows.withColumns(
+        {
+            "kept": F.col("reason").isNull(),
+            "content_hash": F.sha2("text", 256),
+            "measured_by": F.lit(work.run["measured_by"]),
+            "decided_by": F.lit(work.run["decided_by"]),
+            "run_id": F.lit(work.run["run_id"]),
+            "written_at": F.current_timestamp(),
+        }
+    ).select(*work.stage.target.column_names, F.lit(action).alias("action"))
+
+
+def check_and_commit(work: Work, chunk: Chunk, meter: Meter) -> None:
+    """Hold a staged chunk against the table's expectations, then merge it in one commit.
+
+    Raises:
+        QualityError: a critical expectation failed; nothing of the chunk is committed.
+    """
+    spark, settings, target = work.spark, work.settings, work.stage.target
+    staged = spark.read.parquet(work.staged_path(chunk))
+    planned = spark.read.parquet(work.plan_path).where(chunk.holds("input_hash")).where("action != 'remove'")
+    docs = f"{settings.lake}/{quality.DATA_DOCS}" if is_local(settings.lake) else ""
+    with meter.step("check"):
+        parameters = {"rows_in": planned.count()}
+        results = quality.check(staged.drop("action"), target, parameters, work.run["run_id"], chunk.number, docs)
+        store.append(spark, settings, EXPECTATION_RESULTS, results)
+        quality.require(results)
+    with meter.step("commit"):
+        counted = counts(staged)
+        for name, value in counted.items():
+            if name == "reasons":
+                work.run["reasons"] = {r: work.run["reasons"].get(r, 0) + value.get(r, 0) for r in {*work.run["reasons"], *value}}
+            else:
+                work.run[name] += value
+        work.run["chunks"] += 1
+        facts = {"run_id": work.run["run_id"], "chunk": chunk.number, **counted}
+        store.merge(spark, settings, target, staged, (transaction_name(work), 1 + chunk.number), facts)
+        store.delete_folder(spark, work.staged_path(chunk))
+        store.delete_folder(spark, work.journal_path(chunk))
+    meter.committed(counted["rows_in"])
+
+
+def counts(staged: DataFrame) -> dict[str, Any]:
+    """Return what the ledger says of staged rows, in one pass."""
+    paid = F.col("action") == "measure"
+    sums = {"rows_in": F.count("*"), "rows_measured": F.count_if(paid)}
+    if "answer_status" in staged.columns:
+        sums["model_requests"] = F.count_if(paid & (F.col("answer_status") == "answered"))
+        for tokens in ("prompt_tokens", "output_tokens", "cached_tokens"):
+            sums[tokens] = F.coalesce(F.sum(F.when(paid, F.col(tokens))), F.lit(0))
+    by_reason = staged.groupBy("reason").agg(*(column.alias(name) for name, column in sums.items())).collect()
+    totals = {name: sum(row[name] for row in by_reason) for name in sums}
+    reasons = {row["reason"]: row["rows_in"] for row in by_reason if row["reason"]}
+    rejected = sum(reasons.values())
+    return totals | {"rows_kept": totals["rows_in"] - rejected, "rows_rejected": rejected, "reasons": reasons}
+
+
+def under_way(work: Work, meter: Meter) -> Seen:
+    """Return what is done of chunks not committed yet: by the journal for a model stage, else by finished tasks."""
+    if work.stage.asks_model:
+        answered = journal.progress(work.journals)
+        return Seen(answered.rows, answered.output_tokens)
+    tracker = work.spark.sparkContext.statusTracker()
+    done = total = 0
+    for job in tracker.getJobIdsForGroup(meter.job_group):
+        info = tracker.getJobInfo(job)
+        for stage in (tracker.getStageInfo(each) for each in (info.stageIds if info else ())):
+            done, total = done + (stage.numCompletedTasks if stage else 0), total + (stage.numTasks if stage else 0)
+    return Seen(min(work.settings.chunk_rows, meter.rows_left) * done / total if total else 0.0)
+
+
+def explain(problem: BaseException) -> str:
+    """Return what went wrong, without the trace that Spark wraps around an error of a Python worker."""
+    words = str(problem).strip()
+    if type(problem).__module__.startswith(("pyspark", "py4j")):
+        raised = re.findall(r"^(?:[\w.]+\.)?(\w+(?:Error|Exception)): (.+(?:\n  .+)*)", words, re.MULTILINE)
+        return ": ".join(raised[-1]) if raised else words.partition("\n")[0]
+    return words or type(problem).__name__

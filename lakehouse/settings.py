@@ -1,0 +1,105 @@
+"""Every setting of Recast, in one flat frozen record.
+
+A setting is given, in this order of strength, as a command-line option (``--lint-threshold 6.5``), as an environment
+variable (``RECAST_LINT_THRESHOLD=6.5``) or by the default below. Platform settings (memory, executors, credentials) are
+Spark's own and stay in ``spark-submit --conf``.
+"""
+
+import os
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+
+class UserError(Exception):
+    """A mistake that the user can mend; the command line prints its one line and no trace."""
+
+
+def _setting(default: Any, text: str) -> Any:
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run needs to know beyond its Spark session. Paths may be local or any URI that Spark can read."""
+
+    lake: str = _setting("data/lake", "folder or URI that holds every table")
+    code_source: str = _setting("data/sources/code/data", "parquet folder in the schema of the-stack-v2-train-smol-ids")
+    code_contents: str = _setting("data/sources/code/content", "folder or URI with one gzip object per blob_id")
+    code_dataset: str = _setting("bigcode/the-stack-v2-train-smol-ids", "name recorded as the code rows' source dataset")
+    math_source: str = _setting("data/sources/math", "parquet folder in the schema of FineMath-4+")
+    math_dataset: str = _setting("HuggingFaceTB/finemath/finemath-4plus", "name recorded as the math rows' source dataset")
+    source_version: str = _setting("", "version recorded for both sources; empty: a fingerprint of their file listing")
+
+    lint_threshold: float = _setting(7.0, "lowest score after the comment penalty that is kept")
+    overlap_floor: float = _setting(0.2, "smallest share of identifiers a rewrite keeps, or it is `unrelated`")
+    numbers_floor: float = _setting(0.5, "smallest share of a page's numbers its rewrite keeps, or `numbers_lost`")
+
+    model: str = _setting("", "folder or hub name of the model that Recast serves itself")
+    model_revision: str = _setting("", "revision of the model")
+    endpoint: str = _setting("", "base URL of an OpenAI-compatible endpoint to ask instead of serving a model here")
+    api_key_variable: str = _setting("RECAST_API_KEY", "environment variable that holds the endpoint's key")
+    engine_args: str = _setting("", "further arguments of the vLLM server, as on a shell's command line")
+    max_model_len: int = _setting(0, "context in tokens; 0: the model's own")
+    tensor_parallel: int = _setting(1, "GPUs that one server spans")
+    style_prompt: str = _setting("style_code_v1", "prompt of styled_code")
+    optimize_prompt: str = _setting("optimize_code_v1", "prompt of optimized_code")
+    math_prompt: str = _setting("rewrite_math_v1", "prompt of rewritten_math")
+    temperature: float = _setting(0.2, "sampling temperature (the recipe's 0.2)")
+    top_p: float = _setting(0.7, "nucleus sampling (the recipe's 0.7)")
+    repetition_penalty: float = _setting(1.0, "1.0 switches it off, as the recipe does")
+    max_tokens: int = _setting(8192, "most tokens of an answer (the recipe's 8192)")
+    window: int = _setting(0, "requests in flight per task; 0: follow the engine's limits")
+    error_budget: float = _setting(0.05, "largest share of failed requests before a run stops by itself")
+
+    chunk_rows: int = _setting(100_000, "most rows that are measured, checked and committed together")
+    partitions: int = _setting(0, "tasks that a chunk is spread over; 0: twice the cores, four times for a model stage")
+
+    def __post_init__(self) -> None:
+        """Refuse values that no run can use.
+
+        Raises:
+            UserError: with one line that names the setting.
+        """
+        for name, low in {"chunk_rows": 1, "max_tokens": 1, "tensor_parallel": 1, "partitions": 0, "window": 0}.items():
+            if getattr(self, name) < low:
+                raise UserError(f"{name} is {getattr(self, name)}; give {low} or more")
+        for name in ("overlap_floor", "numbers_floor", "error_budget", "top_p"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UserError(f"{name} is {getattr(self, name)}; give a share between 0 and 1")
+        for name in ("lake", "code_source", "code_contents", "math_source"):
+            object.__setattr__(self, name, absolute(getattr(self, name)))
+
+
+def absolute(location: str) -> str:
+    """Return `location` as an absolute path, or untouched when it is a URI (``s3a://...``)."""
+    return location.rstrip("/") if "://" in location else str(Path(location).expanduser().resolve())
+
+
+def is_local(location: str) -> bool:
+    """Say whether `location` is a path of this machine's file system."""
+    return "://" not in location or location.startswith("file://")
+
+
+def environment_name(setting: str) -> str:
+    """Return the environment variable of a setting: ``lint_threshold`` is ``RECAST_LINT_THRESHOLD``."""
+    return f"RECAST_{setting.upper()}"
+
+
+def from_environment(**given: Any) -> Settings:
+    """Build settings from `given`, then the environment, then the defaults.
+
+    Raises:
+        UserError: a variable's value is not of its setting's type, or no run can use it.
+    """
+    values = {}
+    for each in fields(Settings):
+        variable = environment_name(each.name)
+        if given.get(each.name) is not None:
+            values[each.name] = given[each.name]
+        elif os.environ.get(variable):
+            try:
+                values[each.name] = type(each.default)(os.environ[variable])
+            except ValueError:
+                raise UserError(f"{variable} is {os.environ[variable]!r}; give a {type(each.default).__name__}") from None
+    return Settings(**values)

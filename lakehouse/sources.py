@@ -1,0 +1,70 @@
+"""Sources outside the lakehouse: folders of Parquet files in a published dataset's schema."""
+
+import hashlib
+
+import pyarrow as pa
+import pyarrow.dataset as pads
+import pyarrow.fs as pafs
+from pyspark.sql import DataFrame, SparkSession
+
+from lakehouse.settings import UserError
+from udfs.journal import place
+
+
+def files_of(location: str) -> list[pafs.FileInfo]:
+    """Return the Parquet files below `location`, sorted by path.
+
+    Raises:
+        UserError: there is no such folder, or it holds no Parquet file.
+    """
+    filesystem, path = place(location)
+    found = filesystem.get_file_info(path)
+    if found.type == pafs.FileType.NotFound:
+        raise UserError(f"source folder {location} does not exist")
+    if found.type == pafs.FileType.File:
+        raise UserError(f"{location} is a file; give the folder that holds the Parquet files")
+    listed = filesystem.get_file_info(pafs.FileSelector(path, recursive=True))
+    files = [each for each in listed if each.type == pafs.FileType.File and each.path.endswith(".parquet")]
+    if not files:
+        raise UserError(f"source folder {location} holds no .parquet file")
+    return sorted(files, key=lambda each: each.path)
+
+
+def listing_version(location: str, given: str) -> str:
+    """Return the source's version: the one given, else a fingerprint of its files' names, sizes and times."""
+    if given:
+        return given
+    _, root = place(location)
+    digest = hashlib.sha256()
+    for each in files_of(location):
+        digest.update(f"{each.path.removeprefix(root)}\0{each.size}\0{each.mtime_ns}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def read_parquet(spark: SparkSession, location: str, columns: dict[str, str]) -> DataFrame:
+    """Return the source's rows, with the given columns in their order.
+
+    Args:
+        spark: session to read with.
+        location: folder or URI.
+        columns: Arrow type, as pyarrow writes it, of each column that is needed; ``*`` stands for any type.
+
+    Raises:
+        UserError: the folder is missing or empty, a file is not Parquet, or a column is missing or of another type.
+    """
+    filesystem, _ = place(location)
+    paths = [each.path for each in files_of(location)]
+    try:
+        schema = pads.dataset(paths[:1], format="parquet", filesystem=filesystem).schema
+    except (pa.ArrowInvalid, OSError) as problem:
+        raise UserError(f"{paths[0]} is not a Parquet file: {str(problem).splitlines()[0]}") from None
+    for name, type_ in columns.items():
+        if name not in schema.names:
+            raise UserError(f"source folder {location} has no column {name!r}; it has {', '.join(schema.names)}")
+        found = str(schema.field(name).type)
+        if type_ not in ("*", found):
+            raise UserError(f"column {name!r} of {location} is {found}; the dataset's schema has {type_}")
+    rows = spark.read.parquet(location).select(*columns)
+    if rows.isEmpty():
+        raise UserError(f"source folder {location} holds no row")
+    return rows

@@ -1,0 +1,102 @@
+"""The contract: what a stage is, as data, and the few words that stages are written in.
+
+lakehouse/refresh.py is the one loop that runs every stage; docs/architecture.md draws it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from lakehouse import query, store
+from lakehouse.settings import Settings, UserError
+from schemas.table import Table
+
+# Measuring gets a folder as well, for what it pays for and must not lose if the run is killed before its commit.
+Measure = Callable[[DataFrame, Settings, str], DataFrame]
+Decide = Callable[[DataFrame, Settings], DataFrame]
+Facts = Callable[[Settings], dict[str, Any]]
+
+
+class Source(NamedTuple):
+    """What a stage reads.
+
+    Attributes:
+        version: names the present state of the source, without a JVM; equal versions mean equal rows.
+        rows: returns the rows of that version: `doc_id`, `input_hash`, the text that the hash is of, and every column
+            that is taken over.
+    """
+
+    version: Callable[[Settings], str]
+    rows: Callable[[SparkSession, Settings, str], DataFrame]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One table's making.
+
+    Attributes:
+        target: the table it writes.
+        source: what it reads.
+        measure: adds the columns that cost a linter's or a model's time. It gets each distinct text once.
+        decide: marks rejects with `keep` and adds whatever else follows from stored columns alone.
+        measured_by: what changes a measurement by intent; while these facts are equal, stored measurements hold.
+        decided_by: what changes a decision.
+        passing_failure: SQL condition on the target's rows whose measurement ``--retry`` tries again.
+        asks_model: whether measuring sends requests to a model.
+    """
+
+    target: Table
+    source: Source
+    measure: Measure
+    decide: Decide
+    measured_by: Facts
+    decided_by: Facts
+    passing_failure: str = "false"
+    asks_model: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name of the table it writes."""
+        return self.target.name
+
+
+def keep(rows: DataFrame, condition: Column, otherwise: str) -> DataFrame:
+    """Mark rows that fail `condition` with the reason `otherwise`. The first reason wins; null counts as failure."""
+    failed = ~F.coalesce(condition, F.lit(False))
+    return rows.withColumn("reason", F.coalesce("reason", F.when(failed, F.lit(otherwise))))
+
+
+def kept_rows_of(source: Table, *columns: str, text: str = "text") -> Source:
+    """Return the kept rows of a table as a stage's source, with their provenance and `columns` taken over.
+
+    Args:
+        source: the table above.
+        columns: further columns to take over, by name or as SQL (``lint_score AS source_lint_score``).
+        text: what the row's text is called below.
+    """
+
+    def version(settings: Settings) -> str:
+        found = query.version(settings, source.name)
+        if found is None:
+            raise UserError(f"{source.name} is not built in {settings.lake}; build it with: recast refresh {source.name}")
+        return str(found)
+
+    def rows(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
+        maker = F.struct(F.lit(source.name).alias("table_name"), "measured_by", "decided_by")
+        read = store.read(spark, settings, source, version)
+        return read.where("kept").select(
+            "doc_id",
+            F.col("content_hash").alias("input_hash"),
+            F.col("text").alias(text),
+            "source_dataset",
+            "source_version",
+            "license_type",
+            "detected_licenses",
+            F.concat("made_by", F.array(maker)).alias("made_by"),
+            *(F.expr(column) for column in columns),
+        )
+
+    return Source(version, rows)

@@ -1,0 +1,141 @@
+"""The only module that knows Delta: where tables lie, how they are read, staged, committed and removed from."""
+
+import json
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from delta.tables import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
+
+from lakehouse.settings import Settings
+from schemas.table import Table
+
+WORK = "_work"  # folder of the lake for what a run needs only until its commit
+
+
+def table_path(settings: Settings, name: str) -> str:
+    """Return where the table `name` lies."""
+    return f"{settings.lake}/{name}"
+
+
+def work_path(settings: Settings, *parts: str) -> str:
+    """Return a path below the folder for what a run needs only until its commit."""
+    return "/".join((settings.lake, WORK, *parts))
+
+
+def open_table(spark: SparkSession, settings: Settings, table: Table) -> DeltaTable:
+    """Return the Delta table, created empty with its columns' comments if it is not there.
+
+    Columns that a newer version of Recast adds are added; nothing is ever renamed or retyped (docs/decisions).
+    """
+    path = table_path(settings, table.name)
+    schema = StructType.fromDDL(table.ddl)
+    if not DeltaTable.isDeltaTable(spark, path):
+        (
+            DeltaTable.createIfNotExists(spark)
+            .location(path)
+            .addColumns(schema)
+            .comment(table.about)
+            .execute()
+        )
+    opened = DeltaTable.forPath(spark, path)
+    present = set(opened.toDF().columns)
+    added = [column for column in table.columns if column.name not in present]
+    if added:
+        ddl = ", ".join(f"{column.name} {column.type}" for column in added)
+        spark.sql(f"ALTER TABLE delta.`{path}` ADD COLUMNS ({ddl})")
+        opened = DeltaTable.forPath(spark, path)
+    return opened
+
+
+def read(spark: SparkSession, settings: Settings, table: Table, version: str | None = None) -> DataFrame:
+    """Return the table's rows, as they stand or at `version`, with its declared columns in their order."""
+    if version is None:
+        return open_table(spark, settings, table).toDF().select(*table.column_names)
+    rows = spark.read.format("delta").option("versionAsOf", version).load(table_path(settings, table.name))
+    return rows.select(*table.column_names)
+
+
+def merge(
+    spark: SparkSession, settings: Settings, table: Table, rows: DataFrame, transaction: tuple[str, int], facts: dict[str, Any]
+) -> None:
+    """Insert or replace `rows` by the table's key, in one commit that carries `facts` and that a replay leaves undone."""
+    target = open_table(spark, settings, table)
+    same = " AND ".join(f"t.{key} = s.{key}" for key in table.key)
+    with committing(spark, transaction, facts):
+        (
+            target.alias("t")
+            .merge(rows.select(*table.column_names).alias("s"), same)
+            .whenMatchedUpdateAll()
+            .whenNotMatchedInsertAll()
+            .execute()
+        )
+
+
+def remove(spark: SparkSession, settings: Settings, table: Table, keys: DataFrame, transaction: tuple[str, int]) -> None:
+    """Delete the rows whose key is in `keys`, in one idempotent commit."""
+    target = open_table(spark, settings, table)
+    same = " AND ".join(f"t.{key} = s.{key}" for key in table.key)
+    with committing(spark, transaction, {"run_id": transaction[0], "removed": True}):
+        target.alias("t").merge(keys.select(*table.key).alias("s"), same).whenMatchedDelete().execute()
+
+
+@contextmanager
+def committing(spark: SparkSession, transaction: tuple[str, int], facts: dict[str, Any]) -> Iterator[None]:
+    """Make the commits inside the block idempotent and annotated; MERGE takes both from the session's settings only."""
+    name, version = transaction
+    values = {
+        "spark.databricks.delta.write.txnAppId": name,
+        "spark.databricks.delta.write.txnVersion": str(version),
+        "spark.databricks.delta.commitInfo.userMetadata": json.dumps(facts, default=str),
+    }
+    try:
+        for key, value in values.items():
+            spark.conf.set(key, value)
+        yield
+    finally:
+        for key in values:
+            spark.conf.unset(key)
+
+
+def append(spark: SparkSession, settings: Settings, table: Table, rows: list[dict[str, Any]]) -> None:
+    """Add a run's few own rows (results of expectations) to an operations table."""
+    open_table(spark, settings, table)
+    frame = spark.createDataFrame([tuple(row[name] for name in table.column_names) for row in rows], table.ddl)
+    frame.coalesce(1).write.format("delta").mode("append").save(table_path(settings, table.name))
+
+
+def upsert(spark: SparkSession, settings: Settings, table: Table, row: dict[str, Any]) -> None:
+    """Insert or replace one row of an operations table by its key."""
+    frame = spark.createDataFrame([tuple(row.get(name) for name in table.column_names)], table.ddl)
+    merge(spark, settings, table, frame, (f"{table.name}:{uuid.uuid4()}", 0), {})
+
+
+def version(spark: SparkSession, settings: Settings, table: Table) -> int:
+    """Return the Delta version of the table."""
+    path = table_path(settings, table.name)
+    return int(DeltaTable.forPath(spark, path).history(1).select(F.max("version")).first()[0])
+
+
+def delete_folder(spark: SparkSession, path: str) -> None:
+    """Remove a work folder wherever it lies; a missing one is fine."""
+    if "://" not in path:
+        shutil.rmtree(path, ignore_errors=True)
+        return
+    java_path = spark._jvm.org.apache.hadoop.fs.Path(path)
+    java_path.getFileSystem(spark._jsc.hadoopConfiguration()).delete(java_path, True)
+
+
+def folders(spark: SparkSession, path: str) -> list[str]:
+    """Return the folders directly below `path`, sorted; none where it does not exist."""
+    java_path = spark._jvm.org.apache.hadoop.fs.Path(path)
+    system = java_path.getFileSystem(spark._jsc.hadoopConfiguration())
+    if not system.exists(java_path):
+        return []
+    found = [each.getPath().toString() for each in system.listStatus(java_path) if each.isDirectory()]
+    return sorted(each.removeprefix("file:") for each in found)

@@ -1,0 +1,130 @@
+"""What a table is, as data: its columns, its closed list of reasons and its expectations. Nothing here needs Spark."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+Severity = Literal["critical", "warning"]
+
+
+class Column(NamedTuple):
+    """A column: its name, its Spark SQL type and what it holds."""
+
+    name: str
+    type: str
+    comment: str
+
+
+class Expectation(NamedTuple):
+    """A Great Expectations expectation, named as the library's class, with its arguments.
+
+    A value ``{"$PARAMETER": name}`` is filled in by the run. A critical failure stops the run before the commit, a
+    warning is recorded and shown.
+    """
+
+    type: str
+    arguments: dict[str, Any]
+    severity: Severity = "critical"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A Delta table of the lakehouse."""
+
+    name: str
+    about: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = ("doc_id",)
+    reasons: dict[str, str] = field(default_factory=dict)
+    expectations: tuple[Expectation, ...] = ()
+
+    @property
+    def column_names(self) -> list[str]:
+        """The names of the columns, in order."""
+        return [column.name for column in self.columns]
+
+    @property
+    def ddl(self) -> str:
+        """The columns as Spark SQL, comments included."""
+        return ", ".join(f"{c.name} {c.type} COMMENT '{escaped(c.comment)}'" for c in self.columns)
+
+
+IDENTITY = (
+    Column("doc_id", "string", "stable identity of the source document; the key of every document table"),
+    Column("content_hash", "string", "sha256 of text, hexadecimal; null where there is no text"),
+    Column("input_hash", "string", "content_hash of the row this one was made from; what was read, for a raw table"),
+)
+
+VERDICT = (
+    Column("kept", "boolean", "whether the next stage reads this row"),
+    Column("reason", "string", "why the row is not kept, from this table's closed list; null for a kept row"),
+)
+
+PROVENANCE = (
+    Column("source_dataset", "string", "name of the dataset the document came from"),
+    Column("source_version", "string", "version of that dataset when this row was first read"),
+    Column("license_type", "string", "permissive or no_license; permissive only if every occurrence is"),
+    Column("detected_licenses", "array<string>", "SPDX names found over all occurrences, sorted"),
+    Column(
+        "made_by",
+        "array<struct<table_name: string, measured_by: string, decided_by: string>>",
+        "fingerprints of every stage above this one, first stage first; runs says what each stands for",
+    ),
+    Column("carried_hash", "bigint", "hash of the columns taken over from above, to notice when only those change"),
+    Column("measured_by", "string", "fingerprint of what changes this row's measured columns by intent"),
+    Column("decided_by", "string", "fingerprint of the rules behind kept and reason"),
+    Column("run_id", "string", "run that last wrote this row"),
+    Column("written_at", "timestamp", "when that run staged it, UTC"),
+)
+
+CODE_SOURCE = (
+    Column("repo_name", "string", "repository of the first occurrence, by name; raw_code lists all"),
+    Column("path", "string", "path of the first occurrence"),
+)
+
+MATH_SOURCE = (Column("url", "string", "address of the page"),)
+
+ANSWER = (
+    Column("answer", "string", "the model's raw answer, whole"),
+    Column("answer_status", "string", "answered, or how the request failed"),
+    Column("finish_reason", "string", "why the model stopped: stop, length, ..."),
+    Column("error", "string", "the engine's words about a failed request"),
+    Column("prompt_tokens", "bigint", "tokens of the prompt, as the engine counted them"),
+    Column("output_tokens", "bigint", "tokens of the answer, as the engine counted them"),
+    Column("cached_tokens", "bigint", "prompt tokens that the engine's prefix cache held"),
+    Column("engine", "string", "name and version of the engine: provenance, not part of the fingerprint"),
+    Column("answered_at", "timestamp", "when the answer ended, UTC"),
+    Column("request_seconds", "double", "from sending the request to the end of its answer, in seconds"),
+    Column("model", "string", "model as configured"),
+    Column("model_revision", "string", "revision of the model"),
+    Column("prompt", "string", "name of the prompt version"),
+)
+
+
+def escaped(text: str) -> str:
+    """Return `text` fit to stand between single quotes in Spark SQL."""
+    return text.replace("\\", "\\\\").replace("'", "\\'")
+
+
+def document_expectations(reasons: dict[str, str]) -> tuple[Expectation, ...]:
+    """Return what holds for every document table: the identity of rows, the closed list, and that no row is lost."""
+    listed = ", ".join(f"'{reason}'" for reason in reasons)
+    unlisted = f"OR reason NOT IN ({listed})" if reasons else "OR reason IS NOT NULL"
+    return (
+        Expectation("ExpectTableRowCountToEqual", {"value": {"$PARAMETER": "rows_in"}}),
+        Expectation("ExpectColumnValuesToNotBeNull", {"column": "doc_id"}),
+        Expectation("ExpectColumnValuesToBeUnique", {"column": "doc_id"}),
+        unexpected_rows(
+            "kept + rejected = rows in: every row is kept or has a reason of the closed list",
+            f"kept IS NULL OR kept = (reason IS NOT NULL) {unlisted}",
+        ),
+        unexpected_rows(
+            "content_hash is the sha256 of text, and a kept row has both",
+            "NOT (content_hash <=> sha2(text, 256)) OR (kept AND text IS NULL)",
+        ),
+    )
+
+
+def unexpected_rows(description: str, condition: str, severity: Severity = "critical") -> Expectation:
+    """Return the expectation that no row meets the SQL `condition`."""
+    query = f"SELECT doc_id FROM {{batch}} WHERE {condition}"
+    return Expectation("UnexpectedRowsExpectation", {"unexpected_rows_query": query, "description": description}, severity)
