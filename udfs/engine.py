@@ -27,7 +27,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from udfs.engine_watch import SERVER_FILE, end_group, process_start, write_whole
@@ -67,6 +67,7 @@ FAILED_FILE = "failed.json"
 STARTS_FILE = "starts.json"
 LOG_FILE = "log"
 SOCKET_FILE = "s"
+ALIVE, DEAD, SILENT = "alive", "dead", "silent"
 
 
 class EngineError(RuntimeError):
@@ -80,8 +81,8 @@ class EngineSpec:
     `model` is a model folder or hub name (with its `revision`), or the model's name at `endpoint`. `endpoint` is the
     base URL of an OpenAI-compatible server (`https://host/v1`); it is used as it is and nothing is started.
     `api_key_variable` names the environment variable that holds its key; `tokenizer` is a folder or hub name with its
-    tokenizer, if at hand. `max_model_len` is the context in tokens, 0 the model's own. `args` are further server arguments and `command`
-    replaces `python -m vllm.entrypoints.openai.api_server`.
+    tokenizer, if at hand. `max_model_len` is the context in tokens, 0 the model's own. `args` are further arguments of
+    the server and `command` replaces `python -m vllm.entrypoints.openai.api_server`.
     """
 
     model: str
@@ -219,10 +220,47 @@ def prewarm(spec: EngineSpec, owner_pid: int = 0) -> threading.Thread:
     return thread
 
 
-def is_alive(engine: Engine) -> bool:
-    """Tell whether an own server's process lives and its engine reports itself healthy (one probe)."""
+def state(engine: Engine) -> str:
+    """Return how an own server is: ALIVE, DEAD (no process, or it says itself that its engine died), or SILENT."""
     server = _read(Path(engine.folder) / SERVER_FILE)
-    return bool(server and _alive(server) and _probe(engine.socket or "", "/health") is not None)
+    if not (server and _alive(server)):
+        return DEAD
+    status, _ = _probe(engine.socket or "", "/health")
+    return {200: ALIVE, 0: SILENT}.get(status, DEAD)
+
+
+class Load(NamedTuple):
+    """A server's own figures: requests now, and tokens and prefix cache (in tokens) since it started."""
+
+    running: int
+    waiting: int
+    prompt_tokens: int
+    output_tokens: int
+    cache_queries: int
+    cache_hits: int
+
+
+_METRICS = (
+    "vllm:num_requests_running",
+    "vllm:num_requests_waiting",
+    "vllm:prompt_tokens_total",
+    "vllm:generation_tokens_total",
+    "vllm:prefix_cache_queries_total",
+    "vllm:prefix_cache_hits_total",
+)
+
+
+def load(engine: Engine) -> Load | None:
+    """Return an own server's figures from `/metrics` (Prometheus text format), None where it does not say."""
+    status, body = _probe(engine.socket or "", "/metrics")
+    if status != 200:
+        return None
+    sums = dict.fromkeys(_METRICS, 0.0)
+    for line in body.decode("utf-8", "replace").splitlines():
+        name = re.split(r"[{ ]", line, maxsplit=1)[0]
+        if name in sums:
+            sums[name] += float(line.rsplit(" ", 1)[1])
+    return Load(*(int(value) for value in sums.values()))
 
 
 def stop(engine: Engine) -> None:
@@ -378,7 +416,7 @@ def _await_start(spec: EngineSpec, folder: Path, devices: str, started_at: float
     """Wait until the server answers, and write down that it does; raise EngineError where it ends or takes too long."""
     while True:
         elapsed_s = time.time() - started_at
-        if _probe(str(folder / SOCKET_FILE), "/health") is not None:
+        if _probe(str(folder / SOCKET_FILE), "/health")[0] == 200:
             break
         server = _read(folder / SERVER_FILE)
         if (server and not _alive(server)) or (server is None and elapsed_s > PROBE_TIMEOUT_S):
@@ -387,7 +425,7 @@ def _await_start(spec: EngineSpec, folder: Path, devices: str, started_at: float
             _clear(folder)
             raise _failure(folder, f"the engine was not ready after {spec.start_timeout_s:.0f} s")
         time.sleep(POLL_S)
-    version = json.loads(_probe(str(folder / SOCKET_FILE), "/version") or b"{}").get("version", "")
+    version = json.loads(_probe(str(folder / SOCKET_FILE), "/version")[1] or b"{}").get("version", "")
     engine = Engine(
         base_url="http://localhost/v1",
         socket=str(folder / SOCKET_FILE),
@@ -440,8 +478,9 @@ def _clear(folder: Path) -> None:
         # A server outlives a watcher that was killed only for as long as it takes to end; a part of it may hang.
         if process_start(server["server"]) in (0, server["server_start"]):
             end_group(server["server"])
-    for name in (SOCKET_FILE, SERVER_FILE, READY_FILE):
-        (folder / name).unlink(missing_ok=True)
+    for path in folder.iterdir():
+        if path.is_socket() or path.name in (SERVER_FILE, READY_FILE):
+            path.unlink(missing_ok=True)
 
 
 def _back_off(folder: Path) -> None:
@@ -464,14 +503,13 @@ def _alive(server: dict[str, Any]) -> bool:
 
 
 def _wait_healthy(folder: Path, patience_s: float) -> bool:
-    """Probe an own server until it is healthy; give up when it has ended or patience has."""
+    """Probe an own server until it is healthy; give up when it has ended, says it is not, or is silent for too long."""
     deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline:
-        if _probe(str(folder / SOCKET_FILE), "/health") is not None:
-            return True
+        status, _ = _probe(str(folder / SOCKET_FILE), "/health")
         server = _read(folder / SERVER_FILE)
-        if not (server and _alive(server)):
-            return False
+        if status or not (server and _alive(server)):
+            return status == 200
         time.sleep(POLL_S)
     return False
 
@@ -489,16 +527,15 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def _probe(socket_path: str, resource: str) -> bytes | None:
-    """GET a resource of an own server; None where it does not answer 200 in time."""
+def _probe(socket_path: str, resource: str) -> tuple[int, bytes]:
+    """GET a resource of an own server; return its status and body, status 0 where it does not answer in time."""
     connection = _UnixConnection(socket_path)
     try:
         connection.request("GET", resource)
         response = connection.getresponse()
-        body = response.read()
-        return body if response.status == 200 else None
+        return response.status, response.read()
     except (OSError, http.client.HTTPException):
-        return None
+        return 0, b""
     finally:
         connection.close()
 

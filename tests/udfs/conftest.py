@@ -1,0 +1,71 @@
+"""A fake engine's spec and a fake endpoint, both real servers of tests/fake_endpoint.py."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from udfs import engine
+from udfs.engine import EngineSpec
+
+FAKE = Path(__file__).parent.parent / "fake_endpoint.py"
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder without weights: a tokenizer that counts words, a chat template, a context of 200 tokens."""
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.pre_tokenizers import WhitespaceSplit
+
+    folder = tmp_path_factory.mktemp("models") / "tiny model"
+    folder.mkdir()
+    tokenizer = Tokenizer(WordLevel({"[UNK]": 0, "a-rather-long-word": 1}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = WhitespaceSplit()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"chat_template": CHAT_TEMPLATE}))
+    (folder / "config.json").write_text(json.dumps({"max_position_embeddings": 200}))
+    return folder
+
+
+@pytest.fixture
+def fake_engine(model_folder: Path) -> Iterator[Callable[..., EngineSpec]]:
+    """Make specs of an own engine that runs the fake server; every server is ended after the test."""
+    specs = []
+
+    def make(*args: str, **fields: object) -> EngineSpec:
+        spec = EngineSpec(
+            model=str(model_folder), command=(sys.executable, str(FAKE)), args=args, start_timeout_s=20.0, **fields
+        )
+        specs.append(spec)
+        return spec
+
+    yield make
+    for spec in specs:
+        engine.stop(engine.Engine("", None, "", "", "", 0.0, str(engine.runtime_folder(spec, engine.owner(), ""))))
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Callable[..., EngineSpec]]:
+    """Start fake endpoints on a port of their own; every one is ended after the test."""
+    servers = []
+
+    def start(*args: str, **fields: object) -> EngineSpec:
+        server = subprocess.Popen([sys.executable, str(FAKE), *args], stdout=subprocess.PIPE, text=True)
+        servers.append(server)
+        assert server.stdout is not None
+        port = int(server.stdout.readline())
+        return replace(EngineSpec(model="fake", endpoint=f"http://127.0.0.1:{port}/v1"), **fields)
+
+    yield start
+    for server in servers:
+        server.kill()
+        server.communicate()

@@ -1,0 +1,113 @@
+"""What is asked of the engine: the spec of a model stage, and how a text becomes a request that fits the context."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from udfs import engine as engines
+from udfs import tokens
+from udfs.answers import EMPTY_INPUT, TOO_LONG, Answer
+from udfs.engine import EngineError, EngineSpec
+
+
+@dataclass(frozen=True)
+class RewriteSpec:
+    """What to ask of which engine, and how far to go.
+
+    `user_template` holds `{text}`, which is replaced by the row's text. `max_tokens` bounds every answer; where
+    `answer_ratio` is not 0 an answer gets at most `answer_floor + answer_ratio * tokens of the text`. A request whose
+    context leaves fewer than `answer_floor` tokens is refused as too_long. `window` is the most requests in flight per
+    task, 0 follows the engine. `fingerprint` names all that changes answers by intent, and is the journal's key together with
+    a row's `input_hash`. `journal` is a folder or URI ("" keeps none); `journal_buckets` the number of tasks.
+    `error_budget` is the share of failed requests that stops a task. `patience_s` is how long an engine may refuse
+    everything before the task fails.
+    """
+
+    engine: EngineSpec
+    system: str
+    user_template: str
+    fingerprint: str = ""
+    temperature: float = 0.2
+    top_p: float = 0.7
+    repetition_penalty: float = 1.0
+    max_tokens: int = 8192
+    answer_floor: int = 64
+    answer_ratio: float = 0.0
+    window: int = 0
+    journal: str = ""
+    journal_buckets: int = 1
+    journal_flush_s: float = 3.0
+    error_budget: float = 0.05
+    request_timeout_s: float = 3600.0
+    patience_s: float = 900.0
+
+
+@dataclass
+class Request:
+    """One distinct request. `tries` counts the failures that were its own."""
+
+    key: str
+    user: str
+    max_tokens: int
+    tries: int = 0
+
+
+class Counter:
+    """Turns texts into requests: renders, counts tokens, refuses what cannot fit."""
+
+    def __init__(self, spec: RewriteSpec) -> None:
+        """Load the tokenizer, if there is one. Raises EngineError where the model cannot chat or is not there."""
+        self._spec = spec
+        name = spec.engine.tokenizer or ("" if spec.engine.endpoint else spec.engine.model)
+        try:
+            engines.check(spec.engine)
+            self._tokenizer = tokens.load(name, spec.engine.revision) if name else None
+        except (OSError, ValueError) as error:
+            raise EngineError(f"no tokenizer for {name}: {error}") from error
+        self.exact = self._tokenizer is not None
+        self._context = engines.context_tokens(spec.engine)
+        self._empty = self._count(user_message(spec, ""))
+
+    def _count(self, user: str) -> int:
+        if self._tokenizer is None:
+            return tokens.estimate(self._spec.system, user)
+        return self._tokenizer.count(self._spec.system, user)
+
+    def request(self, key: str, text: str) -> Request | Answer:
+        """Return the request for a text, or the answer that says why there is none."""
+        if not text.strip():
+            return Answer(None, EMPTY_INPUT)
+        tokenizer, context, spec = self._tokenizer, self._context, self._spec
+        if context and tokenizer is not None and tokenizer.certainly_exceeds(text, context):
+            return Answer(None, TOO_LONG, error=f"{len(text)} characters cannot fit a context of {context} tokens")
+        user = user_message(spec, text)
+        counted = self._count(user)
+        limit = spec.max_tokens
+        if spec.answer_ratio:
+            limit = min(limit, spec.answer_floor + int(spec.answer_ratio * max(0, counted - self._empty)))
+        if context:
+            room = context - counted
+            if room < spec.answer_floor and tokenizer is not None:
+                words = f"a prompt of {counted} tokens leaves {max(0, room)} of the context's {context} for the answer"
+                return Answer(None, TOO_LONG, error=words)
+            # Without the model's own tokenizer the count is a guess, and the endpoint has the last word.
+            limit = min(limit, max(room, spec.answer_floor))
+        return Request(key, user, limit)
+
+
+def user_message(spec: RewriteSpec, text: str) -> str:
+    """Return the user message for a text; braces elsewhere in template or text mean nothing."""
+    return spec.user_template.replace("{text}", text)
+
+
+def body(spec: RewriteSpec, request: Request) -> dict[str, Any]:
+    """Return the JSON body of a request. `repetition_penalty` is vLLM's own and sent only where it does something."""
+    content: dict[str, Any] = {
+        "model": spec.engine.served_name,
+        "messages": tokens.messages(spec.system, request.user),
+        "temperature": spec.temperature,
+        "top_p": spec.top_p,
+        "max_tokens": request.max_tokens,
+    }
+    if spec.repetition_penalty != 1.0:
+        content["repetition_penalty"] = spec.repetition_penalty
+    return content

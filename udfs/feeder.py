@@ -1,0 +1,614 @@
+"""One task's requests: keeps a window of them in flight and deals with whatever becomes of each.
+
+Three threads: the reader takes rows from the input, looks them up in the journal and counts their tokens; the feeder's
+event loop sends, retries and journals; the task itself takes finished rows from `Feeder.output`. Nothing ever waits for
+the slowest of a batch. When the own engine dies, what was in flight is asked again in smaller company until the request
+that kills it is alone (`udfs.company` keeps other tasks out meanwhile).
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import queue
+import random
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import aiohttp
+import pyarrow as pa
+
+from udfs import engine as engines
+from udfs import journal
+from udfs.answers import (
+    ANSWERED,
+    EMPTY_INPUT,
+    FAILED_STATUSES,
+    JOURNAL_FIELDS,
+    JOURNALED_STATUSES,
+    MAX_ERROR_CHARS,
+    POISON,
+    REQUEST_FAILED,
+    TOO_LONG,
+    Answer,
+    answer_columns,
+    error_words,
+    read_answer,
+    retry_after_s,
+)
+from udfs.asking import Counter, Request, RewriteSpec, body
+from udfs.company import POLL_S, Company
+from udfs.engine import Engine, EngineError
+
+logger = logging.getLogger(__name__)
+
+OWN_START_WINDOW = 32
+OWN_MAX_WINDOW = 1024
+ENDPOINT_START_WINDOW = 8
+ENDPOINT_MAX_WINDOW = 256
+MAX_TRIES = 5
+# After a death the requests that were in flight come back in groups of one eighth, then one sixty-fourth, ...: a
+# restart costs minutes, so few deaths matter more than many requests at once.
+COMPANY_DIVISOR = 8
+BUDGET_MIN_FINISHED = 20
+TICK_S = 0.25
+METRICS_EVERY_S = 1.0
+OUTPUT_ROWS = 64
+PREPARED_ROWS = 32
+PREPARED_SLICES = 4
+# A request's own failures are retried after 0.5, 2, 8 and 32 s, a refusal pauses the whole feeder likewise.
+RETRY_FIRST_S = 0.5
+RETRY_FACTOR = 4.0
+RETRY_MAX_S = 60.0
+# vLLM closes idle connections after 5 s; a client that reuses one at that moment reads a closed connection.
+KEEPALIVE_S = 3.0
+
+_CONTEXT_WORDS = re.compile(r"context length|context_length|maximum context|max_model_len|prompt is too long", re.I)
+
+
+class ErrorBudgetError(RuntimeError):
+    """More requests failed than the run's budget allows."""
+
+
+class Row(NamedTuple):
+    """Where an input row is: its batch and its place in it."""
+
+    batch: pa.RecordBatch
+    position: int
+
+
+class Prepared(NamedTuple):
+    """An input row with its request, or with its answer where nothing needs to be asked."""
+
+    row: Row
+    key: str
+    request: Request | None
+    answer: Answer | None
+
+
+def over_budget(failed: int, finished: int, budget: float) -> bool:
+    """Tell whether failed requests pass their share, once enough are finished to say so."""
+    return finished >= BUDGET_MIN_FINISHED and failed > budget * finished
+
+
+class _Died(Exception):  # noqa: N818 an event, not an error
+    """The own engine died while a request was in flight."""
+
+
+class _Again(Exception):  # noqa: N818 likewise
+    """A request failed in a way that may pass. `after_s` is what the endpoint asked for; `busy` means slow down."""
+
+    def __init__(self, words: str, busy: bool = False, after_s: float = 0.0) -> None:
+        super().__init__(words)
+        self.busy = busy
+        self.after_s = after_s
+
+
+class Window:
+    """How many requests may be in flight: follows an own engine's queue, or what an endpoint lets pass."""
+
+    def __init__(self, fixed: int, own: bool) -> None:
+        """Start small unless the window is fixed."""
+        self.fixed = bool(fixed)
+        self.most = fixed or (OWN_MAX_WINDOW if own else ENDPOINT_MAX_WINDOW)
+        self.size = float(fixed or (OWN_START_WINDOW if own else ENDPOINT_START_WINDOW))
+        self._cut_at = 0.0
+
+    def follow(self, running: int, waiting: int, in_flight: int) -> None:
+        """Adapt to an own engine: double while it takes all that is sent, shrink while much of it only waits."""
+        if self.fixed:
+            return
+        if waiting == 0 and in_flight >= int(self.size):
+            self.size = min(self.size * 2, self.most)
+        elif waiting > max(8, running):
+            self.size = max(self.size * 0.8, OWN_START_WINDOW)
+
+    def answered(self, in_flight: int) -> None:
+        """Grow by about one for a whole window of answers, as long as the window is what limits (an endpoint)."""
+        if in_flight + 1 >= int(self.size):
+            self.size = min(self.size + 1 / self.size, self.most)
+
+    def cut(self, sent_at: float) -> bool:
+        """Halve after a refusal, once for all the requests that were sent before the last cut; tell whether it was."""
+        if sent_at < self._cut_at:
+            return False
+        self.size = max(1.0, self.size / 2)
+        self._cut_at = time.monotonic()
+        return True
+
+
+def groups(suspects: Sequence[Request]) -> list[list[Request]]:
+    """Return suspects in smaller company: eight groups in the order they were sent, the last ones alone if few."""
+    size = max(1, -(-len(suspects) // COMPANY_DIVISOR)) if len(suspects) > COMPANY_DIVISOR else 1
+    return [list(suspects[start : start + size]) for start in range(0, len(suspects), size)]
+
+
+class Feeder:
+    """One task's requests: all state lives in the event loop of one thread; `output` is what it says to the task.
+
+    `output` carries lists of (row, answer), an exception, and None at the end.
+    """
+
+    def __init__(self, batches: Iterable[pa.RecordBatch], spec: RewriteSpec, bucket: int) -> None:
+        """Prepare; `run`, in a thread of its own, starts to work."""
+        self.spec = spec
+        self.output: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._batches = batches
+        self._bucket = bucket
+        self._own = not spec.engine.endpoint
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._main: asyncio.Task[None] | None = None
+        self._cancelled = threading.Event()
+        self._known: dict[str, Answer] = {}
+        self._waiting: dict[str, list[Row]] = {}
+        self._backlog: deque[Request] = deque()
+        self._delayed = 0
+        self._in_flight: dict[asyncio.Task[None], Request] = {}
+        self._suspects: list[Request] = []
+        self._ready: list[tuple[Row, Answer]] = []
+        self._to_journal: list[tuple[str, Answer]] = []
+        self._journal_warned = self._journal_busy = False
+        self._input_done = False
+        self._counter: Counter | None = None
+        self._failure: Exception | None = None
+        self._engine: Engine | None = None
+        self._session: aiohttp.ClientSession | None = None
+        self._company: Company | None = None
+        self._health: asyncio.Task[str] | None = None
+        self._window = Window(spec.window, self._own)
+        self._paused_until = self._last_success = self._healthy_at = 0.0
+        self._refusals = 0
+        self._finished = self._failed = 0
+        if spec.journal:
+            folder = journal.bucket_folder(spec.journal, spec.fingerprint, spec.journal_buckets)
+            self._journal: journal.Writer | None = journal.Writer(folder, bucket)
+        else:
+            self._journal = None
+
+    # The thread's two ends.
+
+    def run(self) -> None:
+        """Feed until all is answered; whatever goes wrong goes to `output`."""
+        try:
+            asyncio.run(self._run())
+        except asyncio.CancelledError:
+            pass
+        except BaseException as error:
+            self.output.put(error)
+        self.output.put(None)
+
+    def cancel(self) -> None:
+        """Give up from another thread: nobody wants the rows any more."""
+        self._cancelled.set()
+        loop, main = self._loop, self._main
+        if loop is not None and main is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+                loop.call_soon_threadsafe(main.cancel)
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._main = asyncio.current_task()
+        self._wake, self._low = asyncio.Event(), asyncio.Event()
+        self._prepared: asyncio.Queue[list[Prepared] | Exception | None] = asyncio.Queue(PREPARED_SLICES)
+        if self._cancelled.is_set():
+            return
+        threading.Thread(target=self._read, name="recast-reader", daemon=True).start()
+        background = [asyncio.create_task(self._tick()), asyncio.create_task(self._take_in())]
+        try:
+            await self._feed()
+            self._flush_rows()
+        finally:
+            for task in [*background, *self._in_flight]:
+                task.cancel()
+            await asyncio.gather(*background, *self._in_flight, return_exceptions=True)
+            await self._flush_journal()  # what was paid for is kept, whatever ended the task
+            if self._session is not None:
+                await self._session.close()
+            if self._company is not None:
+                self._company.close()
+            self._cancelled.set()
+
+    # Input: read, look up, count. `_read` runs in its own thread and touches nothing but the queue.
+
+    def _read(self) -> None:
+        try:
+            known = self._recall()
+            for batch in self._batches:
+                hashes, texts = (batch.column(batch.schema.get_field_index(name)) for name in ("input_hash", "text"))
+                for start in range(0, batch.num_rows, PREPARED_ROWS):
+                    prepared = []
+                    for index in range(start, min(start + PREPARED_ROWS, batch.num_rows)):
+                        text, key = texts[index].as_py(), hashes[index].as_py()
+                        row = Row(batch, index)
+                        if text is None:
+                            prepared.append(Prepared(row, "", None, Answer(None, EMPTY_INPUT)))
+                            continue
+                        key = key or hashlib.sha256(text.encode()).hexdigest()
+                        if key in known:
+                            prepared.append(Prepared(row, key, None, known[key]))
+                            continue
+                        self._counter = self._counter or Counter(self.spec)
+                        request = self._counter.request(key, text)
+                        if isinstance(request, Answer):
+                            prepared.append(Prepared(row, key, None, request))
+                        else:
+                            prepared.append(Prepared(row, key, request, None))
+                    self._hand_over(prepared)
+            self._hand_over(None)
+        except Exception as error:
+            self._hand_over(error)
+
+    def _recall(self) -> dict[str, Answer]:
+        """Return what the journal knows for this task's bucket."""
+        if self._journal is None:
+            return {}
+        folder = journal.bucket_folder(self.spec.journal, self.spec.fingerprint, self.spec.journal_buckets)
+        known: dict[str, Answer] = {}
+        for segment in journal.read(folder, self._bucket, JOURNAL_FIELDS):
+            columns = [segment.column(name).to_pylist() for name in JOURNAL_FIELDS.names]
+            for key, *values in zip(*columns, strict=True):
+                known.setdefault(key, Answer(*values))
+        return known
+
+    def _hand_over(self, item: Any) -> None:
+        """Put an item on the loop's queue and wait for room; returns at once when the task was given up."""
+        assert self._loop is not None
+        if self._cancelled.is_set():
+            return
+        try:
+            future = asyncio.run_coroutine_threadsafe(self._prepared.put(item), self._loop)
+        except RuntimeError:
+            return  # the loop is closed
+        while not self._cancelled.is_set():
+            try:
+                future.result(timeout=1.0)
+                return
+            except TimeoutError:
+                continue
+            except Exception:
+                return
+
+    async def _take_in(self) -> None:
+        """Move prepared rows to the backlog, as far ahead as one window."""
+        while (item := await self._prepared.get()) is not None:
+            if isinstance(item, Exception):
+                self._fail(item)
+                return
+            for prepared in item:
+                self._accept(prepared)
+            self._wake.set()
+            while len(self._backlog) > max(PREPARED_ROWS, int(self._window.size)):
+                self._low.clear()
+                await self._low.wait()
+        self._input_done = True
+        self._wake.set()
+
+    def _accept(self, prepared: Prepared) -> None:
+        row, key, request, answer = prepared
+        answer = answer or self._known.get(key)
+        if answer is not None:
+            self._give(row, answer)
+        elif key in self._waiting:
+            self._waiting[key].append(row)
+        elif request is not None:
+            self._waiting[key] = [row]
+            self._backlog.append(request)
+
+    # Requests.
+
+    async def _feed(self) -> None:
+        """Send until input, backlog and engine are empty."""
+        while True:
+            if self._failure is not None:
+                raise self._failure
+            if self._suspects:
+                await self._find_poison()
+                continue
+            if self._backlog:
+                if self._engine is None:
+                    await self._connect()
+                self._send()
+            elif self._input_done and not self._in_flight and not self._delayed:
+                return
+            await self._next_event()
+
+    async def _next_event(self) -> None:
+        await self._wake.wait()
+        self._wake.clear()
+
+    def _wake_in(self, seconds: float) -> None:
+        asyncio.get_running_loop().call_later(seconds, self._wake.set)
+
+    async def _connect(self) -> None:
+        """Find or start the engine; nothing of this feeder is in flight meanwhile."""
+        self._engine = await _in_thread(engines.connect, self.spec.engine)
+        self._healthy_at = self._last_success = time.monotonic()
+        if self._company is None and self._own:
+            self._company = Company(Path(self._engine.folder))
+        if self._session is None:
+            connector: aiohttp.BaseConnector = (
+                aiohttp.UnixConnector(self._engine.socket, limit=0, keepalive_timeout=KEEPALIVE_S)
+                if self._engine.socket
+                else aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S)
+            )
+            timeout = aiohttp.ClientTimeout(total=self.spec.request_timeout_s, sock_connect=30.0)
+            # Proxies of the environment are for endpoints; a Unix socket has none.
+            self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=not self._own)
+
+    def _send(self) -> None:
+        """Fill the window from the backlog."""
+        pause_s = self._paused_until - time.monotonic()
+        if pause_s > 0:
+            self._wake_in(pause_s)
+            return
+        while self._backlog and len(self._in_flight) < int(self._window.size):
+            if self._company is not None and not self._company.enter():
+                self._wake_in(POLL_S)
+                break
+            self._launch(self._backlog.popleft())
+        if len(self._backlog) <= max(PREPARED_ROWS, int(self._window.size)):
+            self._low.set()
+
+    def _launch(self, request: Request) -> None:
+        self._in_flight[asyncio.create_task(self._ask(request))] = request
+
+    async def _ask(self, request: Request) -> None:
+        """Ask one request and see to what comes of it."""
+        sent_at = time.monotonic()
+        try:
+            answer = await self._exchange(request)
+        except _Died:
+            self._died()
+        except _Again as again:
+            self._retry(request, again, sent_at)
+        except Exception as error:
+            self._fail(error)
+        else:
+            self._finish(request.key, answer)
+        finally:
+            task = asyncio.current_task()
+            assert task is not None
+            self._in_flight.pop(task, None)
+            if not self._in_flight and self._company is not None:
+                self._company.leave()
+            self._wake.set()
+
+    async def _exchange(self, request: Request) -> Answer:
+        """Send one request; return its answer or the status that it alone deserves, else raise _Again or _Died."""
+        assert self._session is not None and self._engine is not None
+        engine, sent_at = self._engine, time.monotonic()
+        url = f"{engine.base_url}/chat/completions"
+        try:
+            async with self._session.post(
+                url, json=body(self.spec, request), headers=engines.headers(self.spec.engine)
+            ) as response:
+                status, content = response.status, await response.read()
+                after_s = retry_after_s(response.headers.get("Retry-After"))
+        except TimeoutError:
+            return await self._trouble(f"no answer within {self.spec.request_timeout_s:.0f} s")
+        except aiohttp.ClientConnectorError as error:
+            return await self._trouble(str(error), busy=True)
+        except (aiohttp.ClientError, OSError) as error:
+            return await self._trouble(str(error) or type(error).__name__)
+        if status == 200:
+            answer = read_answer(content, engine.label, time.monotonic() - sent_at)
+            return answer or await self._trouble(f"a response without an answer: {error_words(content)}")
+        words = f"{status}: {error_words(content)}"
+        if status in (429, 503):
+            return await self._trouble(words, busy=True, after_s=after_s)
+        if status in (408, 409, 425) or status >= 500:
+            return await self._trouble(words)
+        if status == 401:
+            raise EngineError(f"{engine.base_url} refused the key: {words}")
+        if _CONTEXT_WORDS.search(words):
+            if self._counter is not None and not self._counter.exact and request.max_tokens > self.spec.answer_floor:
+                # The prompt's length was a guess: the answer gets less room before the request is given up.
+                request.max_tokens = max(request.max_tokens // 2, self.spec.answer_floor)
+                raise _Again(words)
+            return Answer(None, TOO_LONG, error=words, engine=engine.label)
+        return Answer(None, REQUEST_FAILED, error=words, engine=engine.label)
+
+    async def _trouble(self, words: str, busy: bool = False, after_s: float = 0.0) -> Answer:
+        """Raise _Died where the own engine is dead, else _Again."""
+        if self._own and await self._state() == engines.DEAD:
+            raise _Died
+        raise _Again(words, busy, after_s)
+
+    async def _state(self) -> str:
+        """Ask once, however many requests want to know, how the own engine is."""
+        if self._health is None or self._health.done():
+            assert self._engine is not None
+            self._health = asyncio.create_task(_in_thread(engines.state, self._engine))
+        return await asyncio.shield(self._health)
+
+    def _retry(self, request: Request, again: _Again, sent_at: float) -> None:
+        """Put a request back: at once behind a pause when the engine is busy, else after a while of its own."""
+        now = time.monotonic()
+        if again.busy:
+            if self._window.cut(sent_at):
+                pause_s = again.after_s or min(RETRY_FIRST_S * RETRY_FACTOR**self._refusals, RETRY_MAX_S)
+                self._paused_until = max(self._paused_until, now + pause_s)
+                self._refusals += 1
+            if now - self._last_success > self.spec.patience_s:
+                waited = f"nothing was answered for {self.spec.patience_s:.0f} s"
+                self._fail(EngineError(f"{waited}: {again}"))
+            self._backlog.appendleft(request)
+            return
+        request.tries += 1
+        if request.tries >= MAX_TRIES:
+            label = self._engine.label if self._engine else None
+            self._finish(request.key, Answer(None, REQUEST_FAILED, error=str(again)[:MAX_ERROR_CHARS], engine=label))
+            return
+        self._delayed += 1
+        pause_s = min(RETRY_FIRST_S * RETRY_FACTOR ** (request.tries - 1), RETRY_MAX_S) * random.uniform(0.75, 1.25)
+        asyncio.get_running_loop().call_later(pause_s, self._resume, request)
+
+    def _resume(self, request: Request) -> None:
+        self._delayed -= 1
+        self._backlog.append(request)
+        self._wake.set()
+
+    # Death.
+
+    def _died(self) -> None:
+        """Call in everything that is in flight: each of them may be what killed the engine."""
+        self._engine = None
+        current = asyncio.current_task()
+        for task, request in list(self._in_flight.items()):
+            self._suspects.append(request)
+            if task is not current:
+                task.cancel()
+        self._in_flight.clear()
+        self._wake.set()
+
+    async def _find_poison(self) -> None:
+        """Ask suspects again in smaller and smaller company, with nobody else in flight; who kills alone is poison."""
+        assert self._company is not None
+        pending = deque(groups(self._suspects))
+        logger.warning("the engine died with %d requests in flight; asking them again in groups", len(self._suspects))
+        self._suspects = []
+        async with self._company.alone():
+            while pending and self._failure is None:
+                group = pending.popleft()
+                if self._engine is None:
+                    await self._connect()
+                for request in group:
+                    self._launch(request)
+                while self._in_flight:
+                    await self._next_event()
+                suspects, self._suspects = self._suspects, []
+                if len(group) > 1:
+                    pending.extendleft(reversed(groups(suspects)))
+                elif suspects:
+                    logger.warning("request %s kills the engine; it is given up", group[0].key)
+                    self._finish(group[0].key, Answer(None, POISON, error="the engine died of this request alone"))
+                    await self._flush_journal()
+        self._wake.set()
+
+    # Output.
+
+    def _fail(self, error: Exception) -> None:
+        self._failure = self._failure or error
+        self._wake.set()
+
+    def _finish(self, key: str, answer: Answer) -> None:
+        """Note a request's outcome for all rows that wait for it."""
+        self._known[key] = answer
+        if self._journal is not None and answer.answer_status in JOURNALED_STATUSES:
+            self._to_journal.append((key, answer))
+        for row in self._waiting.pop(key, ()):
+            self._give(row, answer)
+        self._finished += 1
+        if answer.answer_status == ANSWERED:
+            self._last_success = time.monotonic()
+            self._refusals = 0
+            if not self._own:
+                self._window.answered(len(self._in_flight))
+        elif answer.answer_status in FAILED_STATUSES:
+            self._failed += 1
+            if over_budget(self._failed, self._finished, self.spec.error_budget):
+                share = f"{self._failed} of {self._finished} requests failed"
+                self._fail(ErrorBudgetError(f"{share}, the budget is {self.spec.error_budget:.1%}: {answer.error}"))
+
+    def _give(self, row: Row, answer: Answer) -> None:
+        self._ready.append((row, answer))
+        if len(self._ready) >= OUTPUT_ROWS:
+            self._flush_rows()
+
+    def _flush_rows(self) -> None:
+        if self._ready:
+            self.output.put(self._ready)
+            self._ready = []
+
+    async def _flush_journal(self) -> None:
+        """Write what was answered since the last flush as one segment; a store that refuses is asked again later."""
+        if self._journal is None or not self._to_journal or self._journal_busy:
+            return
+        batch, self._to_journal = self._to_journal, []
+        columns = answer_columns([answer for _, answer in batch])
+        keys = pa.array([key for key, _ in batch], pa.string())
+        segment = pa.Table.from_arrays([keys, *columns.columns], schema=JOURNAL_FIELDS)
+        self._journal_busy = True
+        try:
+            await _in_thread(self._journal.write, segment)
+        except OSError as error:
+            self._to_journal = batch + self._to_journal
+            if not self._journal_warned:
+                logger.warning("the journal cannot be written, answers stay in memory: %s", error)
+                self._journal_warned = True
+        finally:
+            self._journal_busy = False
+
+    async def _tick(self) -> None:
+        """Flush what is ready, follow the engine's queue and see that it lives."""
+        flushed_at = measured_at = time.monotonic()
+        while True:
+            await asyncio.sleep(TICK_S)
+            self._flush_rows()
+            now = time.monotonic()
+            if now - flushed_at >= self.spec.journal_flush_s:
+                flushed_at = now
+                await self._flush_journal()
+            if self._own and self._in_flight and now - measured_at >= METRICS_EVERY_S:
+                measured_at = now
+                await self._measure()
+
+    async def _measure(self) -> None:
+        """Let the window follow the engine, and declare an engine dead that has been silent for too long."""
+        assert self._engine is not None
+        load = await _in_thread(engines.load, self._engine)
+        now = time.monotonic()
+        if load is not None:
+            self._healthy_at = now
+            self._window.follow(load.running, load.waiting, len(self._in_flight))
+            self._wake.set()
+        elif now - self._healthy_at > engines.HEALTH_PATIENCE_S and self._engine is not None:
+            self._died()
+
+
+async def _in_thread(function: Any, *arguments: Any) -> Any:
+    """Run a blocking function in a daemon thread: unlike an executor's, it never holds up the end of the process."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Any] = loop.create_future()
+
+    def settle(setter: Any, value: Any) -> None:
+        if not future.done():
+            setter(value)
+
+    def work() -> None:
+        try:
+            result = function(*arguments)
+        except BaseException as error:
+            outcome: tuple[Any, Any] = (future.set_exception, error)
+        else:
+            outcome = (future.set_result, result)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(settle, *outcome)
+
+    threading.Thread(target=work, daemon=True).start()
+    return await future

@@ -1,0 +1,117 @@
+"""Asks the model about every row and keeps the engine full while doing so.
+
+`rewrite` works on any iterator of Arrow batches: rows come out as their answers end, in any order, exactly one per
+input row, with the columns of ANSWER_FIELDS. A bad row becomes a row with a status. `ask` is its Spark wrapper.
+"""
+
+import re
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+import pyarrow as pa
+
+from udfs.answers import ANSWER_DDL, ANSWER_FIELDS, STATUSES, Answer, answer_columns
+from udfs.asking import RewriteSpec
+from udfs.feeder import ErrorBudgetError, Feeder, Row, over_budget
+
+if TYPE_CHECKING:
+    from pyspark.resource import ResourceProfile
+    from pyspark.sql import DataFrame, SparkSession
+
+__all__ = [
+    "ANSWER_DDL",
+    "ANSWER_FIELDS",
+    "STATUSES",
+    "ErrorBudgetError",
+    "RewriteSpec",
+    "ask",
+    "over_budget",
+    "profile",
+    "rewrite",
+]
+
+FEEDERS_PER_GPU = 4
+
+
+def rewrite(batches: Iterable[pa.RecordBatch], spec: RewriteSpec) -> Iterator[pa.RecordBatch]:
+    """Yield every input row with the columns of ANSWER_FIELDS behind its own.
+
+    Batches hold at least `text` and `input_hash` (sha256 hex of the text). Raises EngineError where there is no engine
+    to ask, ErrorBudgetError where too many requests failed, and whatever reading the input raises.
+    """
+    feeder = Feeder(batches, spec, _bucket())
+    thread = threading.Thread(target=feeder.run, name="recast-feeder", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item = feeder.output.get()
+            if item is None:
+                return
+            if isinstance(item, BaseException):
+                raise item
+            yield _with_answers(item)
+    finally:
+        feeder.cancel()
+        thread.join(timeout=10.0)
+
+
+def ask(rows: "DataFrame", spec: RewriteSpec) -> "DataFrame":
+    """Return the rows with the columns of ANSWER_FIELDS, asked in `journal_buckets` tasks by `input_hash`.
+
+    Raises ValueError where rows have such a column already, or where speculation would buy the same answers twice.
+    """
+    from pyspark.sql.types import StructType
+
+    clash = sorted(set(rows.columns) & set(ANSWER_FIELDS.names))
+    if clash:
+        raise ValueError(f"rows have measured columns already: {', '.join(clash)}")
+    spark = rows.sparkSession
+    if (spark.conf.get("spark.speculation", "false") or "").lower() == "true":
+        raise ValueError("spark.speculation is on: a speculative copy of a model task pays for its answers twice")
+    schema = StructType([*rows.schema.fields, *cast("StructType", StructType.fromDDL(ANSWER_DDL)).fields])
+    return rows.repartition(spec.journal_buckets, "input_hash").mapInArrow(
+        partial(rewrite, spec=spec), schema, profile=profile(spark, spec)
+    )
+
+
+def _bucket() -> int:
+    """Return the journal bucket of this task: its partition's number, 0 outside Spark."""
+    if "pyspark" in sys.modules:
+        from pyspark import TaskContext
+
+        context = TaskContext.get()
+        if context is not None:
+            return int(context.partitionId())
+    return 0
+
+
+def _with_answers(rows: Sequence[tuple[Row, Answer]]) -> pa.RecordBatch:
+    """Return one record batch of these rows with their answers behind them."""
+    given = (
+        pa.Table.from_batches([row.batch.slice(row.position, 1) for row, _ in rows]).combine_chunks().to_batches()[0]
+    )
+    measured = answer_columns([answer for _, answer in rows])
+    return pa.RecordBatch.from_arrays(
+        [*given.columns, *measured.columns], schema=pa.schema([*given.schema, *ANSWER_FIELDS])
+    )
+
+
+def profile(spark: "SparkSession", spec: RewriteSpec) -> "ResourceProfile | None":
+    """Return the resource profile of a model stage's tasks; None where the session's own executors do.
+
+    None on `local[*]` (it refuses profiles), for an endpoint (it needs no GPU here) and where executors have none.
+    With `spark.executor.resource.gpu.amount` set, tasks share each GPU. docs/engine.md shows the settings per platform.
+    """
+    from pyspark.resource import ResourceProfileBuilder, TaskResourceRequests
+
+    master = spark.conf.get("spark.master", "") or ""
+    amount = spark.conf.get("spark.executor.resource.gpu.amount", "0") or "0"
+    if re.match(r"local(\[|$)", master) or spec.engine.endpoint or amount == "0":
+        return None
+    cpus = int(spark.conf.get("spark.task.cpus", "1") or "1")
+    share = float(spec.engine.tensor_parallel) if spec.engine.tensor_parallel > 1 else 1.0 / FEEDERS_PER_GPU
+    requests = TaskResourceRequests().cpus(cpus).resource("gpu", share)
+    return ResourceProfileBuilder().require(requests).build
