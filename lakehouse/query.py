@@ -50,7 +50,7 @@ def connect(settings: Settings) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
     for name in TABLES:
         table = open_table(settings, name)
         if table is not None:
-            connection.register(name, table.to_pyarrow_dataset())
+            show(connection, name, table)
             built.append(name)
     documents = [name for name in built if TABLES[name].reasons]
     if documents:
@@ -62,8 +62,22 @@ def connect(settings: Settings) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
     return connection, built
 
 
-def run_sql(settings: Settings, statement: str) -> duckdb.DuckDBPyRelation:
-    """Run one SQL statement over the tables.
+def show(connection: duckdb.DuckDBPyConnection, name: str, table: DeltaTable) -> None:
+    """Make a table's present rows known to DuckDB as `name`.
+
+    Recast's tables have no deletion vectors, partitions or renamed columns, so a local table is just its files, which
+    DuckDB reads by itself. Elsewhere, and for a table without rows, Arrow stands between; it takes seconds to import.
+    """
+    files = table.file_uris()
+    if files and all(is_local(each) for each in files):
+        listed = ", ".join("'{}'".format(each.removeprefix("file://").replace("'", "''")) for each in files)
+        connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{listed}], union_by_name = true)")
+    else:
+        connection.register(name, table.to_pyarrow_dataset())
+
+
+def run_sql(settings: Settings, statement: str) -> duckdb.DuckDBPyConnection:
+    """Run one SQL statement over the tables; the connection's `description` and `fetchmany` give its rows.
 
     Raises:
         UserError: no table is built, the statement is wrong, or it names an unknown table.
@@ -72,14 +86,12 @@ def run_sql(settings: Settings, statement: str) -> duckdb.DuckDBPyRelation:
     if not built:
         raise UserError(f"there is no table in {settings.lake} yet; build them with: recast refresh")
     try:
-        relation = connection.sql(statement)
+        connection.execute(statement)
     except duckdb.CatalogException as problem:
         raise UserError(f"{first_line(problem)} Tables: {', '.join(built)}") from None
     except duckdb.Error as problem:
         raise UserError(first_line(problem)) from None
-    if relation is None:
-        raise UserError("that statement returns no rows; `recast sql` reads tables, it does not change them")
-    return relation
+    return connection
 
 
 def first_line(problem: Exception) -> str:
@@ -89,8 +101,9 @@ def first_line(problem: Exception) -> str:
 
 def rows(settings: Settings, statement: str) -> list[dict[str, Any]]:
     """Return a statement's rows as dictionaries."""
-    relation = run_sql(settings, statement)
-    return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+    result = run_sql(settings, statement)
+    names = [column[0] for column in result.description]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
 def last_run(settings: Settings, name: str) -> dict[str, Any] | None:

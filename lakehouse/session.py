@@ -39,6 +39,8 @@ DEFAULTS = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     "spark.sql.session.timeZone": "UTC",
+    # Spark's older INT96 timestamps say nothing of their time zone to other readers.
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     # The Stack v2 and FineMath hold timestamp[ns], which Spark reads as a long only when told so.
     "spark.sql.legacy.parquet.nanosAsLong": "true",
     # Small Arrow batches: rows are whole files, and a model stage's window is filled row by row.

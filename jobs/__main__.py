@@ -1,0 +1,88 @@
+"""The `recast` command line. What needs no Spark starts none, so imports that are slow stand in their commands."""
+
+import click
+
+from jobs.options import one_line_errors, settings_options
+from lakehouse.settings import Settings, UserError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="recast")
+def main() -> None:
+    """Turn public code and math pages into rewritten pre-training data, table by table.
+
+    Every setting is an option of a command or an environment variable: --lint-threshold 6.5 is RECAST_LINT_THRESHOLD=6.5.
+    """
+
+
+@main.command()
+@click.argument("names", nargs=-1, metavar="[code|math|TABLE]...")
+@click.option("--retry", is_flag=True, help="Try again what failed for a reason that may have passed.")
+@settings_options
+@one_line_errors
+def refresh(settings: Settings, names: tuple[str, ...], retry: bool) -> None:
+    """Bring tables up to date: all of them, a lane, or those named. Nothing new means nothing done."""
+    from jobs.catalogue import chosen
+    from jobs.running import refresh_stages
+
+    if not refresh_stages(settings, chosen(names), retry=retry):
+        click.echo("everything is up to date", err=True)
+
+
+@main.command()
+@settings_options
+@one_line_errors
+def status(settings: Settings) -> None:
+    """Show what every table holds, why rows were rejected, and what its runs cost."""
+    from jobs import showing
+
+    showing.status(settings)
+
+
+@main.command()
+@click.argument("doc_id", required=False)
+@click.option("--table", "table", default="", help="Table of rewrites to look in; the last one with kept rows by default.")
+@settings_options
+@one_line_errors
+def compare(settings: Settings, doc_id: str | None, table: str) -> None:
+    """Show a rewrite beside its source: the document named, or a short one."""
+    from jobs import showing
+
+    showing.compare(settings, table, doc_id)
+
+
+@main.command()
+@click.argument("query")
+@click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True,
+              help="json prints one object per row.")
+@settings_options
+@one_line_errors
+def sql(settings: Settings, query: str, form: str) -> None:
+    """Run one SQL query over the tables, in DuckDB's dialect.
+
+    Besides the tables there is a view `rejects`: every rejected row's table, doc_id and reason.
+    """
+    from jobs import showing
+    from lakehouse.query import run_sql
+
+    showing.print_rows(run_sql(settings, query), form)
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path())
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per file.")
+@click.option("--messages", is_flag=True, help="Print pylint's messages, too.")
+@settings_options
+@one_line_errors
+def score(settings: Settings, files: tuple[str, ...], as_json: bool, messages: bool) -> None:
+    """Score Python files just as parsed_code and linted_code would."""
+    from jobs import scoring_files, showing
+
+    scored = scoring_files.score(files, settings.lint_threshold, with_messages=messages)
+    unread = showing.print_scores(scored, as_json)
+    if unread:
+        raise UserError(f"could not read {', '.join(unread)}")
+
+
+if __name__ == "__main__":
+    main()
