@@ -1,0 +1,285 @@
+"""Lint any file with pylint, as the reference does with one process per file, in a helper interpreter that stays warm.
+
+`lint` is the whole interface: texts in, one result per text out, in order. docs/lint.md tells how it works and why its
+scores can be trusted. Nothing here or in the helper executes what it reads.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib.metadata
+import json
+import os
+import select
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from udfs import comments, limits
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame
+
+SOFT_CPU_S = 20.0
+"""Processor time of one file after which its child stops by itself. 652 real files took 3 s at most."""
+HARD_CPU_S = SOFT_CPU_S + 1.0
+"""Processor time after which the supervisor kills the child."""
+WALL_S = 120.0
+"""Time after which the supervisor kills a child that waits for something."""
+ANSWER_S = WALL_S + 60.0
+"""Time after which the helper interpreter itself is given up."""
+MAX_MEMORY_BYTES = 3 * 2**30
+"""Address space of a child, the warm linter's own 0.5 GB included."""
+
+FLAGS = ("--persistent=n", "--disable=E0401,C0114,C0301,C0103,C0116,C0411,R0903,W0511,C0412")
+"""The recipe's flags, as in the reference's code."""
+
+VERSIONS = {"pylint": "4.1.4", "astroid": "4.3.4"}
+"""The linter of record. Others rate some files otherwise: pylint 3.3 one in nine, so they are refused."""
+
+PACKAGES = ("pylint", "astroid", "dill", "isort", "mccabe", "mypy-extensions", "platformdirs", "tomlkit")
+"""What `pip install pylint` brings: all that analysed imports can find besides the standard library."""
+
+LINT_STATUSES = {
+    "scored": "pylint rated the file",
+    "no_score": "pylint gave no rating: no statements, skip-file, disable=all, or a file it cannot parse",
+    "skipped": "there is no text",
+    **limits.REASONS,
+    "timeout": f"more than {SOFT_CPU_S:g} s of processor time",
+    "memory": "more memory than a child may use",
+    "crashed": "the child died, twice",
+}
+"""Closed list: status -> meaning."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of pylint. `line` counts from 1, `column` from 0, both as pylint prints them."""
+
+    symbol: str
+    msg_id: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True)
+class Lint:
+    """The result for one text.
+
+    `score` is the "rated at" number, two decimals, None where pylint rates nothing. `pragmas` are the inline pylint
+    pragmas in the order of the file. `seconds` is the processor time of the linter. `detail` says more of a failure.
+    """
+
+    status: str
+    score: float | None = None
+    statements: int | None = None
+    fatal: int = 0
+    error: int = 0
+    warning: int = 0
+    refactor: int = 0
+    convention: int = 0
+    messages: tuple[Message, ...] = ()
+    pragmas: tuple[str, ...] = ()
+    comment_ratio: float = 0.0
+    seconds: float = 0.0
+    detail: str = ""
+
+
+def lint(texts: Iterable[str | None]) -> Iterator[Lint]:
+    """Yield one Lint per text, in order, as the texts come. Raises only if the helper interpreter cannot be started."""
+    for text in texts:
+        if text is None:
+            yield Lint("skipped")
+            continue
+        beyond = limits.check(text)
+        if beyond:
+            yield Lint(beyond[0], detail=beyond[1])
+            continue
+        yield _lint(_helper(), text)
+
+
+def _lint(helper: Helper, text: str) -> Lint:
+    answer = helper.ask(text.encode())
+    ratio = comments.measure(text).comment_ratio
+    if answer["status"] not in ("scored", "no_score"):
+        return Lint(answer["status"], comment_ratio=ratio, seconds=answer["seconds"], detail=answer["detail"])
+    fatal, error, warning, refactor, convention = answer["counts"]
+    return Lint(
+        answer["status"],
+        score=answer["score"],
+        statements=answer["statements"],
+        fatal=fatal,
+        error=error,
+        warning=warning,
+        refactor=refactor,
+        convention=convention,
+        messages=tuple(Message(*message) for message in answer["messages"]),
+        pragmas=tuple(answer["pragmas"]),
+        comment_ratio=ratio,
+        seconds=answer["seconds"],
+    )
+
+
+class Helper:
+    """A helper interpreter (udfs/lint_worker.py) with the folder it works in."""
+
+    def __init__(self) -> None:
+        """Start it. RuntimeError if the installed pylint is not the pinned one."""
+        self.pid = os.getpid()
+        self.folder = tempfile.mkdtemp(prefix="recast-lint-")
+        _fill(Path(self.folder))
+        self.process = subprocess.Popen(
+            [
+                sys.executable,
+                "-I",
+                "-S",
+                str(Path(__file__).with_name("lint_worker.py")),
+                self.folder,
+                json.dumps(
+                    {
+                        "flags": FLAGS,
+                        "soft_cpu_s": SOFT_CPU_S,
+                        "hard_cpu_s": HARD_CPU_S,
+                        "wall_s": WALL_S,
+                        "memory_bytes": MAX_MEMORY_BYTES,
+                    }
+                ),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=f"{self.folder}/empty",
+            env={"HOME": f"{self.folder}/empty", "PATH": os.defpath, "LANG": "C.UTF-8"},
+            start_new_session=True,
+        )
+
+    def ask(self, source: bytes) -> dict[str, Any]:
+        """Return the helper's answer for one file; status "crashed" if the helper itself is lost."""
+        stdin, stdout = cast(IO[bytes], self.process.stdin), cast(IO[bytes], self.process.stdout)
+        body = b""
+        try:
+            stdin.write(struct.pack(">I", len(source)) + source)
+            stdin.flush()
+            if select.select([stdout], [], [], ANSWER_S)[0]:
+                header = stdout.read(4)
+                body = stdout.read(struct.unpack(">I", header)[0]) if len(header) == 4 else b""
+        except OSError:
+            pass  # it is gone, which the empty body says
+        if not body:
+            self.close()
+            return {"status": "crashed", "detail": "the helper interpreter ended", "seconds": 0.0}
+        return cast(dict[str, Any], json.loads(body))
+
+    def alive(self) -> bool:
+        """Say whether it can be asked by this process."""
+        return self.pid == os.getpid() and self.process.poll() is None
+
+    def close(self) -> None:
+        """End it and remove its folder."""
+        if self.pid != os.getpid():
+            return
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe:
+                try:
+                    pipe.close()
+                except OSError:
+                    pass  # what was not flushed is of no use any more
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+_helpers: list[Helper] = []
+
+
+def _helper() -> Helper:
+    """The process's helper, started on first use and again if it is lost or was inherited through a fork."""
+    if not _helpers or not _helpers[0].alive():
+        if _helpers:
+            _helpers.pop().close()
+        _helpers.append(Helper())
+    return _helpers[0]
+
+
+@atexit.register
+def close() -> None:
+    """End the helper interpreter, if there is one."""
+    while _helpers:
+        _helpers.pop().close()
+
+
+def _fill(folder: Path) -> None:
+    for name in ("packages", "source", "empty"):
+        (folder / name).mkdir()
+    for package in PACKAGES:
+        try:
+            distribution = importlib.metadata.distribution(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        for top in {file.parts[0] for file in distribution.files or () if file.parts[0] not in ("..", "/")}:
+            (folder / "packages" / top).symlink_to(Path(str(distribution.locate_file(top))).resolve())
+
+
+def facts() -> dict[str, Any]:
+    """What changes results by intent; part of the measuring half's fingerprint."""
+    return {
+        "rule": 1,
+        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+        **VERSIONS,
+        "isort": importlib.metadata.version("isort"),
+        "flags": list(FLAGS),
+        **comments.VERSION,
+    }
+
+
+LINT_DDL = (
+    "struct<status: string, score: double, statements: int, fatal: int, error: int, warning: int, refactor: int, "
+    "convention: int, messages: array<struct<symbol: string, msg_id: string, line: int, column: int>>, "
+    "pragmas: array<string>, comment_ratio: double, seconds: double, detail: string>"
+)
+"""Type of the column that add_lint adds: the fields of Lint."""
+
+
+def add_lint(rows: DataFrame, text: str = "text") -> DataFrame:
+    """Add the column `lint` (LINT_DDL) to `rows`, measured from the column named by `text`."""
+    import pyarrow as pa
+    from pyspark.sql.functions import arrow_udf
+
+    # Spark wants to see these types when the function is wrapped, and pyarrow is not imported before.
+    _lint_batches.__annotations__.update(dict.fromkeys(("batches", "return"), Iterator[pa.Array]))
+    # Not deterministic in the planner's sense: it must not lint twice to save a projection.
+    measure = arrow_udf(_lint_batches, LINT_DDL).asNondeterministic()
+    return rows.withColumn("lint", measure(text))
+
+
+def _lint_batches(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
+    import pyarrow as pa
+
+    message = pa.struct(
+        [("symbol", pa.string()), ("msg_id", pa.string()), ("line", pa.int32()), ("column", pa.int32())]
+    )
+    int_fields = ("statements", "fatal", "error", "warning", "refactor", "convention")
+    kind = pa.struct(
+        [
+            ("status", pa.string()),
+            ("score", pa.float64()),
+            *((name, pa.int32()) for name in int_fields),
+            ("messages", pa.list_(message)),
+            ("pragmas", pa.list_(pa.string())),
+            ("comment_ratio", pa.float64()),
+            ("seconds", pa.float64()),
+            ("detail", pa.string()),
+        ]
+    )
+    for batch in batches:
+        yield pa.array(map(_as_dict, lint(batch.to_pylist())), kind)
+
+
+def _as_dict(result: Lint) -> dict[str, Any]:
+    return {**vars(result), "messages": [vars(message) for message in result.messages]}

@@ -1,0 +1,245 @@
+"""The helper interpreter that lints: a supervisor, which reads no strange file, and one child at a time, which does.
+
+udfs/lint.py starts this file as `python -I -S lint_worker.py FOLDER OPTIONS`. FOLDER holds `packages` (pylint and what it
+needs), `source` (the file being linted) and `empty` (the working directory). Requests come on standard input, answers leave
+on standard output, both as frames of a four-byte length and that many bytes; a request is UTF-8, an answer is JSON.
+
+The supervisor keeps a warm pylint and forks a child from it. The child lints files until it has done enough of them or its
+memory has grown, and then makes room for a fresh one. A file that takes too long stops the child by a timer on its
+processor time; if that does not help, the supervisor kills it. Either way the next file gets a new child, so no file can
+harm another.
+"""
+
+from __future__ import annotations
+
+import sys
+
+FOLDER = sys.argv[1]
+sys.path.append(f"{FOLDER}/packages")
+
+import pylint.lint  # noqa: E402, F401 (before all else: see warm_pylint.py)
+
+# isort: split
+import gc  # noqa: E402
+import importlib.util  # noqa: E402
+import json  # noqa: E402
+import os  # noqa: E402
+import resource  # noqa: E402
+import select  # noqa: E402
+import signal  # noqa: E402
+import socket  # noqa: E402
+import struct  # noqa: E402
+import time  # noqa: E402
+
+SOURCE = f"{FOLDER}/source/tmprecast.py"
+MAX_CHILD_FILES = 400
+MAX_CHILD_GROWTH_BYTES = 300 * 2**20
+POLL_MS = 250
+CLOCK_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+class OutOfTime(BaseException):
+    """The timer on a file's processor time went off. Not an Exception, so that pylint lets it pass."""
+
+
+def main() -> None:
+    """Answer requests until standard input ends."""
+    limits = json.loads(sys.argv[2])
+    flags = limits.pop("flags")
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(nothing, fd)
+    os.chdir(f"{FOLDER}/empty")
+    warm = _load_warm_pylint().Warm(SOURCE, flags)
+    supervisor = Supervisor(warm, limits)
+    while True:
+        request = _read_frame(requests)
+        if request is None:
+            break
+        answer = supervisor.ask(request)
+        answers.write(struct.pack(">I", len(answer)) + answer)
+        answers.flush()
+    supervisor.end_child()
+
+
+def _load_warm_pylint():
+    place = os.path.join(os.path.dirname(os.path.abspath(__file__)), "warm_pylint.py")
+    module_spec = importlib.util.spec_from_file_location("warm_pylint", place)
+    module = importlib.util.module_from_spec(module_spec)
+    module_spec.loader.exec_module(module)
+    return module
+
+
+class Supervisor:
+    """Forks children from a warm linter, passes files to them, and kills those that go too far."""
+
+    def __init__(self, warm, limits: dict) -> None:
+        self.warm = warm
+        self.limits = limits
+        self.pid = 0
+        self.child: socket.socket | None = None
+        self.cpu_s = 0.0  # processor time of the child when it gave its last answer
+        self.seen: dict[str, int] = {}  # module -> children that had to parse it
+
+    def ask(self, request: bytes) -> bytes:
+        """Lint one file. If the child dies of it, try once more in a fresh one: the fault may be an earlier file's."""
+        answer = self._ask_child(request)
+        if answer["status"] == "crashed" and not answer.pop("first"):
+            answer = self._ask_child(request)
+        answer.pop("first", None)
+        for name in answer.pop("loaded", ()):
+            self.seen[name] = self.seen.get(name, 0) + 1
+        self.cpu_s = answer.pop("cpu_s", 0.0)
+        if answer.pop("last", True):
+            self.end_child()
+        return json.dumps(answer).encode()
+
+    def _ask_child(self, request: bytes) -> dict:
+        first = not self.child
+        if first:
+            self._fork()
+        started = time.monotonic()
+        try:
+            self.child.sendall(struct.pack(">I", len(request)) + request)
+            frame = self._wait(started)
+        except OSError:
+            frame = None
+        if isinstance(frame, bytes):
+            return json.loads(frame)
+        status = self.end_child()
+        if frame == "timeout":
+            return {"status": "timeout", "detail": "killed", "seconds": time.monotonic() - started}
+        if os.WIFSIGNALED(status):
+            detail = signal.Signals(os.WTERMSIG(status)).name
+        else:
+            detail = f"exit {os.waitstatus_to_exitcode(status)}"
+        return {"status": "crashed", "detail": detail, "first": first, "seconds": time.monotonic() - started}
+
+    def _wait(self, started: float) -> bytes | str | None:
+        """Return the child's answer, "timeout" if it ran past its limits, None if it is gone."""
+        poll = select.poll()
+        poll.register(self.child, select.POLLIN)
+        while not poll.poll(POLL_MS):
+            wall_s = time.monotonic() - started
+            if wall_s > self.limits["wall_s"] or _cpu_s(self.pid) - self.cpu_s > self.limits["hard_cpu_s"]:
+                return "timeout"
+        with self.child.dup() as copy, copy.makefile("rb") as stream:
+            return _read_frame(stream)
+
+    def _fork(self) -> None:
+        self.warm.load([name for name, count in self.seen.items() if count > 0])
+        self.seen = {}
+        gc.collect()
+        gc.freeze()
+        ours, theirs = socket.socketpair()
+        self.pid = os.fork()
+        if not self.pid:
+            try:
+                ours.close()
+                Child(self.warm, theirs, self.limits).run()
+            finally:
+                os._exit(1)
+        theirs.close()
+        self.child, self.cpu_s = ours, 0.0
+
+    def end_child(self) -> int:
+        """Kill the child if there is one, and return its wait status."""
+        if not self.child:
+            return 0
+        self.child.close()
+        self.child = None
+        os.kill(self.pid, signal.SIGKILL)
+        return os.waitpid(self.pid, 0)[1]
+
+
+class Child:
+    """Lints files one after another until it is used up."""
+
+    def __init__(self, warm, supervisor: socket.socket, limits: dict) -> None:
+        self.warm = warm
+        self.supervisor = supervisor
+        self.limits = limits
+
+    def run(self) -> None:
+        """Answer the supervisor; end when it is gone, or after the answer that says it is the last."""
+        self._limit_memory()
+        signal.signal(signal.SIGPROF, _out_of_time)
+        stream = self.supervisor.makefile("rb")
+        loaded = set(self.warm.loaded())
+        start_bytes = _resident_bytes()
+        done = 0
+        while True:
+            request = _read_frame(stream)
+            if request is None:
+                os._exit(0)
+            answer = self._lint(request)
+            done += 1
+            now = set(self.warm.loaded())
+            answer["loaded"] = sorted(now - loaded)
+            loaded = now
+            answer["last"] = (
+                answer["status"] not in ("scored", "no_score")
+                or done >= MAX_CHILD_FILES
+                or _resident_bytes() - start_bytes > MAX_CHILD_GROWTH_BYTES
+            )
+            answer["cpu_s"] = time.process_time()
+            frame = json.dumps(answer).encode()
+            self.supervisor.sendall(struct.pack(">I", len(frame)) + frame)
+
+    def _lint(self, source: bytes) -> dict:
+        with open(SOURCE, "wb") as file:
+            file.write(source)
+        started = time.process_time()
+        soft_s = self.limits["soft_cpu_s"]
+        try:
+            signal.setitimer(signal.ITIMER_PROF, soft_s, 0.25)
+            answer = self.warm.check()
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            answer["status"] = "no_score" if answer["score"] is None else "scored"
+        except OutOfTime:
+            answer = {"status": "timeout", "detail": f"{soft_s:g} s of processor time"}
+        except MemoryError:
+            answer = {"status": "memory", "detail": "memory limit"}
+        except Exception as error:
+            answer = {"status": "crashed", "detail": f"{type(error).__name__}: {error}"[:200], "first": True}
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+        answer["seconds"] = time.process_time() - started
+        return answer
+
+    def _limit_memory(self) -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (self.limits["memory_bytes"],) * 2)
+        try:
+            with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+                file.write("1000")  # if the machine runs short, this process goes first
+        except OSError:
+            pass  # not Linux, or not allowed
+
+
+def _out_of_time(*_: object) -> None:
+    raise OutOfTime
+
+
+def _read_frame(stream) -> bytes | None:
+    header = stream.read(4)
+    if len(header) < 4:
+        return None
+    size = struct.unpack(">I", header)[0]
+    body = stream.read(size)
+    return body if len(body) == size else None
+
+
+def _cpu_s(pid: int) -> float:
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        fields = file.read().rpartition(b")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS_PER_S
+
+
+def _resident_bytes() -> int:
+    with open("/proc/self/statm", "rb") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
+
+
+if __name__ == "__main__":
+    main()

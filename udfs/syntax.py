@@ -1,0 +1,188 @@
+"""Does a file parse? The reference's verdict, `compile(code, "<string>", "exec")` on Python 3.10, with reasons to act on.
+
+The running interpreter compiles; syntax that is newer than 3.10 (`except*`, a star in a subscript, `type` statements, type
+parameters) is then refused with the parser's own `feature_version`. What still differs from a real 3.10 is listed in
+docs/lint.md. Nothing is executed and no warning of the compiler reaches the caller.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from udfs import limits
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame
+
+GRAMMAR = (3, 10)
+"""The reference parses with Python 3.10 (arXiv 2505.02881, section 3)."""
+
+VERSION = {"rule": 1, "grammar": "3.10", "python": f"{sys.version_info.major}.{sys.version_info.minor}"}
+"""What changes verdicts by intent; part of the stage's fingerprint."""
+
+MAX_DETAIL_CHARS = 200
+
+REASONS = {
+    "missing": "there is no text",
+    "empty": "nothing but white space",
+    **limits.REASONS,
+    "null_bytes": "holds a NUL character: a binary file, or UTF-16 read as something else",
+    "too_deep": "nested or chained deeper than the parser can follow",
+    "python2": "Python 2 syntax, for instance a print statement",
+    "newer_python": "syntax that came after Python 3.10",
+    "template": "placeholders of a template language where code should be",
+    "merge_conflict": "markers of an unresolved merge",
+    "interactive": "a pasted console session or notebook magic",
+    "tabs": "tabs and spaces mixed in a way that Python 3 refuses",
+    "indentation": "indentation that does not fit",
+    "unterminated": "a bracket or string that never ends: often a truncated file",
+    "syntax_error": "any other breach of the grammar",
+}
+"""Closed list: reason -> meaning. A file that parses has none."""
+
+
+@dataclass(frozen=True)
+class Syntax:
+    """The verdict on one file. `reason` is None if it parses, else a key of REASONS; `line` counts from 1."""
+
+    reason: str | None
+    detail: str = ""
+    line: int | None = None
+
+
+PARSES = Syntax(None)
+
+# A parser's message says what it met, not what the file is; the line it stumbled over often tells more.
+_LINE_RULES = tuple(
+    (reason, re.compile(pattern))
+    for reason, pattern in (
+        ("merge_conflict", r"^(<{7}|={7}|>{7}|\|{7})(\s|$)"),
+        ("interactive", r"^\s*(>>>|\.\.\.|In \[\d*\]:|%%?[a-z]|!\s*[a-z]|\?)"),
+        (
+            "python2",
+            r"^\s*(.*[:;]\s*)?(print\s+[^=\s(.\[]|print\s*\(.*\)\s*%|print\s*$|exec\s+[^=\s(.]|raise\s+[\w.]+\s*,)"
+            r"|except\s+[\w.() ,]+,\s*\w+\s*:|<>|`[^`]+`|\b0[0-7]+\b|\b\d+[lL]\b|\b0[xX][0-9a-fA-F]+[lL]\b|\b[uU][rR]['\"]"
+            r"|^\s*(def|lambda)\b.*[(,]\s*\(|\blambda\s*\(",
+        ),
+        ("newer_python", r"^\s*(except\s*\*|type\s+\w+(\[.*\])?\s*=|(async\s+)?(def|class)\s+\w+\s*\[)"),
+        ("template", r"\{\{|\}\}|\{%|%\}|<%|%>|\$\{|\$\w|<\?|@@\w+@@"),
+    )
+)
+_TOO_DEEP = ("too many nested", "too many levels of indentation", "too many statically nested")
+_UNTERMINATED = ("was never closed", "unterminated", "unexpected EOF", "EOF while scanning")
+_PYTHON2_MESSAGES = (
+    "Missing parentheses in call to",
+    "multiple exception types must be parenthesized",
+    "leading zeros in decimal integer literals",
+)
+_NEWER_MESSAGES = ("only supported in Python",)
+# Only a file that matches can use syntax newer than 3.10 and still compile here, so only it pays for a second parse.
+_MAYBE_NEWER = re.compile(r"\bexcept\s*\*|[\[,:]\s*\*|^\s*type\s+\w|\b(?:def|class)\s+\w+\s*\[", re.MULTILINE)
+
+
+def check(text: str) -> Syntax:
+    """Say whether `text` parses, and if not, why. Raises nothing, whatever the text.
+
+    The verdict does not depend on how deep the caller's stack is: a file that is too deep here is tried once more on a
+    fresh thread.
+    """
+    beyond = limits.check(text)
+    if beyond:
+        return Syntax(beyond[0], beyond[1])
+    if not text or text.isspace():
+        return Syntax("empty")
+    null_at = text.find("\0")
+    if null_at >= 0:
+        return Syntax("null_bytes", f"at character {null_at}", text.count("\n", 0, null_at) + 1)
+    verdict = _parse(text)
+    return _parse_on_fresh_stack(text) if verdict.reason == "too_deep" else verdict
+
+
+def _parse(text: str) -> Syntax:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # dont_inherit: this module's own __future__ imports must not change the verdict.
+            compile(text, "<string>", "exec", dont_inherit=True)
+            if _MAYBE_NEWER.search(text):
+                ast.parse(text, "<string>", feature_version=GRAMMAR)
+    except SyntaxError as error:
+        return _from_error(text, error)
+    except (RecursionError, MemoryError) as error:
+        return Syntax("too_deep", type(error).__name__)
+    except (ValueError, OverflowError) as error:
+        return Syntax("syntax_error", _shortened(str(error)))
+    return PARSES
+
+
+def _parse_on_fresh_stack(text: str) -> Syntax:
+    verdicts: list[Syntax] = []
+    thread = threading.Thread(target=lambda: verdicts.append(_parse(text)))
+    thread.start()
+    thread.join()
+    return verdicts[0]
+
+
+def _from_error(text: str, error: SyntaxError) -> Syntax:
+    message = error.msg or ""
+    line = error.lineno if error.lineno and error.lineno > 0 else None
+    return Syntax(_reason(text, error, message, line), _shortened(message), line)
+
+
+def _reason(text: str, error: SyntaxError, message: str, line: int | None) -> str:
+    if any(part in message for part in _TOO_DEEP):
+        return "too_deep"
+    if any(part in message for part in _PYTHON2_MESSAGES):
+        return "python2"
+    if any(part in message for part in _NEWER_MESSAGES):
+        return "newer_python"
+    lines = text.split("\n")
+    source = lines[line - 1] if line and line <= len(lines) else error.text or ""
+    for reason, pattern in _LINE_RULES:
+        if pattern.search(source):
+            return reason
+    if isinstance(error, TabError):
+        return "tabs"
+    if isinstance(error, IndentationError):
+        return "indentation"
+    if any(part in message for part in _UNTERMINATED):
+        return "unterminated"
+    return "syntax_error"
+
+
+def _shortened(message: str) -> str:
+    # Messages may quote the file; a lone surrogate in a quoted name must not reach Arrow.
+    return message.encode("utf-8", "replace").decode()[:MAX_DETAIL_CHARS]
+
+
+SYNTAX_DDL = "struct<reason: string, detail: string, line: int>"
+"""Type of the column that add_syntax adds: the fields of Syntax."""
+
+
+def add_syntax(rows: DataFrame, text: str = "text") -> DataFrame:
+    """Add the column `syntax` (SYNTAX_DDL) to `rows`, judged from the column named by `text`; null text is `missing`."""
+    import pyarrow as pa
+    from pyspark.sql.functions import arrow_udf
+
+    # Spark wants to see these types when the function is wrapped, and pyarrow is not imported before.
+    _check_batches.__annotations__.update(dict.fromkeys(("batches", "return"), Iterator[pa.Array]))
+    # Not deterministic in the planner's sense: it must not parse twice to save a projection.
+    judge = arrow_udf(_check_batches, SYNTAX_DDL).asNondeterministic()
+    return rows.withColumn("syntax", judge(text))
+
+
+def _check_batches(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
+    import pyarrow as pa
+
+    kind = pa.struct([("reason", pa.string()), ("detail", pa.string()), ("line", pa.int32())])
+    for batch in batches:
+        verdicts = [Syntax("missing") if t is None else check(t) for t in batch.to_pylist()]
+        yield pa.array([(v.reason, v.detail, v.line) for v in verdicts], kind)
