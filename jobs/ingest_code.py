@@ -20,7 +20,7 @@ NOTHING_ABOVE = "array<struct<table_name: string, measured_by: string, decided_b
 
 def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
     """Return one row per Python blob with its occurrences, licences united, ordered by repository and path."""
-    repositories = read_parquet(spark, settings.code_source, SOURCE_COLUMNS)
+    repositories = read_parquet(spark, settings.require("code_source"), SOURCE_COLUMNS)
     files = repositories.select("repo_name", "revision_id", "snapshot_id", F.explode("files").alias("file"))
     occurrence = F.struct(
         "repo_name",
@@ -64,7 +64,7 @@ def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
 
 def fetch(rows: DataFrame, settings: Settings, _scratch: str) -> DataFrame:
     """Add `text` and `fetch_status`."""
-    return contents.add_text(rows, settings.code_contents)
+    return contents.add_text(rows, settings.require("code_contents"))
 
 
 def decide(rows: DataFrame, settings: Settings) -> DataFrame:
@@ -76,7 +76,7 @@ def decide(rows: DataFrame, settings: Settings) -> DataFrame:
 
 STAGE = Stage(
     target=raw_code.TABLE,
-    source=Source(lambda settings: listing_version(settings.code_source, settings.source_version), blobs),
+    source=Source(lambda settings: listing_version(settings.require("code_source"), settings.source_version), blobs),
     measure=fetch,
     decide=decide,
     measured_by=lambda settings: {"rule": 1, "read_from": "content/<blob_id>"},

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from lakehouse.settings import Settings, UserError, environment_name, from_environment
+from lakehouse.settings import Settings, UserError, environment_name, resolve
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -23,7 +23,7 @@ def settings_options(command: Command) -> Command:
     def with_settings(**options: Any) -> Any:
         given = {field.name: options.pop(field.name) for field in fields(Settings)}
         try:
-            settings = from_environment(**given)
+            settings = resolve(**given)
         except UserError as problem:
             stop(problem, USER_ERROR)
         return command(settings=settings, **options)

@@ -1,11 +1,13 @@
 """Every setting of Recast, in one flat frozen record.
 
 A setting is given, in this order of strength, as a command-line option (``--lint-threshold 6.5``), as an environment
-variable (``RECAST_LINT_THRESHOLD=6.5``) or by the default below. Platform settings (memory, executors, credentials) are
+variable (``RECAST_LINT_THRESHOLD=6.5``), in the file ``recast.toml`` of the working directory (``lint_threshold = 6.5``;
+``RECAST_CONFIG`` names another file) or by the default below. Platform settings (memory, executors, credentials) are
 Spark's own and stay in ``spark-submit --conf``.
 """
 
 import os
+import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,10 @@ from typing import Any
 
 class UserError(Exception):
     """A mistake that the user can mend; the command line prints its one line and no trace."""
+
+
+CONFIG_FILE = "recast.toml"
+LOCATIONS = ("lake", "code_source", "code_contents", "math_source")
 
 
 def _setting(default: Any, text: str) -> Any:
@@ -24,10 +30,10 @@ class Settings:
     """What a run needs to know beyond its Spark session. Paths may be local or any URI that Spark can read."""
 
     lake: str = _setting("data/lake", "folder or URI that holds every table")
-    code_source: str = _setting("data/sources/code/data", "parquet folder in the schema of the-stack-v2-train-smol-ids")
-    code_contents: str = _setting("data/sources/code/content", "folder or URI with one gzip object per blob_id")
+    code_source: str = _setting("", "parquet folder in the schema of the-stack-v2-train-smol-ids")
+    code_contents: str = _setting("", "folder or URI with one gzip object per blob_id")
     code_dataset: str = _setting("bigcode/the-stack-v2-train-smol-ids", "name recorded as the code rows' source dataset")
-    math_source: str = _setting("data/sources/math", "parquet folder in the schema of FineMath-4+")
+    math_source: str = _setting("", "parquet folder in the schema of FineMath-4+")
     math_dataset: str = _setting("HuggingFaceTB/finemath/finemath-4plus", "name recorded as the math rows' source dataset")
     source_version: str = _setting("", "version recorded for both sources; empty: a fingerprint of their file listing")
 
@@ -67,13 +73,28 @@ class Settings:
         for name in ("overlap_floor", "numbers_floor", "error_budget", "top_p"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UserError(f"{name} is {getattr(self, name)}; give a share between 0 and 1")
-        for name in ("lake", "code_source", "code_contents", "math_source"):
-            object.__setattr__(self, name, absolute(getattr(self, name)))
+        for name in LOCATIONS:
+            if getattr(self, name):
+                object.__setattr__(self, name, absolute(getattr(self, name)))
+
+    def require(self, name: str) -> str:
+        """Return a setting that has no default.
+
+        Raises:
+            UserError: it is not set.
+        """
+        value: str = getattr(self, name)
+        if not value:
+            option = f"--{name.replace('_', '-')}"
+            raise UserError(f"{name} is not set: give {option}, {environment_name(name)} or a line in {CONFIG_FILE}")
+        return value
 
 
-def absolute(location: str) -> str:
-    """Return `location` as an absolute path, or untouched when it is a URI (``s3a://...``)."""
-    return location.rstrip("/") if "://" in location else str(Path(location).expanduser().resolve())
+def absolute(location: str, folder: Path | None = None) -> str:
+    """Return `location` as an absolute path, seen from `folder`, or untouched when it is a URI (``s3a://...``)."""
+    if "://" in location:
+        return location.rstrip("/")
+    return os.path.abspath((folder or Path()) / Path(location).expanduser())
 
 
 def is_local(location: str) -> bool:
@@ -86,13 +107,38 @@ def environment_name(setting: str) -> str:
     return f"RECAST_{setting.upper()}"
 
 
-def from_environment(**given: Any) -> Settings:
-    """Build settings from `given`, then the environment, then the defaults.
+def from_file() -> dict[str, Any]:
+    """Return what the configuration file sets; paths in it are seen from its folder. No file sets nothing.
 
     Raises:
-        UserError: a variable's value is not of its setting's type, or no run can use it.
+        UserError: the file is named but missing, is not TOML, or sets something that is no setting.
     """
-    values = {}
+    named = os.environ.get("RECAST_CONFIG")
+    file = Path(named or CONFIG_FILE)
+    if not file.exists() and not named:
+        return {}
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise UserError(f"cannot read {file}: {problem}") from None
+    known = {each.name: type(each.default) for each in fields(Settings)}
+    for name, value in values.items():
+        if name not in known:
+            raise UserError(f"{file} sets {name!r}, which is no setting; there are {', '.join(known)}")
+        if not isinstance(value, known[name]) and not (known[name] is float and isinstance(value, int)):
+            raise UserError(f"{file} sets {name} to {value!r}; give a {known[name].__name__}")
+        if name in LOCATIONS or (name == "model" and (file.parent / value).is_dir()):
+            values[name] = absolute(value, file.parent.absolute())
+    return values
+
+
+def resolve(**given: Any) -> Settings:
+    """Build settings from `given`, then the environment, then the configuration file, then the defaults.
+
+    Raises:
+        UserError: a value is not of its setting's type, or no run can use it.
+    """
+    values = from_file()
     for each in fields(Settings):
         variable = environment_name(each.name)
         if given.get(each.name) is not None:

