@@ -18,7 +18,7 @@ from samples.sources import PACKAGES, Subset
 
 MANIFEST = "manifest.json"
 LANES = ("code", "math")
-OUR_SOURCES = ("*.py", "code_files/*", "math_pages/*")
+OUR_SOURCES = ("__main__.py", "code.py", "math.py", "sources.py", "code_files/*", "math_pages/*")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,7 +5,6 @@ with menus, dates, footers, missing figures and terse solutions. The mathematics
 tests/samples/test_math_pages.py computes it again.
 """
 
-import hashlib
 import json
 import re
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ import pyarrow.parquet as pq
 from samples.code import number
 from samples.sources import Subset
 
-# The dataset's card, HuggingFaceTB/finemath, configuration finemath-4plus: column order and types as published.
+# The dataset's card, HuggingFaceTB/finemath, configuration finemath-4plus: columns and types as published.
 SCHEMA = pa.schema(
     [
         ("url", pa.string()),
@@ -154,19 +153,18 @@ def row(page: Page) -> dict[str, Any]:
 
 
 def extraction(text: str, url: str) -> dict[str, Any]:
-    """Return what the extractor notes about formulas it found."""
-    display = len(re.findall(r"\$\$.+?\$\$", text, re.DOTALL))
-    inline = len(re.findall(r"(?<!\$)\$[^$]+\$(?!\$)", text))
+    """Return what the extractor notes about formulas it found; a dollar sign without TeX around it is money."""
+    formulas = re.findall(r"\$\$.+?\$\$|\$[^$]+\$", text, re.DOTALL) if "\\" in text else []
+    display = sum(formula.startswith("$$") for formula in formulas)
     return {
-        "found_math": display + inline > 0,
+        "found_math": bool(formulas),
         "script_math_tex": 0,
         "math_annotations": 0,
         "mathml": 0,
-        "mathjax_inline_tex": inline,
+        "mathjax_inline_tex": len(formulas) - display,
         "mathjax_display_tex": display,
         "img_math": 0,
         "codecogs_latex": 0,
         "katex": 0,
         "math_score": number(f"math:{url}", 1_000) / 1_000,
-        "html_sha1": hashlib.sha1(text.encode()).hexdigest(),
     }

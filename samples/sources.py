@@ -78,7 +78,7 @@ PACKAGES = (
     Package("altair", "vega/altair", ("BSD-3-Clause",), spread=14),
     Package("anyio", "agronholm/anyio", ("MIT",), spread=14),
     Package("attrs", "python-attrs/attrs", ("MIT",), spread=10, short=("attr/_config.py",)),
-    Package("cffi", "python-cffi/cffi", ("MIT",), short=("cffi/error.py",)),
+    Package("cffi", "python-cffi/cffi", ("MIT-0",), short=("cffi/error.py",)),
     Package("click", "pallets/click", ("BSD-3-Clause",), spread=10),
     Package("dill", "uqfoundation/dill", ("BSD-3-Clause",), spread=16),
     Package("filelock", "tox-dev/py-filelock", ("MIT",), spread=10),
