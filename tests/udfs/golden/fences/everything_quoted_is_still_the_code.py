@@ -1,0 +1,2 @@
+def f(l):
+    return sum(l)/len(l)

@@ -1,0 +1,11 @@
+TEMPLATE = '''
+# Title
+
+```bash
+make
+```
+'''
+
+
+def page() -> str:
+    return TEMPLATE

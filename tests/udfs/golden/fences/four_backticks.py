@@ -1,0 +1,5 @@
+def mean(values: list[float]) -> float:
+    """Return the mean."""
+    return sum(values) / len(values)
+# the next line is no fence of this block
+#```

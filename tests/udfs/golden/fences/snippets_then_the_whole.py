@@ -1,0 +1,7 @@
+def mean(values: list[float]) -> float:
+    """Return the mean."""
+    return sum(values) / len(values)
+
+
+def total(values: list[float]) -> float:
+    return sum(values)

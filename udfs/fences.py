@@ -1,0 +1,170 @@
+"""The one program in a model's answer.
+
+Answers are Markdown, roughly. They quote the old code before the new, show how to call it, hold fences inside the
+code's own strings, and end without closing what they opened. The rules, in order:
+
+1. A fence is a line of three or more backticks or tildes, indented or not. One that carries a label always opens a
+   block, ending a block left open, since models do not nest code in code. One without a label closes an open block if
+   it is of the same character and at least as long, and opens an unlabelled block otherwise.
+2. Inside a block that may be Python, a fence within a triple-quoted string is part of the string. Cut there, the code
+   could never parse, because its string would stay open.
+3. A block that nothing closes runs to the end of the answer. Whether the answer was cut off is told by its finish
+   reason and not here.
+4. Blocks labelled as another language are no candidates. Blocks without a label are candidates only if no block is
+   labelled as Python, and only if they parse and do something: output and prose often parse as a bare name.
+5. Of several candidates those under a heading that announces a result ("Improved code") win over those that are not,
+   and those that are not quoted from the source over those that are.
+6. Of several left, the last that defines every function and class that any of them defines is the program; snippets
+   and examples of use define less, and a second version follows the first. If none defines anything the longest wins.
+   If no block covers the others the answer holds several programs and none is taken.
+7. An answer without any fence that is a program as a whole is the program.
+"""
+
+import ast
+import re
+import textwrap
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from udfs import literals
+
+PYTHON_LABELS = ("python", "py", "python3", "")
+MAX_BLOCKS = 64  # of one answer that are looked at; bounds the work on hostile answers, and real ones hold a few
+
+# The possessive `*+` and `++` keep each pattern linear on any line.
+_FENCE = re.compile(r"^(?P<indent>[ \t]*+)(?P<marks>`{3,}+|~{3,}+)[ \t]*+(?P<info>[^`\n]*+)$", re.MULTILINE)
+_LABEL = re.compile(r"[\w+#-]+")
+_NEWLINE = re.compile(r"\r\n?")  # what Python itself takes for one newline
+_HEADING = re.compile(r"^[ \t]*+(?:#{1,6}[ \t].+|\*\*.+\*\*:?[ \t]*)$", re.MULTILINE)
+_RESULT = re.compile(
+    r"\b(?:improved|optimi[sz]ed|refactored|rewritten|revised|updated|corrected|final)\b", re.IGNORECASE
+)
+_DEFINITION = re.compile(r"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """The program in an answer, or the reason why there is none.
+
+    Exactly one of `text` (the code, ending in one newline) and `reason` (`no_code` or `several_codes`) is None.
+    `blocks` counts the fenced blocks that hold anything, `closed` is False if the chosen one lacked its end fence, and
+    `prose` is the answer's text before its first fence.
+    """
+
+    text: str | None
+    reason: str | None
+    blocks: int
+    closed: bool
+    prose: str
+
+
+@dataclass(frozen=True)
+class _Block:
+    label: str
+    text: str
+    closed: bool
+    is_result: bool
+
+
+def extract(answer: str, languages: Sequence[str] = PYTHON_LABELS, source: str = "") -> Extraction:
+    """Return the one program in a model's `answer`, by the rules of this module.
+
+    `languages` are the labels, in lower case, that mark the program's language; the empty one admits blocks without a
+    label. `source` is the text that the model was asked to rewrite, by which quotations are told. Raises nothing on
+    any text.
+    """
+    answer = _NEWLINE.sub("\n", answer)
+    blocks = [block for block in _blocks(answer, languages) if block.text.strip()]
+    fence = _FENCE.search(answer)
+    prose = answer[: fence.start()] if fence else answer
+    if fence is None and is_program(answer):
+        return Extraction(_tidy(answer), None, 0, True, "")
+    candidates = [block for block in blocks if block.label and block.label in languages]
+    if not candidates and "" in languages:
+        candidates = [block for block in blocks if not block.label and is_program(block.text)]
+    if not candidates:
+        return Extraction(None, "no_code", len(blocks), True, prose)
+    candidates = [block for block in candidates if block.is_result] or candidates
+    if len(candidates) > 1 and source:
+        lines = {line.strip() for line in source.splitlines()}
+        candidates = [block for block in candidates if not _is_quoted(block.text, lines)] or candidates
+    chosen = _covering(candidates)
+    if chosen is None:
+        return Extraction(None, "several_codes", len(blocks), True, prose)
+    return Extraction(_tidy(chosen.text), None, len(blocks), chosen.closed, prose)
+
+
+def is_program(text: str) -> bool:
+    """Tell whether the text parses as Python and holds more than bare names, constants and their like."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return any(not isinstance(statement, ast.Expr) or isinstance(statement.value, ast.Call) for statement in tree.body)
+
+
+def _blocks(answer: str, languages: Sequence[str]) -> Iterator[_Block]:
+    """Yield the fenced blocks of an answer with Unix newlines, in order, empty ones included."""
+    position, result_section = 0, False
+    for _ in range(MAX_BLOCKS):
+        opening = _FENCE.search(answer, position)
+        if opening is None:
+            return
+        lead = answer[position : opening.start()].rstrip()
+        for heading in _HEADING.finditer(lead):
+            result_section = _RESULT.search(heading[0]) is not None
+        lead_in = lead[lead.rfind("\n") + 1 :].rstrip("* \t")
+        is_result = result_section or (lead_in.endswith(":") and _RESULT.search(lead_in) is not None)
+        label_found = _LABEL.search(opening["info"])
+        label = label_found[0].lower() if label_found else ""
+        start = min(opening.end() + 1, len(answer))
+        ending = _ending(answer, start, opening["marks"], label in languages)
+        text = answer[start : ending.start() if ending else len(answer)]
+        closed = ending is not None and not ending["info"]
+        yield _Block(label, _unindent(text, opening["indent"]), closed, is_result)
+        if ending is None:
+            return
+        position = ending.end() if closed else ending.start()
+
+
+def _ending(answer: str, start: int, marks: str, may_be_python: bool) -> re.Match[str] | None:
+    """Return the fence that ends the block opened by `marks` whose text begins at `start`."""
+    strings = literals.long_strings(answer, start) if may_be_python else iter(())
+    string_start, string_end = next(strings, (len(answer), len(answer)))
+    for fence in _FENCE.finditer(answer, start):
+        while string_end <= fence.start():
+            string_start, string_end = next(strings, (len(answer) + 1, len(answer) + 1))
+        is_closer = fence["marks"][0] == marks[0] and len(fence["marks"]) >= len(marks)
+        if string_start < fence.start() or not (is_closer or (fence["info"] and not may_be_python)):
+            continue
+        return fence
+    return None
+
+
+def _covering(candidates: list[_Block]) -> _Block | None:
+    """Return the last block that defines all that any of them defines; the longest if none defines anything."""
+    defined = [set(_DEFINITION.findall(literals.without_literals(block.text))) for block in candidates]
+    everything = set().union(*defined)
+    if not everything:
+        return max(reversed(candidates), key=lambda block: len(block.text))
+    covering = [block for block, names in zip(candidates, defined, strict=True) if names == everything]
+    return covering[-1] if covering else None
+
+
+def _is_quoted(code: str, source_lines: set[str]) -> bool:
+    return all(line.strip() in source_lines for line in code.splitlines() if line.strip())
+
+
+def _unindent(text: str, indent: str) -> str:
+    """Take the fence's indentation from each line, and the common one if the first line is still indented."""
+    if indent:
+        text = re.sub(rf"^[ \t]{{1,{len(indent)}}}", "", text, flags=re.MULTILINE)
+    return textwrap.dedent(text) if text.lstrip("\n")[:1] in (" ", "\t") else text
+
+
+def _tidy(code: str) -> str:
+    """Drop the blank lines around the code and end it with one newline."""
+    return re.sub(r"\A(?:[ \t]*\n)+", "", code).rstrip() + "\n"
