@@ -176,8 +176,9 @@ def chosen(package: Package, distribution: importlib.metadata.Distribution, subs
 
     The full set takes what the small set takes, and more.
     """
+    named = {*package.short, *package.long}
     if subset == "small":
-        return sorted(package.short)
+        return sorted(named)
     listed = sorted(str(path) for path in distribution.files or () if not str(path).startswith(".."))
     python = [
         path
@@ -187,7 +188,7 @@ def chosen(package: Package, distribution: importlib.metadata.Distribution, subs
     spread = [python[index * len(python) // package.spread] for index in range(package.spread)]
     others = [path for path in listed if Path(path).suffix in OTHER_LANGUAGES and ".dist-info/" not in path]
     more = others[:MAX_OTHER_FILES] if package.spread else []
-    return sorted({*package.short, *package.named, *spread, *more})
+    return sorted({*named, *package.named, *spread, *more})
 
 
 def package_file(distribution: importlib.metadata.Distribution, path: str) -> SourceFile:

@@ -36,7 +36,7 @@ DEFECTS = {
     "foreign_cookie": "a coding cookie that is true of the bytes and no longer of the decoded text",
     "comment_heavy": "above 7 by its messages, below by the comment penalty",
     "low_score": "code that pylint rates far below 7",
-    "slow_lint": "quick to parse, and more than a minute's work for pylint",
+    "slow_lint": "quick to parse, and more work for pylint than its limit allows",
     "same_text": "one text stored as two blobs in two encodings",
     "same_blob": "one blob in two repositories",
     "vendored": "a copy of somebody else's file",
@@ -48,8 +48,10 @@ DEFECTS = {
 class Package(NamedTuple):
     """An installed distribution that stands in for a repository.
 
-    `spread` files are taken evenly over its sorted Python files for the full set; `short` names those that the small
-    set takes. A wheel with compiled parts differs between platforms, so from such a one only named files are taken.
+    `spread` files are taken evenly over its sorted Python files for the full set. `short` names those that the small
+    set takes: under 1,100 characters, which a 135M model can rewrite. `long` is for the small set too, more than such a
+    model's context. A wheel with compiled parts differs between platforms, so from such a one only named files are
+    taken.
     """
 
     distribution: str
@@ -57,6 +59,7 @@ class Package(NamedTuple):
     licenses: tuple[str, ...]
     spread: int = 0
     short: tuple[str, ...] = ()
+    long: tuple[str, ...] = ()
     named: tuple[str, ...] = ()
 
 
@@ -70,15 +73,16 @@ class Written(NamedTuple):
     subset: Subset = "small"
 
 
-# Scores of the `short` files by pylint 4.1.4 with the recipe's flags, comment penalty included: 7.1 to 10.0 except
-# for great_expectations/warnings.py 6.4, install_data.py 5.7, anchor.py 4.5, numpy's command/__init__.py 0.0 and
-# importlib_metadata/_collections.py 2.2. All are under 1,100 characters, which a 135M model can rewrite.
+# Scores of the `short` files by pylint 4.1.4 with the recipe's flags, comment penalty included: 7.8 to 10.0, except
+# for great_expectations/warnings.py 6.4, install_data.py 5.7, anchor.py 4.5, _collections.py 4.1,
+# example_plugins_pb2.py 3.8 and numpy's command/__init__.py 0.0.
 PACKAGES = (
     Package("aiohttp", "aio-libs/aiohttp", ("Apache-2.0", "MIT"), short=("aiohttp/tcp_helpers.py",)),
     Package("altair", "vega/altair", ("BSD-3-Clause",), spread=14),
     Package("anyio", "agronholm/anyio", ("MIT",), spread=14),
-    Package("attrs", "python-attrs/attrs", ("MIT",), spread=10, short=("attr/_config.py",)),
-    Package("cffi", "python-cffi/cffi", ("MIT-0",), short=("cffi/error.py",)),
+    Package(
+        "attrs", "python-attrs/attrs", ("MIT",), spread=10, short=("attr/_config.py",), long=("attr/validators.py",)
+    ),
     Package("click", "pallets/click", ("BSD-3-Clause",), spread=10),
     Package("dill", "uqfoundation/dill", ("BSD-3-Clause",), spread=16),
     Package("filelock", "tox-dev/py-filelock", ("MIT",), spread=10),
@@ -88,7 +92,7 @@ PACKAGES = (
         "great-expectations/great_expectations",
         ("Apache-2.0",),
         spread=24,
-        short=("great_expectations/core/factory/factory.py", "great_expectations/warnings.py"),
+        short=("great_expectations/warnings.py",),
     ),
     Package("h11", "python-hyper/h11", ("MIT",), spread=8),
     Package("httpcore", "encode/httpcore", ("BSD-3-Clause",), spread=12),
@@ -143,7 +147,7 @@ PACKAGES = (
         "dateutil/dateutil",
         ("BSD-3-Clause",),
         spread=10,
-        short=("dateutil/_common.py", "dateutil/tz/_tzpath.py"),
+        short=("dateutil/_common.py",),
     ),
     Package("requests", "psf/requests", ("Apache-2.0",), spread=10),
     Package(

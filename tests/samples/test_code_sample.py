@@ -14,7 +14,7 @@ from samples import code
 from samples.code import SampleError
 from samples.sources import COPIES, DEFECTS, OWN, PACKAGES, Package
 from tests.samples.conftest import files, manifest
-from udfs import contents, syntax
+from udfs import contents, lint, scoring, syntax
 
 # The types of the-stack-v2-train-smol-ids, written out once more so that a slip in samples/code.py shows.
 REPOSITORY_TYPES = {
@@ -265,3 +265,32 @@ def test_the_huge_object_is_small_until_it_is_unpacked(small: Path) -> None:
     packed = (small / "code" / "content" / blob).read_bytes()
     assert len(packed) < 20_000
     assert len(zlib.decompress(packed, wbits=31)) > contents.MAX_TEXT_BYTES
+
+
+# What the lint stage makes of a defect.
+LINT = {
+    "comments_only": "no_score",
+    "docstring_only": "no_score",
+    "skip_file": "no_score",
+    "foreign_cookie": "no_score",
+    "silenced": "blanket_pragma",
+    "comment_heavy": "low_score",
+    "low_score": "low_score",
+}
+
+
+@pytest.mark.slow
+def test_about_twenty_short_files_pass_lint_and_each_lint_defect_is_refused_for_its_own_reason(small: Path) -> None:
+    by_blob = {file["blob_id"]: file for file in files(small) if file["language"] == "Python"}
+    texts = {blob: read(small, file).text for blob, file in by_blob.items()}
+    parsing = {blob: text for blob, text in texts.items() if text is not None and syntax.check(text).reason is None}
+    reasons = {
+        blob: scoring.decide_lint(result)[1] for blob, result in zip(parsing, lint.lint(parsing.values()), strict=True)
+    }
+    for defect, reason in LINT.items():
+        for blob in manifest(small)["code"]["defects"][defect]:
+            assert (defect, reasons[blob]) == (defect, reason)
+    kept = [len(parsing[blob]) for blob, reason in reasons.items() if reason is None]
+    assert 16 <= sum(length <= 1_100 for length in kept) <= 24
+    assert sum(length > 1_100 for length in kept) == 1
+    assert sum(reason == "low_score" for reason in reasons.values()) >= 8

@@ -1,13 +1,15 @@
 """Building both lanes: the same bytes every time, nothing to do when they are there, one line for a user's error."""
 
 import filecmp
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
 from samples import __main__ as samples
-from samples import sources
+from samples import math, sources
+from tests.samples.conftest import manifest
 
 
 def bytes_below(folder: Path) -> dict[str, bytes]:
@@ -89,3 +91,17 @@ def test_what_others_wrote_is_not_among_our_files() -> None:
     written = {file.source for _, _, files in sources.OWN for file in files} - set(sources.built()) - {""}
     assert {path.name.removesuffix(".txt") for path in (here / "code_files").iterdir()} == written
     assert not filecmp.dircmp(here, here / "math_pages").common_files
+
+
+def test_the_readme_explains_every_defect_and_counts_right(small: Path, full: Path) -> None:
+    readme = (Path(samples.__file__).parent / "README.md").read_text(encoding="utf-8")
+    for name in (*sources.DEFECTS, *math.DEFECTS):
+        assert f"`{name}`" in readme
+    facts = [manifest(folder) for folder in (small, full)]
+    rows = {
+        "repositories": [each["code"]["repositories"] for each in facts],
+        "Python files (listed)": [each["code"]["python_files"] for each in facts],
+        "math pages, defective rows included": [each["math"]["pages"] for each in facts],
+    }
+    for name, counts in rows.items():
+        assert re.search(rf"\| {re.escape(name)} *\| *{counts[0]} \| *{counts[1]} \|", readme), (name, counts)
