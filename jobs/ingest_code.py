@@ -9,13 +9,12 @@ from pyspark.sql import functions as F
 from jobs.submit import submit
 from lakehouse.settings import Settings
 from lakehouse.sources import listing_version, read_parquet
-from lakehouse.stage import Source, Stage, keep
+from lakehouse.stage import Source, Stage, keep, nothing_above
 from schemas import raw_code
 from udfs import contents
 
 LANGUAGE = "Python"
 SOURCE_COLUMNS = {"repo_name": "string", "revision_id": "string", "snapshot_id": "string", "files": "*"}
-NOTHING_ABOVE = "array<struct<table_name: string, measured_by: string, decided_by: string>>"
 
 
 def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
@@ -58,7 +57,7 @@ def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
         F.sort_array(F.array_distinct(licenses)).alias("detected_licenses"),
         F.lit(settings.code_dataset).alias("source_dataset"),
         F.lit(version).alias("source_version"),
-        F.array().cast(NOTHING_ABOVE).alias("made_by"),
+        nothing_above().alias("made_by"),
     )
 
 

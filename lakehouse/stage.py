@@ -63,6 +63,11 @@ class Stage:
         return self.target.name
 
 
+def nothing_above() -> Column:
+    """Return the `made_by` of a table at the top of its lane."""
+    return F.array().cast("array<struct<table_name: string, measured_by: string, decided_by: string>>")
+
+
 def keep(rows: DataFrame, condition: Column, otherwise: str) -> DataFrame:
     """Mark rows that fail `condition` with the reason `otherwise`. The first reason wins; null counts as failure."""
     failed = ~F.coalesce(condition, F.lit(False))

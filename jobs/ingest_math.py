@@ -1,0 +1,63 @@
+"""raw_math: reads FineMath-4+, one row per page.
+
+Promises: a page is known by its address and its place in the crawl, so a new crawl of the dataset touches only new pages.
+"""
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from jobs.submit import submit
+from lakehouse.settings import Settings
+from lakehouse.sources import listing_version, read_parquet
+from lakehouse.stage import Source, Stage, keep, nothing_above
+from schemas import raw_math
+
+SOURCE_COLUMNS = {
+    "url": "string",
+    "text": "string",
+    "warc_filename": "string",
+    "warc_record_offset": "int32",
+    "crawl": "string",
+    "language": "string",
+    "score": "double",
+}
+LICENSE = "ODC-By-1.0"  # of FineMath as a database; its pages keep their authors' rights
+
+
+def pages(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
+    """Return the source's pages with their identity."""
+    place = F.concat_ws(" ", "url", "warc_filename", F.col("warc_record_offset").cast("string"))
+    return read_parquet(spark, settings.require("math_source"), SOURCE_COLUMNS).select(
+        F.sha2(place, 256).alias("doc_id"),
+        F.sha2(F.coalesce("text", F.lit("")), 256).alias("input_hash"),
+        *SOURCE_COLUMNS,
+        F.lit("no_license").alias("license_type"),
+        F.array(F.lit(LICENSE)).alias("detected_licenses"),
+        F.lit(settings.math_dataset).alias("source_dataset"),
+        F.lit(version).alias("source_version"),
+        nothing_above().alias("made_by"),
+    )
+
+
+def measure(rows: DataFrame, settings: Settings, _scratch: str) -> DataFrame:
+    """Reading the page is all there is to pay for."""
+    return rows
+
+
+def decide(rows: DataFrame, settings: Settings) -> DataFrame:
+    """Keep pages that say something."""
+    rows = keep(rows, F.length(F.trim("text")) > 0, otherwise="no_text")
+    return keep(rows, ~F.contains("text", F.lit("\0")), otherwise="null_bytes")
+
+
+STAGE = Stage(
+    target=raw_math.TABLE,
+    source=Source(lambda settings: listing_version(settings.require("math_source"), settings.source_version), pages),
+    measure=measure,
+    decide=decide,
+    measured_by=lambda settings: {"rule": 1},
+    decided_by=lambda settings: {"rule": 1},
+)
+
+if __name__ == "__main__":
+    submit(STAGE)
