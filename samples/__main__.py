@@ -64,12 +64,14 @@ def build(output: Path, subset: Subset) -> tuple[Path, bool]:
         draft = Path(name)
         facts = {"code": code.build(draft / "code", subset), "math": math.build(draft / "math", subset)}
         manifest = {"made_from": source, **facts, "files": hashes(draft)}
-        # The manifest goes first and comes last: a build that is cut off leaves a folder that is not taken for intact.
+        # Equal bytes stay where they are: a source's version includes its files' times. The manifest goes first and comes
+        # last, so that a build that is cut off leaves a folder that is not taken for intact.
         (folder / MANIFEST).unlink(missing_ok=True)
-        for lane in LANES:
-            if (folder / lane).exists():
-                shutil.rmtree(folder / lane)
-            (draft / lane).rename(folder / lane)
+        if hashes(folder) != manifest["files"]:
+            for lane in LANES:
+                if (folder / lane).exists():
+                    shutil.rmtree(folder / lane)
+                (draft / lane).rename(folder / lane)
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     return folder, True
 

@@ -1,6 +1,7 @@
 """Building both lanes: the same bytes every time, nothing to do when they are there, one line for a user's error."""
 
 import filecmp
+import json
 import re
 import shutil
 from pathlib import Path
@@ -34,6 +35,17 @@ def test_a_second_build_touches_nothing(small: Path) -> None:
     folder, built = samples.build(small.parent, "small")
     assert (folder, built) == (small, False)
     assert {path: path.stat().st_mtime_ns for path in small.rglob("*")} == before
+
+
+def test_a_build_that_comes_out_the_same_leaves_the_files_in_place(small: Path, tmp_path: Path) -> None:
+    """Their times are part of the source's version: a new comment in samples/ must not make the lakehouse read again."""
+    shutil.copytree(small, tmp_path / "small")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "small" / "code").rglob("*")}
+    facts = manifest(small) | {"made_from": {"samples": "older"}}
+    (tmp_path / "small" / samples.MANIFEST).write_text(json.dumps(facts))
+    assert samples.build(tmp_path, "small")[1]
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "small" / "code").rglob("*")} == before
+    assert manifest(tmp_path / "small") == manifest(small)
 
 
 def test_a_damaged_build_is_made_again(small: Path, tmp_path: Path) -> None:
