@@ -64,8 +64,8 @@ def build(output: Path, subset: Subset) -> tuple[Path, bool]:
         draft = Path(name)
         facts = {"code": code.build(draft / "code", subset), "math": math.build(draft / "math", subset)}
         manifest = {"made_from": source, **facts, "files": hashes(draft)}
-        # Equal bytes stay where they are: a source's version includes its files' times. The manifest goes first and comes
-        # last, so that a build that is cut off leaves a folder that is not taken for intact.
+        # Equal bytes stay where they are: a source's version includes its files' times. The manifest goes first and
+        # comes last, so that a build that is cut off leaves a folder that is not taken for intact.
         (folder / MANIFEST).unlink(missing_ok=True)
         if hashes(folder) != manifest["files"]:
             for lane in LANES:

@@ -22,7 +22,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("full"), "full")[0]
 
 
-@pytest.fixture(params=["small", "full"])
+@pytest.fixture(params=["small", pytest.param("full", marks=pytest.mark.slow)])
 def subset(request: pytest.FixtureRequest) -> Path:
     """Either folder: a test that takes this runs for both."""
     return request.getfixturevalue(request.param)

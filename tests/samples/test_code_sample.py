@@ -71,6 +71,7 @@ def test_every_parquet_file_has_the_columns_and_types_of_the_dataset(subset: Pat
         assert schema.field("files").type.value_type.field("detected_licenses").type.value_type == pa.string()
 
 
+@pytest.mark.slow
 def test_the_full_set_holds_what_was_promised(full: Path) -> None:
     python = [file for file in files(full) if file["language"] == "Python"]
     packages = {package.repo_name for package in PACKAGES}
@@ -83,6 +84,7 @@ def test_the_full_set_holds_what_was_promised(full: Path) -> None:
     assert any(file["is_generated"] for file in python)
 
 
+@pytest.mark.slow
 def test_the_small_set_is_part_of_the_full_set(small: Path, full: Path) -> None:
     assert {(file["repo_name"], file["path"], file["blob_id"]) for file in files(small)} <= {
         (file["repo_name"], file["path"], file["blob_id"]) for file in files(full)
@@ -114,6 +116,7 @@ def test_every_content_object_belongs_to_a_listed_file(subset: Path) -> None:
     assert stored == {file["blob_id"] for file in files(subset)} - missing
 
 
+@pytest.mark.slow
 def test_each_defect_is_there_and_explained(small: Path, full: Path) -> None:
     assert set(manifest(full)["code"]["defects"]) == set(DEFECTS)
     assert set(manifest(small)["code"]["defects"]) == set(DEFECTS) - {"slow_lint"}

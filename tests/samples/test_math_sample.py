@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 
 from samples import math
 from tests.samples.conftest import manifest, pages
@@ -34,6 +35,7 @@ def test_the_file_has_the_columns_and_types_of_the_dataset(subset: Path) -> None
         assert {field.name: str(field.type) for field in pq.read_schema(path)} == TYPES
 
 
+@pytest.mark.slow
 def test_the_full_set_holds_at_least_forty_pages_of_ours_and_the_small_one_eight(small: Path, full: Path) -> None:
     assert len(pages(full)) == len(math.page_names()) + len(math.defective())
     assert len(math.page_names()) >= 40
@@ -45,6 +47,7 @@ def test_pages_are_as_long_as_short_web_pages_are() -> None:
         assert 600 <= len(math.read_page(name).text or "") <= 2_500, name
 
 
+@pytest.mark.slow
 def test_no_page_is_under_a_name_that_somebody_owns(full: Path) -> None:
     """RFC 2606 reserves these names for examples."""
     for page in pages(full):

@@ -38,7 +38,7 @@ def test_a_second_build_touches_nothing(small: Path) -> None:
 
 
 def test_a_build_that_comes_out_the_same_leaves_the_files_in_place(small: Path, tmp_path: Path) -> None:
-    """Their times are part of the source's version: a new comment in samples/ must not make the lakehouse read again."""
+    """Their times are part of the source's version: a new comment in samples/ must not cause another ingest."""
     shutil.copytree(small, tmp_path / "small")
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "small" / "code").rglob("*")}
     facts = manifest(small) | {"made_from": {"samples": "older"}}
@@ -66,6 +66,7 @@ def test_a_build_that_was_cut_off_is_not_taken_for_intact(small: Path, tmp_path:
     assert not samples.intact(tmp_path / "small", samples.made_from())
 
 
+@pytest.mark.slow
 def test_the_small_set_lies_beside_the_full_one_and_neither_disturbs_the_other(
     small: Path, full: Path, tmp_path: Path
 ) -> None:
@@ -105,6 +106,7 @@ def test_what_others_wrote_is_not_among_our_files() -> None:
     assert not filecmp.dircmp(here, here / "math_pages").common_files
 
 
+@pytest.mark.slow
 def test_the_readme_explains_every_defect_and_counts_right(small: Path, full: Path) -> None:
     readme = (Path(samples.__file__).parent / "README.md").read_text(encoding="utf-8")
     for name in (*sources.DEFECTS, *math.DEFECTS):
