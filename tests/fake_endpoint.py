@@ -1,10 +1,11 @@
 """A real little OpenAI-compatible server that misbehaves on command: what tests use in place of a model.
 
-    python tests/fake_endpoint.py (--uds PATH | --port N) [--model NAME] [--tokens-per-s N] ...
+    python tests/fake_endpoint.py [--uds PATH] [--model NAME] [--tokens-per-s N] ...
 
+Without a socket path it listens on a free port, which it prints.
 A request's behaviour is written into its text as `[[word]]` or `[[word argument]]`; anything else is answered with the
 text in upper case. Arguments of the real server that it does not know are ignored, so it can stand in its place.
-`GET /asked` tells how often each text was asked, `GET /company` how many requests were in flight at each death.
+`GET /facts` tells what it was asked and how it runs. Standard library only: tests start it often.
 """
 
 import argparse
@@ -15,10 +16,27 @@ import re
 import sys
 import time
 from collections import Counter
-
-from aiohttp import web
+from dataclasses import dataclass, field
+from typing import Any
 
 BEHAVIOUR = re.compile(r"\[\[(\w+)(?: ([\w.]+))?\]\]")
+
+
+@dataclass
+class Reply:
+    """One response; `cut` closes the connection in the middle of it."""
+
+    status: int = 200
+    content: Any = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    cut: bool = False
+
+    def encoded(self) -> bytes:
+        content = self.content if isinstance(self.content, bytes) else json.dumps(self.content).encode()
+        length = len(content) + (1000 if self.cut else 0)
+        head = [f"HTTP/1.1 {self.status} Whatever", f"Content-Length: {length}"]
+        head += [f"{name}: {value}" for name, value in self.headers.items()]
+        return "\r\n".join([*head, "", ""]).encode() + content
 
 
 class Fake:
@@ -27,53 +45,82 @@ class Fake:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.asked: Counter[str] = Counter()
-        self.running = 0
-        self.most_running = 0
         self.totals: Counter[str] = Counter()
+        self.running = self.most_running = 0
 
-    async def chat(self, request: web.Request) -> web.StreamResponse:
-        body = await request.json()
+    async def connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection until either side closes it."""
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                request, *lines = head.decode("latin-1").split("\r\n")
+                headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+                body = await reader.readexactly(int(headers.get("content-length", 0)))
+                reply = await self.answer(request.split(" ")[1], headers, body)
+                writer.write(reply.encoded())
+                await writer.drain()
+                if reply.cut:
+                    break
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async def answer(self, path: str, headers: dict[str, str], body: bytes) -> Reply:
+        refused = self.options.key and headers.get("authorization") != f"Bearer {self.options.key}"
+        if path.startswith("/v1/") and refused:
+            return Reply(401, {"error": {"message": "bad key"}})
+        if path == "/v1/chat/completions":
+            return await self.chat(json.loads(body))
+        if path == "/v1/models":
+            name = self.options.served_model_name or self.options.model
+            return Reply(content={"data": [{"id": name, "max_model_len": 4096}]})
+        if path == "/health":
+            return Reply()
+        if path == "/version":
+            return Reply(content={"version": "0.0-fake"})
+        if path == "/metrics":
+            return Reply(content=self.metrics())
+        if path == "/facts":
+            return Reply(content=self.facts())
+        return Reply(404)
+
+    async def chat(self, body: dict[str, Any]) -> Reply:
         text = body["messages"][-1]["content"]
         self.asked[text] += 1
         if self.options.record:
             with open(self.options.record, "a", encoding="utf-8") as record:
                 record.write(json.dumps(body) + "\n")
-        if self.options.key and request.headers.get("Authorization") != f"Bearer {self.options.key}":
-            return web.json_response({"error": {"message": "bad key"}}, status=401)
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         try:
-            return await self.behave(request, body, text)
+            return await self.behave(body, text)
         finally:
             self.running -= 1
 
-    async def behave(self, request: web.Request, body: dict, text: str) -> web.StreamResponse:
-        content, finish_reason = text.upper(), "stop"
+    async def behave(self, body: dict[str, Any], text: str) -> Reply:
+        content, finish_reason, times = text.upper(), "stop", self.asked[text]
         for word, argument in BEHAVIOUR.findall(text):
-            first = self.asked[text] == 1
+            if word in ("close", "html") and argument == "once" and times > 1:
+                continue
             if word == "hang":
-                await asyncio.sleep(float(argument or 3600))
+                await asyncio.sleep(3600)
             elif word == "slow":
                 await asyncio.sleep(float(argument))
-            elif word == "close" and (first or argument != "once"):
-                response = web.StreamResponse(headers={"Content-Length": "1000"})
-                await response.prepare(request)
-                await response.write(b'{"choices": [{"mess')
-                request.transport.close()
-                return response
-            elif word == "html" and (first or argument != "once"):
-                return web.Response(text="<html><h1>Bad gateway</h1></html>", content_type="text/html")
-            elif word == "limited" and self.asked[text] <= int(argument):
-                return web.json_response({"error": "slow down"}, status=429, headers={"Retry-After": "0.2"})
-            elif word == "busy" and self.asked[text] <= int(argument):
-                return web.json_response({"error": "busy"}, status=503)
+            elif word == "close":
+                return Reply(content=b'{"choices": [{"mess', cut=True)
+            elif word == "html":
+                return Reply(content=b"<html><h1>Bad gateway</h1></html>")
+            elif word == "limited" and times <= int(argument):
+                return Reply(429, {"error": "slow down"}, {"Retry-After": "0.2"})
+            elif word == "busy" and times <= int(argument):
+                return Reply(503, {"error": "busy"})
             elif word == "status":
-                return web.json_response({"error": {"message": f"refused with {argument}"}}, status=int(argument))
-            elif word == "context":
+                return Reply(int(argument), {"error": {"message": f"refused with {argument}"}})
+            elif word == "context" and body["max_tokens"] > int(argument or 0):
                 message = "This model's maximum context length is 100 tokens. However, you requested 200 tokens"
-                return web.json_response({"error": {"message": message}}, status=400)
+                return Reply(400, {"error": {"message": message}})
             elif word == "nochoices":
-                return web.json_response({"object": "error", "message": "the engine is in trouble"})
+                return Reply(content={"object": "error", "message": "the engine is in trouble"})
             elif word == "surrogate":
                 content = "half a \ud83d pair"
             elif word == "length":
@@ -89,55 +136,42 @@ class Fake:
                 if not os.path.exists(marker):
                     open(marker, "w").close()
                     os._exit(1)
-        tokens = int(body.get("fake_output_tokens") or len(content.split()) or 1)
+        tokens = len(content.split()) or 1
         if self.options.tokens_per_s:
             await asyncio.sleep(tokens / self.options.tokens_per_s)
         prompt_tokens = sum(len(message["content"].split()) for message in body["messages"])
         self.totals.update(prompt=prompt_tokens, output=tokens)
         choice = {"index": 0, "finish_reason": finish_reason, "message": {"role": "assistant", "content": content}}
-        usage = {
-            "prompt_tokens": prompt_tokens,
-            "completion_tokens": tokens,
-            "prompt_tokens_details": {"cached_tokens": 1},
-        }
-        return web.json_response({"choices": [choice], "usage": usage})
+        details = {"cached_tokens": 1}
+        usage = {"prompt_tokens": prompt_tokens, "completion_tokens": tokens, "prompt_tokens_details": details}
+        return Reply(content={"choices": [choice], "usage": usage})
 
-    async def models(self, request: web.Request) -> web.Response:
-        if self.options.key and request.headers.get("Authorization") != f"Bearer {self.options.key}":
-            return web.json_response({"error": "bad key"}, status=401)
-        name = self.options.served_model_name or self.options.model
-        return web.json_response({"data": [{"id": name, "max_model_len": 4096}]})
-
-    async def metrics(self, _: web.Request) -> web.Response:
+    def metrics(self) -> bytes:
         waiting = max(0, self.running - self.options.max_running)
-        lines = [
-            f'vllm:num_requests_running{{engine="0"}} {self.running - waiting}.0',
-            f'vllm:num_requests_waiting{{engine="0"}} {waiting}.0',
-            f'vllm:prompt_tokens_total{{engine="0"}} {self.totals["prompt"]}.0',
-            f'vllm:generation_tokens_total{{engine="0"}} {self.totals["output"]}.0',
-            'vllm:prefix_cache_queries_total{engine="0"} 10.0',
-            'vllm:prefix_cache_hits_total{engine="0"} 4.0',
-        ]
-        return web.Response(text="\n".join(lines))
+        figures = {
+            "num_requests_running": self.running - waiting,
+            "num_requests_waiting": waiting,
+            "prompt_tokens_total": self.totals["prompt"],
+            "generation_tokens_total": self.totals["output"],
+            "prefix_cache_queries_total": 10,
+            "prefix_cache_hits_total": 4,
+        }
+        return "".join(f'vllm:{name}{{engine="0"}} {value}.0\n' for name, value in figures.items()).encode()
 
-    async def facts(self, _: web.Request) -> web.Response:
+    def facts(self) -> dict[str, Any]:
         variables = ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "VLLM_PORT", "HF_HUB_OFFLINE")
-        environment = {name: os.environ[name] for name in variables if name in os.environ}
-        return web.json_response(
-            {
-                "asked": self.asked,
-                "most_running": self.most_running,
-                "pid": os.getpid(),
-                "environment": environment,
-                "arguments": sys.argv[1:],
-            }
-        )
+        return {
+            "asked": self.asked,
+            "most_running": self.most_running,
+            "pid": os.getpid(),
+            "environment": {name: os.environ[name] for name in variables if name in os.environ},
+            "arguments": sys.argv[1:],
+        }
 
 
-def options() -> argparse.Namespace:
+def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--uds")
-    parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--model", default="fake")
     parser.add_argument("--served-model-name", default="")
     parser.add_argument("--start-s", type=float, default=0.0)
@@ -148,52 +182,33 @@ def options() -> argparse.Namespace:
     parser.add_argument("--record", default="")
     parser.add_argument("--state", default="")
     parser.add_argument("--key", default="")
-    parser.add_argument("--unhealthy", action="store_true")
-    return parser.parse_known_args()[0]
+    return parser.parse_known_args(arguments)[0]
 
 
-def application(chosen: argparse.Namespace) -> web.Application:
-    fake = Fake(chosen)
-
-    async def health(_: web.Request) -> web.Response:
-        return web.Response(status=503 if chosen.unhealthy else 200)
-
-    async def version(_: web.Request) -> web.Response:
-        return web.json_response({"version": "0.0-fake"})
-
-    app = web.Application(client_max_size=1 << 30)
-    app.add_routes(
-        [
-            web.post("/v1/chat/completions", fake.chat),
-            web.get("/v1/models", fake.models),
-            web.get("/health", health),
-            web.get("/version", version),
-            web.get("/metrics", fake.metrics),
-            web.get("/facts", fake.facts),
-        ]
-    )
-    return app
+async def listen(options: argparse.Namespace) -> asyncio.Server:
+    """Start to listen, on a Unix socket or on a free port."""
+    fake = Fake(options)
+    if options.uds:
+        return await asyncio.start_unix_server(fake.connection, options.uds, limit=1 << 30)
+    return await asyncio.start_server(fake.connection, "127.0.0.1", 0, limit=1 << 30)
 
 
-async def serve(chosen: argparse.Namespace) -> None:
-    runner = web.AppRunner(application(chosen))
-    await runner.setup()
-    site = web.UnixSite(runner, chosen.uds) if chosen.uds else web.TCPSite(runner, "127.0.0.1", chosen.port)
-    await site.start()
-    if not chosen.uds:
-        print(runner.addresses[0][1], flush=True)
-    await asyncio.Event().wait()
+async def serve(options: argparse.Namespace) -> None:
+    server = await listen(options)
+    if not options.uds:
+        print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
 
 
 def main() -> None:
-    chosen = options()
-    time.sleep(chosen.start_s)
-    if chosen.fail_start:
-        sys.exit(f"loading the model\nRuntimeError: {chosen.fail_start}")
-    if chosen.fail_start_once and not os.path.exists(chosen.fail_start_once):
-        open(chosen.fail_start_once, "w").close()
+    options = parse(sys.argv[1:])
+    time.sleep(options.start_s)
+    if options.fail_start:
+        sys.exit(f"loading the model\nRuntimeError: {options.fail_start}")
+    if options.fail_start_once and not os.path.exists(options.fail_start_once):
+        open(options.fail_start_once, "w").close()
         sys.exit("RuntimeError: not this time")
-    asyncio.run(serve(chosen))
+    asyncio.run(serve(options))
 
 
 if __name__ == "__main__":

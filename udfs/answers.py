@@ -86,7 +86,7 @@ def read_answer(content: bytes, engine: str, seconds: float) -> Answer | None:
     if finish_reason in ("abort", "error"):
         return None
     return Answer(
-        answer=_clean(text or ""),
+        answer=clean(text or ""),
         answer_status=ANSWERED,
         finish_reason=finish_reason,
         prompt_tokens=usage.get("prompt_tokens"),
@@ -98,7 +98,7 @@ def read_answer(content: bytes, engine: str, seconds: float) -> Answer | None:
     )
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Return text that UTF-8 can hold: a lone surrogate, which JSON can spell, becomes a replacement character."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
@@ -112,7 +112,7 @@ def error_words(content: bytes) -> str:
         text = error.get("message", text) if isinstance(error, dict) else str(error)
     except (ValueError, AttributeError):
         text = re.sub(r"<[^>]*>", " ", text)
-    return " ".join(_clean(str(text)).split())[:MAX_ERROR_CHARS]
+    return " ".join(clean(str(text)).split())[:MAX_ERROR_CHARS]
 
 
 def retry_after_s(value: str | None) -> float:

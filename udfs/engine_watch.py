@@ -43,6 +43,7 @@ def end_group(group: int, patience_s: float = END_PATIENCE_S) -> None:
     for sent in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(group, sent)
+            os.killpg(group, signal.SIGCONT)  # a stopped process cannot end
         except ProcessLookupError:
             return
         deadline = time.monotonic() + patience_s

@@ -172,7 +172,7 @@ class Feeder:
         self._suspects: list[Request] = []
         self._ready: list[tuple[Row, Answer]] = []
         self._to_journal: list[tuple[str, Answer]] = []
-        self._journal_warned = self._journal_busy = False
+        self._journal_warned = False
         self._input_done = False
         self._counter: Counter | None = None
         self._failure: Exception | None = None
@@ -180,10 +180,12 @@ class Feeder:
         self._session: aiohttp.ClientSession | None = None
         self._company: Company | None = None
         self._health: asyncio.Task[str] | None = None
+        self._flush: asyncio.Task[None] | None = None
         self._window = Window(spec.window, self._own)
         self._paused_until = self._last_success = self._healthy_at = 0.0
         self._refusals = 0
         self._finished = self._failed = 0
+        self._last_error: str | None = None
         if spec.journal:
             folder = journal.bucket_folder(spec.journal, spec.fingerprint, spec.journal_buckets)
             self._journal: journal.Writer | None = journal.Writer(folder, bucket)
@@ -213,7 +215,7 @@ class Feeder:
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._main = asyncio.current_task()
-        self._wake, self._low = asyncio.Event(), asyncio.Event()
+        self._wake, self._low, self._journal_lock = asyncio.Event(), asyncio.Event(), asyncio.Lock()
         self._prepared: asyncio.Queue[list[Prepared] | Exception | None] = asyncio.Queue(PREPARED_SLICES)
         if self._cancelled.is_set():
             return
@@ -429,7 +431,7 @@ class Feeder:
             if self._counter is not None and not self._counter.exact and request.max_tokens > self.spec.answer_floor:
                 # The prompt's length was a guess: the answer gets less room before the request is given up.
                 request.max_tokens = max(request.max_tokens // 2, self.spec.answer_floor)
-                raise _Again(words)
+                return await self._exchange(request)
             return Answer(None, TOO_LONG, error=words, engine=engine.label)
         return Answer(None, REQUEST_FAILED, error=words, engine=engine.label)
 
@@ -531,9 +533,10 @@ class Feeder:
                 self._window.answered(len(self._in_flight))
         elif answer.answer_status in FAILED_STATUSES:
             self._failed += 1
-            if over_budget(self._failed, self._finished, self.spec.error_budget):
-                share = f"{self._failed} of {self._finished} requests failed"
-                self._fail(ErrorBudgetError(f"{share}, the budget is {self.spec.error_budget:.1%}: {answer.error}"))
+            self._last_error = answer.error
+        if over_budget(self._failed, self._finished, self.spec.error_budget):
+            share = f"{self._failed} of {self._finished} requests failed"
+            self._fail(ErrorBudgetError(f"{share}, the budget is {self.spec.error_budget:.1%}: {self._last_error}"))
 
     def _give(self, row: Row, answer: Answer) -> None:
         self._ready.append((row, answer))
@@ -547,22 +550,22 @@ class Feeder:
 
     async def _flush_journal(self) -> None:
         """Write what was answered since the last flush as one segment; a store that refuses is asked again later."""
-        if self._journal is None or not self._to_journal or self._journal_busy:
+        if self._journal is None:
             return
-        batch, self._to_journal = self._to_journal, []
-        columns = answer_columns([answer for _, answer in batch])
-        keys = pa.array([key for key, _ in batch], pa.string())
-        segment = pa.Table.from_arrays([keys, *columns.columns], schema=JOURNAL_FIELDS)
-        self._journal_busy = True
-        try:
-            await _in_thread(self._journal.write, segment)
-        except OSError as error:
-            self._to_journal = batch + self._to_journal
-            if not self._journal_warned:
-                logger.warning("the journal cannot be written, answers stay in memory: %s", error)
-                self._journal_warned = True
-        finally:
-            self._journal_busy = False
+        async with self._journal_lock:
+            batch, self._to_journal = self._to_journal, []
+            if not batch:
+                return
+            columns = answer_columns([answer for _, answer in batch])
+            keys = pa.array([key for key, _ in batch], pa.string())
+            segment = pa.Table.from_arrays([keys, *columns.columns], schema=JOURNAL_FIELDS)
+            try:
+                await _in_thread(self._journal.write, segment)
+            except OSError as error:
+                self._to_journal = batch + self._to_journal
+                if not self._journal_warned:
+                    logger.warning("the journal cannot be written, answers stay in memory: %s", error)
+                    self._journal_warned = True
 
     async def _tick(self) -> None:
         """Flush what is ready, follow the engine's queue and see that it lives."""
@@ -573,7 +576,9 @@ class Feeder:
             now = time.monotonic()
             if now - flushed_at >= self.spec.journal_flush_s:
                 flushed_at = now
-                await self._flush_journal()
+                if not self._journal_lock.locked():
+                    # A task of its own: a slow store holds up nothing, and the end waits for it behind the lock.
+                    self._flush = asyncio.create_task(self._flush_journal())
             if self._own and self._in_flight and now - measured_at >= METRICS_EVERY_S:
                 measured_at = now
                 await self._measure()

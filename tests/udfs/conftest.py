@@ -1,6 +1,7 @@
 """A fake engine's spec and a fake endpoint, both real servers of tests/fake_endpoint.py."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -50,7 +51,9 @@ def fake_engine(model_folder: Path) -> Iterator[Callable[..., EngineSpec]]:
 
     yield make
     for spec in specs:
-        engine.stop(engine.Engine("", None, "", "", "", 0.0, str(engine.runtime_folder(spec, engine.owner(), ""))))
+        folder = engine.runtime_folder(spec, engine.owner(), "")
+        engine.stop(engine.Engine("", None, "", "", "", 0.0, str(folder)))
+        shutil.rmtree(folder)
 
 
 @pytest.fixture

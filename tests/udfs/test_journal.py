@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from udfs import journal
@@ -115,6 +115,7 @@ def test_java_style_and_percent_encoded_file_uris_are_local_paths() -> None:
     assert journal.place("file:///a/b").path == "/a/b"
 
 
+@settings(max_examples=30)
 @given(
     st.lists(
         st.tuples(

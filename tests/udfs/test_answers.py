@@ -1,0 +1,57 @@
+"""Responses: whatever an endpoint says becomes an answer or a reason, and text that Arrow can hold."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from udfs import answers
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["choices", "message", "content", "usage", "error", "x"]), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
+def test_no_response_breaks_the_reader(content: bytes) -> None:
+    answer = answers.read_answer(content, "engine", 1.0)
+    if answer is not None:
+        answers.answer_columns([answer])
+    assert isinstance(answers.error_words(content), str)
+
+
+@given(st.text(st.characters()))
+def test_cleaning_changes_nothing_but_lone_surrogates(text: str) -> None:
+    cleaned = answers.clean(text)
+    cleaned.encode()
+    assert len(cleaned) == len(text)
+    assert all(new == old or "\ud800" <= old <= "\udfff" for new, old in zip(cleaned, text, strict=True))
+
+
+def test_an_aborted_request_is_no_answer() -> None:
+    reply = {"choices": [{"message": {"content": "half"}, "finish_reason": "abort"}]}
+    assert answers.read_answer(json.dumps(reply).encode(), "engine", 1.0) is None
+
+
+def test_error_words_are_one_short_line_without_markup() -> None:
+    assert answers.error_words(b"<html><h1>Bad\n gateway</h1></html>") == "Bad gateway"
+    assert answers.error_words(b'{"error": {"message": "too\\nmuch"}}') == "too much"
+    assert answers.error_words(b'{"error": "plain"}') == "plain"
+    assert len(answers.error_words(b"x" * 10_000)) == answers.MAX_ERROR_CHARS
+
+
+def test_retry_after_is_read_as_seconds_or_date_and_bounded() -> None:
+    assert answers.retry_after_s(None) == 0
+    assert answers.retry_after_s("1.5") == 1.5
+    assert answers.retry_after_s("1e9") == answers.MAX_RETRY_AFTER_S
+    assert answers.retry_after_s("soon") == 0
+    in_a_minute = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+    assert 55 < answers.retry_after_s(in_a_minute) <= 60
+    assert answers.retry_after_s("Thu, 01 Jan 1970 00:00:00 GMT") == 0

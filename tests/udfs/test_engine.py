@@ -1,0 +1,293 @@
+"""The engine's life: one server per owner, devices and spec, found again, restarted when dead, gone with its owner."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from udfs import engine
+from udfs.engine import EngineError, EngineSpec
+from udfs.engine_watch import process_start
+
+Make = Callable[..., EngineSpec]
+ROOT = Path(__file__).parent.parent.parent
+
+
+def facts(running: engine.Engine) -> dict:
+    """What the fake server says about itself."""
+    status, body = engine._probe(running.socket or "", "/facts")
+    assert status == 200
+    return json.loads(body)
+
+
+def wait_until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def gone(pid: int) -> bool:
+    return process_start(pid) == 0
+
+
+def test_a_second_caller_finds_the_first_ones_server(fake_engine: Make) -> None:
+    spec = fake_engine()
+    first, second = engine.connect(spec), engine.connect(spec)
+    assert first == second
+    assert first.label == "vllm 0.0-fake on cpu"
+    assert engine.starts(first) == 1
+
+
+def test_callers_at_once_start_one_server(fake_engine: Make) -> None:
+    spec = fake_engine("--start-s", "0.5")
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(engine.connect, [spec] * 4))
+    assert len(set(found)) == 1
+    assert engine.starts(found[0]) == 1
+
+
+@pytest.mark.slow
+def test_another_spec_gets_another_server(fake_engine: Make) -> None:
+    assert engine.connect(fake_engine()).socket != engine.connect(fake_engine("--seed", "1")).socket
+
+
+def test_another_owner_or_device_gets_another_folder(fake_engine: Make) -> None:
+    spec = fake_engine()
+    folders = {
+        engine.runtime_folder(spec, pid, devices) for pid in (os.getpid(), os.getppid()) for devices in ("0", "1")
+    }
+    assert len(folders) == 4
+    for folder in folders:
+        folder.rmdir()
+
+
+def test_a_dead_server_is_started_anew(fake_engine: Make) -> None:
+    spec = fake_engine()
+    first = engine.connect(spec)
+    os.kill(facts(first)["pid"], signal.SIGKILL)
+    wait_until(lambda: engine.state(first) == engine.DEAD)
+    second = engine.connect(spec)
+    assert engine.state(second) == engine.ALIVE
+    assert engine.starts(second) == 2
+
+
+def test_a_socket_left_by_a_dead_server_does_not_stand_in_the_way(fake_engine: Make) -> None:
+    spec = fake_engine()
+    import socket
+
+    folder = engine.runtime_folder(spec, engine.owner(), "")
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(folder / engine.SOCKET_FILE))
+    assert engine.state(engine.connect(spec)) == engine.ALIVE
+
+
+@pytest.mark.slow
+def test_a_server_that_hangs_is_replaced(fake_engine: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = fake_engine()
+    first = engine.connect(spec)
+    pid = facts(first)["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    monkeypatch.setattr(engine, "PROBE_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(engine, "HEALTH_PATIENCE_S", 0.5)
+    assert engine.state(first) == engine.SILENT
+    monkeypatch.setattr(engine, "PROBE_TIMEOUT_S", 1.0)
+    assert facts(engine.connect(spec))["pid"] != pid
+    assert gone(pid)
+
+
+@pytest.mark.slow
+def test_a_killed_watcher_takes_its_server_along(fake_engine: Make) -> None:
+    spec = fake_engine()
+    running = engine.connect(spec)
+    server = json.loads((Path(running.folder) / "server.json").read_text())
+    os.kill(server["watcher"], signal.SIGKILL)
+    wait_until(lambda: gone(server["server"]))
+    assert engine.state(running) == engine.DEAD
+    assert engine.state(engine.connect(spec)) == engine.ALIVE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_the_server_ends_with_its_owner_however_that_ended(model_folder: Path, how: signal.Signals) -> None:
+    program = f"""
+        import json, sys, time
+        from udfs import engine
+        spec = engine.EngineSpec(model={str(model_folder)!r}, command=(sys.executable, "tests/fake_endpoint.py"))
+        running = engine.connect(spec)
+        print(json.dumps([running.folder, json.load(open(running.folder + "/server.json"))]), flush=True)
+        time.sleep(60)
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as owner:
+        assert owner.stdout is not None
+        folder, server = json.loads(owner.stdout.readline())
+        owner.send_signal(how)
+    wait_until(lambda: gone(server["server"]) and gone(server["watcher"]) and not Path(folder).exists())
+
+
+def test_a_server_that_cannot_start_says_why_with_its_last_log_lines(fake_engine: Make) -> None:
+    with pytest.raises(EngineError) as raised:
+        engine.connect(fake_engine("--fail-start", "Free memory on device is less than desired"))
+    first_line, *rest = str(raised.value).splitlines()
+    assert "RuntimeError: Free memory on device is less than desired" in first_line
+    assert "loading the model" in rest
+
+
+@pytest.mark.slow
+def test_those_who_waited_for_a_failed_start_get_its_error_and_try_no_start_of_their_own(
+    fake_engine: Make, tmp_path: Path
+) -> None:
+    spec = fake_engine("--start-s", "0.5", "--fail-start-once", str(tmp_path / "failed-once"))
+    errors: list[str] = []
+
+    def attempt(_: int) -> None:
+        try:
+            engine.connect(spec)
+        except EngineError as error:
+            errors.append(str(error))
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(attempt, range(3)))
+    assert len(errors) == 3
+    assert len(set(errors)) == 1
+    assert engine.state(engine.connect(spec)) == engine.ALIVE
+
+
+@pytest.mark.slow
+def test_a_server_that_takes_too_long_is_given_up_and_ended(fake_engine: Make) -> None:
+    spec = replace(fake_engine("--start-s", "30"), start_timeout_s=0.5)
+    with pytest.raises(EngineError, match=r"not ready after 0 s|not ready after 1 s"):
+        engine.connect(spec)
+    folder = engine.runtime_folder(spec, engine.owner(), "")
+    assert not (folder / "server.json").exists()
+
+
+@pytest.mark.slow
+def test_a_caller_takes_over_a_start_whose_starter_was_killed(fake_engine: Make) -> None:
+    spec = fake_engine("--start-s", "1")
+    folder = engine.runtime_folder(spec, engine.owner(), "")
+    engine._start(spec, folder, engine.owner(), "")
+    wait_until((folder / "server.json").exists)
+    running = engine.connect(spec)
+    assert engine.starts(running) == 0, "the start that was under way was used, no other was made"
+
+
+def test_the_environment_of_a_spark_task_does_not_reach_the_server(
+    fake_engine: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("VLLM_PORT", "tcp://10.0.0.1:8000")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    running = engine.connect(fake_engine())
+    assert facts(running)["environment"] == {"HF_HUB_OFFLINE": "1"}
+
+
+def test_the_context_is_the_models_own_unless_the_spec_says_otherwise(fake_engine: Make) -> None:
+    assert engine.context_tokens(fake_engine()) == 200
+    assert engine.context_tokens(replace(fake_engine(), max_model_len=100)) == 100
+
+
+def test_the_socket_path_is_short_wherever_the_checkout_and_the_temporary_folder_are(
+    fake_engine: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", "/tmp/" + "a long name " * 20)
+    folder = engine.runtime_folder(fake_engine(), os.getpid(), "0,1,2,3")
+    assert len(str(folder / engine.SOCKET_FILE)) <= engine.MAX_SOCKET_PATH_BYTES
+    assert folder.stat().st_mode & 0o777 == 0o700
+    folder.rmdir()
+
+
+def test_prewarm_starts_the_server_that_tasks_find(fake_engine: Make) -> None:
+    spec = fake_engine()
+    engine.prewarm(spec).join()
+    assert engine.starts(engine.connect(spec)) == 1
+
+
+def test_prewarm_of_a_model_that_is_not_there_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
+    engine.prewarm(EngineSpec(model="/no/such/model")).join()
+    assert "model folder /no/such/model does not exist" in caplog.text
+
+
+# What cannot work is refused before anything is started.
+
+
+def test_a_model_folder_that_does_not_exist_is_one_line() -> None:
+    with pytest.raises(EngineError, match=r"^model folder /no/such/model does not exist$"):
+        engine.connect(EngineSpec(model="/no/such/model"))
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"holds no config.json"):
+        engine.check(EngineSpec(model=str(tmp_path)))
+
+
+def test_a_model_without_chat_template_is_refused_unless_one_is_given(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "tokenizer_config.json").write_text("{}")
+    with pytest.raises(EngineError, match="has no chat template"):
+        engine.check(EngineSpec(model=str(tmp_path)))
+    engine.check(EngineSpec(model=str(tmp_path), args=("--chat-template", "mine.jinja")))
+
+
+def test_a_hub_name_is_no_folder_name() -> None:
+    assert not engine.is_folder_name("HuggingFaceTB/SmolLM2-135M-Instruct")
+    assert not engine.is_folder_name("gpt2")
+    assert engine.is_folder_name("/models/x")
+    assert engine.is_folder_name("./x")
+    assert engine.is_folder_name("a/b/c")
+
+
+# Endpoints.
+
+
+def test_an_endpoint_is_used_as_it_is(endpoint: Make) -> None:
+    spec = endpoint()
+    running = engine.connect(spec)
+    assert running.base_url == spec.endpoint
+    assert running.socket is None
+    assert engine.context_tokens(spec) == 4096
+
+
+def test_an_endpoint_that_refuses_connections_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "ENDPOINT_TRIES", 1)
+    with pytest.raises(EngineError) as raised:
+        engine.connect(EngineSpec(model="m", endpoint="http://127.0.0.1:9/v1"))
+    assert str(raised.value).startswith("the endpoint http://127.0.0.1:9/v1 cannot be reached: ")
+    assert "\n" not in str(raised.value)
+
+
+def test_an_endpoint_without_the_model_says_which_it_has(endpoint: Make) -> None:
+    with pytest.raises(EngineError, match="has no model other; it has fake"):
+        engine.connect(endpoint(model="other"))
+
+
+def test_a_refused_key_names_its_variable(endpoint: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = endpoint("--key", "secret", api_key_variable="MY_KEY")
+    with pytest.raises(EngineError, match=r"refused a request without key \(MY_KEY is not set\)"):
+        engine.connect(spec)
+    monkeypatch.setenv("MY_KEY", "wrong")
+    with pytest.raises(EngineError, match="refused the key in MY_KEY"):
+        engine.connect(spec)
+    monkeypatch.setenv("MY_KEY", "secret")
+    engine.connect(spec)
+
+
+def test_an_endpoint_that_is_no_url_is_refused() -> None:
+    with pytest.raises(EngineError, match="no http or https URL"):
+        engine.check(EngineSpec(model="m", endpoint="localhost:8000"))
+
+
+def test_load_reads_the_servers_own_figures(fake_engine: Make) -> None:
+    running = engine.connect(fake_engine())
+    assert engine.load(running) == engine.Load(0, 0, 0, 0, 10, 4)

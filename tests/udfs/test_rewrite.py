@@ -1,0 +1,416 @@
+"""The feeder: every row comes out once, with an answer or with the reason why there is none."""
+
+import hashlib
+import json
+import logging
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from udfs import asking, feeder, journal
+from udfs import engine as engines
+from udfs.engine import EngineError, EngineSpec
+from udfs.rewrite import ANSWER_FIELDS, STATUSES, ErrorBudgetError, RewriteSpec, rewrite
+
+Make = Callable[..., EngineSpec]
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def batch(*texts: str | None) -> pa.RecordBatch:
+    """Rows with an int32 and a nested column beside the text, to see that these pass through as they are."""
+    return pa.RecordBatch.from_pydict(
+        {
+            "id": pa.array(range(len(texts)), pa.int32()),
+            "text": pa.array(texts, pa.string()),
+            "input_hash": pa.array([None if text is None else digest(text) for text in texts], pa.string()),
+            "places": pa.array([[{"path": str(index)}] for index in range(len(texts))]),
+        }
+    )
+
+
+def spec_for(engine: EngineSpec, **fields: Any) -> RewriteSpec:
+    return replace(RewriteSpec(engine, system="Be kind.", user_template="{text}", fingerprint="f"), **fields)
+
+
+def run(spec: RewriteSpec, *batches: pa.RecordBatch) -> list[dict[str, Any]]:
+    return [row for answered in rewrite(iter(batches), spec) for row in answered.to_pylist()]
+
+
+def statuses(rows: list[dict[str, Any]]) -> dict[str, str]:
+    return {row["text"]: row["answer_status"] for row in rows}
+
+
+def asked(record: Path) -> Counter[str]:
+    """How often each text reached the server, over all its lives."""
+    lines = record.read_text().splitlines() if record.exists() else []
+    return Counter(json.loads(line)["messages"][-1]["content"] for line in lines)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses of production are long; tests keep their proportions and shorten them."""
+    monkeypatch.setattr(feeder, "RETRY_FIRST_S", 0.01)
+    monkeypatch.setattr(feeder, "TICK_S", 0.05)
+
+
+def test_every_row_comes_out_once_with_its_own_columns_and_answer(endpoint: Make) -> None:
+    texts = [f"text {index}" for index in range(200)]
+    batches = [batch(*texts[:150]), batch(), batch(*texts[150:])]
+    out = list(rewrite(iter(batches), spec_for(endpoint())))
+    assert all(piece.schema.equals(pa.schema([*batches[0].schema, *ANSWER_FIELDS])) for piece in out)
+    rows = [row for piece in out for row in piece.to_pylist()]
+    assert Counter(row["text"] for row in rows) == Counter(texts)
+    for row in rows:
+        assert row["answer"] == row["text"].upper()
+        assert row["answer_status"] == "answered"
+        assert row["finish_reason"] == "stop"
+        assert row["prompt_tokens"] == 4
+        assert row["output_tokens"] == 2
+        assert row["cached_tokens"] == 1
+        assert row["request_seconds"] > 0
+        assert row["places"] == [{"path": str(row["id"])}]
+
+
+def test_an_iterator_without_rows_starts_no_engine() -> None:
+    nowhere = EngineSpec(model="/no/such/model")
+    assert run(spec_for(nowhere)) == []
+    assert run(spec_for(nowhere), batch()) == []
+
+
+def test_rows_without_text_are_never_sent(fake_engine: Make, tmp_path: Path) -> None:
+    record = tmp_path / "record"
+    rows = run(spec_for(fake_engine("--record", str(record))), batch(None, "", " \n\t", "word"))
+    assert [row["answer_status"] for row in sorted(rows, key=lambda row: row["id"])] == ["empty_input"] * 3 + [
+        "answered"
+    ]
+    assert asked(record) == {"word": 1}
+
+
+def test_identical_texts_are_asked_once(fake_engine: Make, tmp_path: Path) -> None:
+    record = tmp_path / "record"
+    rows = run(spec_for(fake_engine("--record", str(record))), batch(*["same"] * 50, "other"), batch(*["same"] * 50))
+    assert len(rows) == 101
+    assert asked(record) == {"same": 1, "other": 1}
+
+
+def test_the_slowest_request_holds_up_no_other(endpoint: Make) -> None:
+    spec = spec_for(endpoint(), window=4)
+    order = [row["text"] for row in run(spec, batch("[[slow 1.5]]", *[f"quick {index}" for index in range(100)]))]
+    assert order[-1] == "[[slow 1.5]]"
+
+
+def test_answers_come_out_while_input_is_still_being_read(endpoint: Make) -> None:
+    more = threading.Event()
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield batch("first")
+        assert more.wait(10), "the first answer never came"
+        yield batch("second")
+
+    out = rewrite(batches(), spec_for(endpoint()))
+    assert next(out).column("answer").to_pylist() == ["FIRST"]
+    more.set()
+    assert next(out).column("answer").to_pylist() == ["SECOND"]
+    assert list(out) == []
+
+
+def test_no_more_requests_are_in_flight_than_the_window_allows(fake_engine: Make) -> None:
+    engine = fake_engine()
+    run(spec_for(engine, window=5), batch(*[f"[[slow 0.01]] {index}" for index in range(60)]))
+    status, body = engines._probe(engines.connect(engine).socket or "", "/facts")
+    assert status == 200
+    assert json.loads(body)["most_running"] == 5
+
+
+def test_what_the_input_raises_reaches_the_task(endpoint: Make) -> None:
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield batch("one")
+        raise OSError("the shuffle is gone")
+
+    with pytest.raises(OSError, match="the shuffle is gone"):
+        list(rewrite(batches(), spec_for(endpoint())))
+
+
+def test_a_task_that_is_given_up_leaves_no_thread_behind(endpoint: Make) -> None:
+    before = set(threading.enumerate())
+    out = rewrite(iter([batch("quick", *["[[hang]] " + str(index) for index in range(10)])]), spec_for(endpoint()))
+    next(out)
+    out.close()
+    deadline = time.monotonic() + 5
+    while set(threading.enumerate()) - before and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert {thread.name for thread in set(threading.enumerate()) - before} == set()
+
+
+def test_a_spec_survives_pickling(endpoint: Make) -> None:
+    import pickle
+
+    spec = spec_for(endpoint())
+    assert pickle.loads(pickle.dumps(spec)) == spec
+
+
+# Lengths.
+
+
+def test_a_prompt_that_leaves_no_room_is_refused_with_its_numbers(fake_engine: Make, tmp_path: Path) -> None:
+    record = tmp_path / "record"
+    rows = run(spec_for(fake_engine("--record", str(record)), answer_floor=64), batch("w " * 150, "short"))
+    refused = next(row for row in rows if row["answer_status"] == "too_long")
+    assert re.fullmatch(r"a prompt of 15\d tokens leaves \d\d of the context's 200 for the answer", refused["error"])
+    assert asked(record) == {"short": 1}
+
+
+def test_fifty_megabytes_in_one_row_are_refused_without_being_tokenized(fake_engine: Make) -> None:
+    began = time.monotonic()
+    rows = run(spec_for(fake_engine()), batch("x" * 50_000_000, *[f"t{index}" for index in range(50)]))
+    assert Counter(statuses(rows).values()) == {"too_long": 1, "answered": 50}
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"max_tokens": 50}, 50),
+        ({"max_tokens": 8192}, 200 - 14),
+        ({"max_tokens": 8192, "answer_floor": 10, "answer_ratio": 2.0}, 10 + 2 * 10),
+        ({"max_tokens": 15, "answer_floor": 10, "answer_ratio": 2.0}, 15),
+    ],
+)
+def test_max_tokens_follows_context_and_input(fake_engine: Make, fields: dict[str, Any], expected: int) -> None:
+    counter = asking.Counter(spec_for(fake_engine(), **fields))
+    request = counter.request("key", "w " * 10)
+    assert isinstance(request, asking.Request)
+    assert abs(request.max_tokens - expected) <= 2
+
+
+def test_the_text_is_put_in_the_template_and_nothing_else_is_read_as_a_field() -> None:
+    spec = RewriteSpec(EngineSpec("m"), system="s", user_template="{0} {text} {x}")
+    assert asking.user_message(spec, "a {text} {y}") == "{0} a {text} {y} {x}"
+
+
+def test_an_endpoints_word_on_length_is_a_too_long(endpoint: Make) -> None:
+    rows = run(spec_for(endpoint()), batch("[[context]]", "[[context 600]]", "fine"))
+    assert statuses(rows) == {"[[context]]": "too_long", "[[context 600]]": "answered", "fine": "answered"}
+
+
+# Requests that go wrong.
+
+
+def test_a_refused_request_is_that_rows_alone(endpoint: Make) -> None:
+    rows = run(spec_for(endpoint()), batch("[[status 400]]", "[[status 422]]", "fine"))
+    failed = {row["text"]: (row["answer_status"], row["error"]) for row in rows}
+    assert failed["[[status 400]]"] == ("request_failed", "400: refused with 400")
+    assert failed["fine"] == ("answered", None)
+
+
+@pytest.mark.parametrize("trouble", ["[[close]]", "[[html]]", "[[nochoices]]", "[[status 500]]"])
+def test_a_request_that_fails_again_and_again_is_given_up(endpoint: Make, trouble: str) -> None:
+    rows = run(spec_for(endpoint()), batch(trouble, "fine"))
+    assert statuses(rows) == {trouble: "request_failed", "fine": "answered"}
+    assert next(row["error"] for row in rows if row["text"] == trouble)
+
+
+@pytest.mark.parametrize("trouble", ["[[close once]]", "[[html once]]", "[[limited 3]]", "[[busy 3]]"])
+def test_trouble_that_passes_costs_no_row(endpoint: Make, trouble: str) -> None:
+    rows = run(spec_for(endpoint()), batch(trouble, *[f"fine {index}" for index in range(30)]))
+    assert set(statuses(rows).values()) == {"answered"}
+
+
+def test_an_endpoint_that_hangs_costs_the_request_and_not_the_task(endpoint: Make) -> None:
+    rows = run(spec_for(endpoint(), request_timeout_s=0.2), batch("[[hang]]", "fine"))
+    assert statuses(rows) == {"[[hang]]": "request_failed", "fine": "answered"}
+    assert next(row["error"] for row in rows if row["text"] == "[[hang]]") == "no answer within 0 s"
+
+
+def test_an_endpoint_that_refuses_everything_for_too_long_fails_the_task(endpoint: Make) -> None:
+    with pytest.raises(EngineError, match=r"nothing was answered for .* s: 503"):
+        run(spec_for(endpoint(), patience_s=0.3), batch("[[busy 100000]]"))
+
+
+def test_an_endpoint_that_goes_away_is_waited_for(endpoint: Make) -> None:
+    spec = endpoint()
+    with pytest.raises(EngineError, match="nothing was answered"):
+        list(rewrite(iter([batch("[[die]]")]), spec_for(spec, patience_s=0.5)))
+
+
+def test_too_many_failures_stop_the_task_with_the_reason(endpoint: Make) -> None:
+    texts = [f"[[status 400]] {index}" for index in range(15)] + [f"fine {index}" for index in range(60)]
+    with pytest.raises(ErrorBudgetError, match=r"\d+ of \d+ requests failed, the budget is 5.0%: 400: refused"):
+        run(spec_for(endpoint(), error_budget=0.05), batch(*texts))
+
+
+def test_a_lone_surrogate_in_an_answer_becomes_a_replacement_character(endpoint: Make) -> None:
+    (row,) = run(spec_for(endpoint()), batch("[[surrogate]]"))
+    assert row["answer"] == "half a \ufffd pair"
+
+
+def test_truncated_and_empty_answers_keep_their_finish_reason(endpoint: Make) -> None:
+    rows = {row["text"]: row for row in run(spec_for(endpoint()), batch("[[length]] a", "[[empty]]"))}
+    assert rows["[[length]] a"]["finish_reason"] == "length"
+    assert rows["[[empty]]"]["answer"] == ""
+    assert rows["[[empty]]"]["answer_status"] == "answered"
+
+
+# Death of the own engine.
+
+
+def test_a_death_in_passing_costs_no_row(fake_engine: Make, tmp_path: Path) -> None:
+    engine = fake_engine("--state", str(tmp_path / "state"))
+    rows = run(spec_for(engine), batch("[[dieonce]]", *[f"fine {index}" for index in range(50)]))
+    assert len(rows) == 51
+    assert set(statuses(rows).values()) == {"answered"}
+
+
+@pytest.mark.slow
+def test_a_poison_row_is_found_and_alone_gets_the_reason(fake_engine: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "BACKOFF_MAX_S", 0.1)
+    texts = [f"[[slow 0.02]] {index}" for index in range(100)] + ["[[die 0.01]]"]
+    rows = run(spec_for(fake_engine(), window=64), batch(*texts))
+    assert {text for text, status in statuses(rows).items() if status != "answered"} == {"[[die 0.01]]"}
+    assert statuses(rows)["[[die 0.01]]"] == "poison"
+
+
+@pytest.mark.slow
+def test_a_poison_row_of_one_task_is_not_blamed_on_another(fake_engine: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "BACKOFF_MAX_S", 0.1)
+    engine = fake_engine()
+    found: list[list[dict[str, Any]]] = []
+
+    def task(*texts: str) -> None:
+        found.append(run(spec_for(engine, window=16), batch(*texts)))
+
+    texts = [[f"[[slow 0.05]] {name}{index}" for index in range(60)] for name in "ab"]
+    tasks = [threading.Thread(target=task, args=(*texts[0], "[[die]]")), threading.Thread(target=task, args=texts[1])]
+    for thread in tasks:
+        thread.start()
+    for thread in tasks:
+        thread.join()
+    by_text = statuses([row for rows in found for row in rows])
+    assert len(by_text) == 121
+    assert {text for text, status in by_text.items() if status != "answered"} == {"[[die]]"}
+
+
+def test_suspects_come_back_in_order_in_groups_of_an_eighth() -> None:
+    suspects = [asking.Request(str(index), "", 1) for index in range(100)]
+    split = feeder.groups(suspects)
+    assert [len(group) for group in split] == [13] * 7 + [9]
+    assert [request for group in split for request in group] == suspects
+    assert [len(group) for group in feeder.groups(suspects[:8])] == [1] * 8
+
+
+def test_an_engine_that_cannot_start_fails_the_task_with_its_log(fake_engine: Make) -> None:
+    with pytest.raises(EngineError, match="RuntimeError: no room"):
+        run(spec_for(fake_engine("--fail-start", "no room")), batch("text"))
+
+
+# The journal.
+
+
+def test_a_second_attempt_asks_only_what_was_not_answered(fake_engine: Make, tmp_path: Path) -> None:
+    record, kept = tmp_path / "record", str(tmp_path / "a journal")
+    spec = spec_for(fake_engine("--record", str(record)), journal=kept, journal_flush_s=0.05, window=2)
+    texts = [f"[[slow 0.05]] {index}" for index in range(40)]
+    first = rewrite(iter([batch(*texts)]), spec)
+    seen = [row["text"] for row in next(first).to_pylist()]
+    first.close()
+    rows = run(spec, batch(*texts))
+    assert set(statuses(rows)) == set(texts)
+    counts = asked(record)
+    assert all(counts[text] == 1 for text in seen), "what came out was journaled"
+    assert sum(counts.values()) - len(texts) <= 2, "paid twice: at most what was in flight"
+    assert journal.progress(kept).rows == len(texts)
+
+
+def test_a_fully_answered_task_needs_no_engine(fake_engine: Make, tmp_path: Path) -> None:
+    engine = fake_engine()
+    spec = spec_for(engine, journal=str(tmp_path))
+    before = run(spec, batch("one", "two"))
+    nowhere = replace(spec, engine=EngineSpec(model="/no/such/model"))
+    after = run(nowhere, batch("one", "two"))
+    assert sorted(before, key=lambda row: row["id"]) == sorted(after, key=lambda row: row["id"])
+
+
+def test_another_fingerprint_reads_nothing_of_this_ones_journal(fake_engine: Make, tmp_path: Path) -> None:
+    record = tmp_path / "record"
+    spec = spec_for(fake_engine("--record", str(record)), journal=str(tmp_path / "j"))
+    run(spec, batch("one"))
+    run(replace(spec, fingerprint="g"), batch("one"))
+    assert asked(record) == {"one": 2}
+
+
+def test_failed_requests_are_not_journaled_and_get_another_chance(endpoint: Make, tmp_path: Path) -> None:
+    spec = spec_for(endpoint(), journal=str(tmp_path))
+    run(spec, batch("[[status 400]]", "fine"))
+    assert journal.progress(str(tmp_path)).rows == 1
+
+
+def test_a_full_disk_warns_once_and_loses_no_answer(
+    endpoint: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    refused = 0
+    write = journal.Writer.write
+
+    def full_at_first(self: journal.Writer, answers: pa.Table) -> str:
+        nonlocal refused
+        if refused < 3:
+            refused += 1
+            raise OSError(28, "No space left on device")
+        return write(self, answers)
+
+    monkeypatch.setattr(journal.Writer, "write", full_at_first)
+    spec = spec_for(endpoint(), journal=str(tmp_path), journal_flush_s=0.05, window=2)
+    with caplog.at_level(logging.WARNING):
+        rows = run(spec, batch(*[f"[[slow 0.05]] {index}" for index in range(20)]))
+    assert set(statuses(rows).values()) == {"answered"}
+    assert refused == 3
+    assert journal.progress(str(tmp_path)).rows == 20
+    assert caplog.text.count("No space left on device") == 1
+
+
+# Small parts.
+
+
+def test_the_window_of_an_own_engine_doubles_until_requests_wait() -> None:
+    window = feeder.Window(0, own=True)
+    for _ in range(3):
+        window.follow(running=int(window.size), waiting=0, in_flight=int(window.size))
+    assert window.size == 256
+    window.follow(running=100, waiting=156, in_flight=256)
+    assert window.size < 256
+    window.follow(running=3, waiting=0, in_flight=3)
+    assert window.size < 256, "it does not grow while there is nothing to send"
+
+
+def test_the_window_of_an_endpoint_halves_once_for_a_burst_of_refusals() -> None:
+    window = feeder.Window(0, own=False)
+    sent_at = time.monotonic()
+    assert [window.cut(sent_at) for _ in range(8)] == [True] + [False] * 7
+    assert window.size == 4
+
+
+def test_a_fixed_window_stays_for_an_own_engine() -> None:
+    window = feeder.Window(7, own=True)
+    window.follow(running=7, waiting=0, in_flight=7)
+    assert window.size == 7
+
+
+def test_the_budget_needs_enough_requests_to_judge() -> None:
+    assert not feeder.over_budget(5, 10, 0.05)
+    assert not feeder.over_budget(5, 100, 0.05)
+    assert feeder.over_budget(6, 100, 0.05)
+
+
+def test_every_status_is_explained() -> None:
+    assert set(feeder.FAILED_STATUSES) <= set(STATUSES)
+    assert all(STATUSES.values())
