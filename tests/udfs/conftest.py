@@ -1,15 +1,18 @@
 """A fake engine's spec and a fake endpoint, both real servers of tests/fake_endpoint.py."""
 
+import asyncio
 import json
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests import fake_endpoint
 from udfs import engine
 from udfs.engine import EngineSpec
 
@@ -58,17 +61,33 @@ def fake_engine(model_folder: Path) -> Iterator[Callable[..., EngineSpec]]:
 
 @pytest.fixture
 def endpoint() -> Iterator[Callable[..., EngineSpec]]:
-    """Start fake endpoints on a port of their own; every one is ended after the test."""
-    servers = []
+    """Start fake endpoints on ports of their own, in a thread of this process."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="fake-endpoint")
+    thread.start()
 
     def start(*args: str, **fields: object) -> EngineSpec:
-        server = subprocess.Popen([sys.executable, str(FAKE), *args], stdout=subprocess.PIPE, text=True)
-        servers.append(server)
-        assert server.stdout is not None
-        port = int(server.stdout.readline())
+        server = asyncio.run_coroutine_threadsafe(fake_endpoint.listen(fake_endpoint.parse(list(args))), loop).result()
+        port = server.sockets[0].getsockname()[1]
         return replace(EngineSpec(model="fake", endpoint=f"http://127.0.0.1:{port}/v1"), **fields)
 
+    async def end() -> None:
+        ending = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+
     yield start
-    for server in servers:
+    asyncio.run_coroutine_threadsafe(end(), loop).result()
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+@pytest.fixture
+def mortal_endpoint() -> Iterator[EngineSpec]:
+    """An endpoint in a process of its own, which `[[die]]` can end."""
+    with subprocess.Popen([sys.executable, str(FAKE)], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        yield EngineSpec(model="fake", endpoint=f"http://127.0.0.1:{int(server.stdout.readline())}/v1")
         server.kill()
-        server.communicate()

@@ -238,10 +238,9 @@ def test_an_endpoint_that_refuses_everything_for_too_long_fails_the_task(endpoin
         run(spec_for(endpoint(), patience_s=0.3), batch("[[busy 100000]]"))
 
 
-def test_an_endpoint_that_goes_away_is_waited_for(endpoint: Make) -> None:
-    spec = endpoint()
+def test_an_endpoint_that_goes_away_is_waited_for(mortal_endpoint: EngineSpec) -> None:
     with pytest.raises(EngineError, match="nothing was answered"):
-        list(rewrite(iter([batch("[[die]]")]), spec_for(spec, patience_s=0.5)))
+        run(spec_for(mortal_endpoint, patience_s=0.5), batch("[[die]]"))
 
 
 def test_too_many_failures_stop_the_task_with_the_reason(endpoint: Make) -> None:
