@@ -94,15 +94,15 @@ class _Value:
 def shared(source: str, rewritten: str) -> MathOverlap:
     """Return what the page `rewritten` keeps of the numbers and answers of the page `source`. Raises nothing."""
     answers_source, answers_rewritten = answers(source), answers(rewritten)
-    texts = {text for conclusion in conclusions(rewritten) for text in _forms(conclusion)}
+    texts = {text for conclusion in conclusions(rewritten) + answers_rewritten for text in _forms(conclusion)}
     values = [value for value in map(_value, texts) if value is not None]
     kept = [
         any(text in texts or any(_close(_value(text), value) for value in values) for text in _forms(answer))
         or any(_symbolically_same(answer, other) for other in answers_rewritten[-MAX_SYMBOLIC_CANDIDATES:])
         for answer in answers_source
     ]
-    formulas = [line for line in _NOT_A_QUANTITY.sub(" ", source).splitlines() if _FORMULA_LINE.search(line)]
-    given = _numbers("\n".join(formulas)) - _SMALL
+    lines = _NOT_A_QUANTITY.sub(" ", source).splitlines()
+    given = _numbers("\n".join(line for line in lines if _FORMULA_LINE.search(line))) - _SMALL
     return MathOverlap(
         answers_source[-1] if answers_source else None,
         answers_rewritten[-1] if answers_rewritten else None,
@@ -129,13 +129,13 @@ def answers(text: str) -> list[str]:
 
 
 def conclusions(text: str) -> list[str]:
-    """Return what the page comes to anywhere: its answers, its inline formulas and what follows an equals sign."""
+    """Return what the page comes to on its way: its inline formulas, and what its equals signs lead to."""
     text = text.replace("\\approx", "≈")
     parts = [formula.strip() for formula in _INLINE_FORMULA.findall(text)]
     for part in _FORMULA_PART.findall(text):
         parts += [part, _first_clause(part)]
     unique = dict.fromkeys(part.strip(" \t.,") for part in parts)
-    return [part for part in unique if part][-MAX_CONCLUSIONS:] + answers(text)
+    return [part for part in unique if part][-MAX_CONCLUSIONS:]
 
 
 def _ends_of_equations(text: str) -> list[str]:

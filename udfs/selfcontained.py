@@ -67,6 +67,13 @@ class Dependence:
     undefined_names: tuple[str, ...] | None
     unknown_modules: tuple[str, ...] | None
 
+    @property
+    def count(self) -> int | None:
+        """Return how many names and modules are listed, None if the text does not parse."""
+        if self.undefined_names is None or self.unknown_modules is None:
+            return None
+        return len(self.undefined_names) + len(self.unknown_modules)
+
 
 def dependence(text: str) -> Dependence:
     """Return what the Python program `text` depends on. Runs and imports nothing; raises nothing on any text."""

@@ -132,7 +132,7 @@ def test_few_answers_are_looked_at():
     assert answers(page) == [str(n) for n in range(92, 100)]
 
 
-def test_a_page_comes_to_its_formulas_and_its_answers():
+def test_a_page_comes_to_its_formulas_and_to_what_follows_its_equals_signs():
     assert {"a = 8", "8", "b = 5", "40"} <= set(conclusions(REWRITE))
 
 

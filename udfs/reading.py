@@ -1,0 +1,351 @@
+"""What a stored answer says: the cheap half of the model stages.
+
+A model's raw answer is paid for once and stored (`udfs.answers`). This module reads the program or the page out of it
+and measures what the verdict needs, so that a better reader or another threshold decides a table again without one
+model call. `read_code_answer` and `read_math_answer` give a row's facts and the reasons that need no threshold;
+`code_reason_sql` and `math_reason_sql` put the thresholds to the facts, in SQL that Spark and DuckDB both take.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import astuple, dataclass, fields
+from typing import TYPE_CHECKING
+
+from udfs import fences, mathanswers, overlap, repetition, selfcontained, syntax
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame
+
+VERSION = {"rule": 1, "python": f"{sys.version_info.major}.{sys.version_info.minor}"}
+"""What changes readings by intent; part of the fingerprint of `decide`."""
+
+MAX_ANSWER_CHARS = 200_000
+"""No longer answer is read. The recipe's 8,192 tokens come to about 35,000 characters of code."""
+
+_FIRST_REASONS = {
+    "too_long": "the prompt leaves no room for an answer in the model's context",
+    "empty_input": "there was no text to ask about",
+    "request_failed": "the engine refused or failed the request, again and again",
+    "poison": "the engine died whenever it had this request",
+    "empty": "the answer holds nothing",
+    "truncated": "the answer did not end by itself: it ran into the token limit or was cut off",
+    "oversized": f"the answer is longer than {MAX_ANSWER_CHARS:,} characters, more than is read",
+    "refused": "the model declined to answer",
+}
+CODE_REASONS = {
+    **_FIRST_REASONS,
+    "no_code": "the answer holds no Python program",
+    "several_codes": "the answer holds several programs of which none covers the others",
+    "unparsable": "the program does not parse",
+    "unchanged": "the program is the source, but for white space",
+    "repetitive": "a long run of the program repeats itself back to back",
+    "unrelated": "the program names too little of what its source defines and uses: an invention",
+    "not_self_contained": "the program uses names that it does not define, or modules that few have",
+    "lint_regressed": "the program's lint score is worse than its source's",
+}
+"""Closed list for rewritten code, in the order in which they are decided: reason -> meaning."""
+MATH_REASONS = {
+    **_FIRST_REASONS,
+    "unchanged": "the page is the source, but for white space",
+    "repetitive": "a long run of the page repeats itself back to back",
+    "unrelated": "the page shares too few words with its source: an invention",
+    "answer_changed": "too few of the answers of the source are answers of the page",
+    "numbers_lost": "too few of the numbers in the source's formulas stand in the page",
+}
+"""Closed list for rewritten mathematics, in the order in which they are decided: reason -> meaning."""
+
+_REFUSAL = re.compile(
+    r"\W{0,9}(?:sorry\b|as an AI\b|I(?:['\u2019]m| am) (?:sorry|unable|not able)\b"
+    r"|I (?:cannot|can not|can['\u2019]t|won['\u2019]t)\b)",
+    re.IGNORECASE,
+)
+_RATING = re.compile(r"\b(?:rating|score)\b[^\d\n]{0,40}(?P<rating>10|[1-9])(?![\d%])", re.IGNORECASE)
+_PREFACE = re.compile(
+    r"\s*(?:(?:sure|certainly|here (?:is|are)|here['\u2019]s)\b[^\n]{0,200}:|new text:)[ \t]*\n", re.IGNORECASE
+)
+_WRAPPED = re.compile(r"\s*(?P<marks>`{3,}|~{3,})[a-z]*[ \t]*\n(?P<page>.*)\n(?P=marks)\s*", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class CodeReading:
+    """What the answer of a code stage says. Shares run from 0 to 1; what was not measured is None.
+
+    `text`: the program, ending in one newline, or None. `reason`: the first of CODE_REASONS that needs no threshold and
+    no linter, or None. `detail`: what a person needs to understand the reason. `rating`: the model's own rating of the
+    source, 1 to 10, where it gives one. `closed`: False if the program's block lacked its end fence.
+    `repeated_run_chars`: length of the longest run of 100 and more characters that repeats back to back, else 0.
+    `definitions_kept`, `identifiers_kept`: see udfs.overlap. `undefined_names`, `unknown_modules`: see
+    udfs.selfcontained; `dependences` counts both.
+    """
+
+    text: str | None = None
+    reason: str | None = None
+    detail: str | None = None
+    rating: int | None = None
+    closed: bool | None = None
+    repeated_run_chars: int | None = None
+    definitions_kept: float | None = None
+    identifiers_kept: float | None = None
+    undefined_names: tuple[str, ...] | None = None
+    unknown_modules: tuple[str, ...] | None = None
+    dependences: int | None = None
+
+
+CODE_READING_DDL = (
+    "struct<text: string, reason: string, detail: string, rating: int, closed: boolean, repeated_run_chars: int, "
+    "definitions_kept: double, identifiers_kept: double, undefined_names: array<string>, "
+    "unknown_modules: array<string>, dependences: int>"
+)
+"""Type of the column that add_code_reading adds: the fields of CodeReading."""
+
+
+@dataclass(frozen=True)
+class MathReading:
+    """What the answer of the mathematics stage says. Shares run from 0 to 1; what was not measured is None.
+
+    `text`: the page, ending in one newline, or None. `reason`: the first of MATH_REASONS that needs no threshold, or
+    None. `detail`, `repeated_run_chars`: as in CodeReading. `words_shared`: see udfs.overlap. `answer_source`,
+    `answer_rewritten`, `answers_kept`, `numbers_kept`: see udfs.mathanswers.
+    """
+
+    text: str | None = None
+    reason: str | None = None
+    detail: str | None = None
+    repeated_run_chars: int | None = None
+    words_shared: float | None = None
+    answer_source: str | None = None
+    answer_rewritten: str | None = None
+    answers_kept: float | None = None
+    numbers_kept: float | None = None
+
+
+MATH_READING_DDL = (
+    "struct<text: string, reason: string, detail: string, repeated_run_chars: int, words_shared: double, "
+    "answer_source: string, answer_rewritten: string, answers_kept: double, numbers_kept: double>"
+)
+"""Type of the column that add_math_reading adds: the fields of MathReading."""
+
+
+def read_code_answer(
+    source_text: str | None, answer: str | None, answer_status: str | None, finish_reason: str | None
+) -> CodeReading:
+    """Return what a stored answer says about the Python text `source_text` that it rewrites.
+
+    `answer_status` and `finish_reason` are as `udfs.answers` stores them. Raises nothing on any values.
+    """
+    unread = _unread_reason(answer, answer_status, finish_reason)
+    if answer is None or unread is not None:
+        return CodeReading(reason=unread)
+    source = source_text or ""
+    found = fences.extract(answer, source=source)
+    rating = _RATING.search(found.prose)
+    stated = int(rating["rating"]) if rating else None
+    if found.text is None:
+        refused = found.reason == "no_code" and _REFUSAL.match(answer)
+        return CodeReading(reason="refused" if refused else found.reason, rating=stated)
+    parsed = syntax.check(found.text)
+    reason = detail = None
+    if parsed.reason is not None:
+        reason, detail = "unparsable", f"{parsed.reason}: {parsed.detail} (line {parsed.line or '?'})"
+    elif found.text.split() == source.split():
+        reason = "unchanged"
+    kept = overlap.shared(source, found.text)
+    needs = selfcontained.dependence(found.text)
+    return CodeReading(
+        text=found.text,
+        reason=reason,
+        detail=detail,
+        rating=stated,
+        closed=found.closed,
+        repeated_run_chars=repetition.longest_repeated_run(found.text),
+        definitions_kept=kept.definitions,
+        identifiers_kept=kept.identifiers,
+        undefined_names=needs.undefined_names,
+        unknown_modules=needs.unknown_modules,
+        dependences=needs.count,
+    )
+
+
+def read_math_answer(
+    source_text: str | None, answer: str | None, answer_status: str | None, finish_reason: str | None
+) -> MathReading:
+    """Return what a stored answer says about the page of mathematics `source_text` that it rewrites.
+
+    `answer_status` and `finish_reason` are as `udfs.answers` stores them. Raises nothing on any values.
+    """
+    unread = _unread_reason(answer, answer_status, finish_reason)
+    if answer is None or unread is not None:
+        return MathReading(reason=unread)
+    if _REFUSAL.match(answer):
+        return MathReading(reason="refused")
+    source = source_text or ""
+    page = _page(answer)
+    if not page.strip():
+        return MathReading(reason="empty")
+    kept = mathanswers.shared(source, page)
+    return MathReading(
+        text=page,
+        reason="unchanged" if page.split() == source.split() else None,
+        repeated_run_chars=repetition.longest_repeated_run(page),
+        words_shared=overlap.shared_words(source, page),
+        answer_source=kept.answer_source,
+        answer_rewritten=kept.answer_rewritten,
+        answers_kept=kept.answers_kept,
+        numbers_kept=kept.numbers_kept,
+    )
+
+
+def code_reason_sql(
+    column: str = "reading",
+    *,
+    repetitive_text_chars: int = repetition.LEAST_TEXT_CHARS,
+    repetitive_run_chars: int = repetition.LEAST_RUN_CHARS,
+    least_definitions_kept: float = 0.5,
+    least_identifiers_kept: float = 0.3,
+    self_contained: bool = False,
+) -> str:
+    """Return SQL for the reason to reject a row of the column `column` (CODE_READING_DDL), null where there is none.
+
+    A program is related to its source if it keeps either share, since a rewrite may rename and a script defines
+    nothing. Of 600 pairs of unrelated standard library files one keeps half of the definitions or more, and six keep
+    0.3 of the identifiers. `lint_regressed` needs lint scores and is not decided here.
+    """
+    reading = column
+    return _first_reason(
+        reading,
+        {
+            "repetitive": _repetitive_sql(reading, repetitive_text_chars, repetitive_run_chars),
+            "unrelated": f"{reading}.identifiers_kept IS NOT NULL"
+            f" AND coalesce({reading}.definitions_kept, 0) < {least_definitions_kept}"
+            f" AND {reading}.identifiers_kept < {least_identifiers_kept}",
+            **({"not_self_contained": f"coalesce({reading}.dependences, 1) > 0"} if self_contained else {}),
+        },
+    )
+
+
+def math_reason_sql(
+    column: str = "reading",
+    *,
+    repetitive_text_chars: int = repetition.LEAST_TEXT_CHARS,
+    repetitive_run_chars: int = repetition.LEAST_RUN_CHARS,
+    least_words_shared: float = 0.3,
+    least_answers_kept: float = 0.5,
+    least_numbers_kept: float = 0.3,
+) -> str:
+    """Return SQL for the reason to reject a row of the column `column` (MATH_READING_DDL), null where there is none.
+
+    Of 56 pairs of unrelated sample pages 5 share 0.3 of their words, 9 half of the answers, 5 0.3 of the numbers, and
+    none shares all three.
+    """
+    reading = column
+    return _first_reason(
+        reading,
+        {
+            "repetitive": _repetitive_sql(reading, repetitive_text_chars, repetitive_run_chars),
+            "unrelated": f"coalesce({reading}.words_shared, 0) < {least_words_shared}",
+            "answer_changed": f"coalesce({reading}.answers_kept, 1) < {least_answers_kept}",
+            "numbers_lost": f"coalesce({reading}.numbers_kept, 1) < {least_numbers_kept}",
+        },
+    )
+
+
+def add_code_reading(
+    rows: DataFrame,
+    source_text: str = "source_text",
+    answer: str = "answer",
+    answer_status: str = "answer_status",
+    finish_reason: str = "finish_reason",
+) -> DataFrame:
+    """Add the column `reading` (CODE_READING_DDL) to `rows`, read from the four string columns named."""
+    return _add_reading(rows, CODE_READING_DDL, _read_code_batches, (source_text, answer, answer_status, finish_reason))
+
+
+def add_math_reading(
+    rows: DataFrame,
+    source_text: str = "source_text",
+    answer: str = "answer",
+    answer_status: str = "answer_status",
+    finish_reason: str = "finish_reason",
+) -> DataFrame:
+    """Add the column `reading` (MATH_READING_DDL) to `rows`, read from the four string columns named."""
+    return _add_reading(rows, MATH_READING_DDL, _read_math_batches, (source_text, answer, answer_status, finish_reason))
+
+
+def _unread_reason(answer: str | None, answer_status: str | None, finish_reason: str | None) -> str | None:
+    """Return the reason why an answer is not read at all, None if it is."""
+    if answer_status != "answered":
+        return answer_status if answer_status in _FIRST_REASONS else "request_failed"
+    if finish_reason == "content_filter":
+        return "refused"
+    if not answer or answer.isspace():
+        return "empty"
+    if finish_reason != "stop":
+        return "truncated"
+    return "oversized" if len(answer) > MAX_ANSWER_CHARS else None
+
+
+def _page(answer: str) -> str:
+    """Return the page in an answer, without a line that announces it and a fence around the whole of it."""
+    answer = answer.replace("\r\n", "\n")
+    preface = _PREFACE.match(answer)
+    answer = answer[preface.end() :] if preface else answer
+    wrapped = _WRAPPED.fullmatch(answer)
+    if wrapped and wrapped["marks"] not in wrapped["page"]:
+        answer = wrapped["page"]
+    return answer.strip() + "\n"
+
+
+def _repetitive_sql(reading: str, text_chars: int, run_chars: int) -> str:
+    return f"length({reading}.text) >= {text_chars} AND {reading}.repeated_run_chars >= {run_chars}"
+
+
+def _first_reason(reading: str, failures: dict[str, str]) -> str:
+    cases = " ".join(f"WHEN {failure} THEN '{reason}'" for reason, failure in failures.items())
+    return f"CASE WHEN {reading}.reason IS NOT NULL THEN {reading}.reason {cases} END"
+
+
+def _add_reading(
+    rows: DataFrame, ddl: str, read: Callable[..., Iterator[pa.Array]], columns: tuple[str, ...]
+) -> DataFrame:
+    import pyarrow as pa
+    from pyspark.sql.functions import arrow_udf  # type: ignore[attr-defined]  # exported, and missing in its stubs
+
+    # Spark wants to see these types when the function is wrapped, and pyarrow is not imported before.
+    read.__annotations__["batches"] = Iterator[tuple[pa.Array, ...]]
+    read.__annotations__["return"] = Iterator[pa.Array]
+    # Not deterministic in the planner's sense: it must not read twice to save a projection.
+    return rows.withColumn("reading", arrow_udf(read, ddl).asNondeterministic()(*columns))
+
+
+def _read_code_batches(batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[pa.Array]:
+    import pyarrow as pa
+
+    text, number, share, names = pa.string(), pa.int32(), pa.float64(), pa.list_(pa.string())
+    types = (text, text, text, number, pa.bool_(), number, share, share, names, names, number)
+    yield from _read_batches(batches, read_code_answer, CodeReading, types)
+
+
+def _read_math_batches(batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[pa.Array]:
+    import pyarrow as pa
+
+    text, number, share = pa.string(), pa.int32(), pa.float64()
+    types = (text, text, text, number, share, text, text, share, share)
+    yield from _read_batches(batches, read_math_answer, MathReading, types)
+
+
+def _read_batches(
+    batches: Iterator[tuple[pa.Array, ...]],
+    read: Callable[..., CodeReading | MathReading],
+    kind: type[CodeReading | MathReading],
+    types: tuple[pa.DataType, ...],
+) -> Iterator[pa.Array]:
+    import pyarrow as pa
+
+    struct = pa.struct(list(zip((field.name for field in fields(kind)), types, strict=True)))
+    for batch in batches:
+        rows = zip(*(column.to_pylist() for column in batch), strict=True)
+        yield pa.array([astuple(read(*row)) for row in rows], struct)
