@@ -29,7 +29,7 @@ _STATED = re.compile(
 _SENTENCE_END = re.compile(
     r"[.!?][*_)\]]*(?=\s|$)|;|\s[-\u2013\u2014|]\s|,\s+(?=[a-z]{2})|\s(?=(?:since|because|so|for|when|if|and)\s)"
 )
-_FORMULA_PART = re.compile(r"[=≈][ \t]*\\?\$?([^=≈$\n]{1,120})")
+_FORMULA_PART = re.compile(r"[=≈][ \t]*(?:\\?\$)?([^=≈$\n]{1,120})")
 _INLINE_FORMULA = re.compile(r"\$([^$\n]{1,120})\$")
 _CHOICE = re.compile(r"\(?(?P<letter>[A-E])\)[ .:]*(?P<rest>.*)", re.DOTALL | re.IGNORECASE)
 
@@ -73,9 +73,10 @@ class MathOverlap:
     """What a rewritten page keeps of its source's numbers and answers.
 
     `answer_source` and `answer_rewritten`: the last answer of either, as written, or None (see `answers`).
-    `answers_kept`: share, from 0 to 1, of the source's answers that the rewrite comes to, in a statement, a box or a
-    formula; None where the source has none. `numbers_kept`: share, from 0 to 1, of the distinct numbers in the source's
-    formulas that stand in the rewrite, whole numbers below ten left out; None where there are none.
+    `answers_kept`: share, from 0 to 1, of the source's answers that the rewrite comes to in a statement, a box or a
+    formula, or that stand in it and are no whole numbers below ten; None where the source has none.
+    `numbers_kept`: share, from 0 to 1, of the distinct numbers in the source's formulas that stand in the rewrite,
+    whole numbers below ten left out; None where there are none.
     """
 
     answer_source: str | None
@@ -96,8 +97,9 @@ def shared(source: str, rewritten: str) -> MathOverlap:
     answers_source, answers_rewritten = answers(source), answers(rewritten)
     texts = {text for conclusion in conclusions(rewritten) + answers_rewritten for text in _forms(conclusion)}
     values = [value for value in map(_value, texts) if value is not None]
+    numbers = _numbers(rewritten)
     kept = [
-        any(text in texts or any(_close(_value(text), value) for value in values) for text in _forms(answer))
+        any(text in texts or _is_among(_value(text), values, numbers - _SMALL) for text in _forms(answer))
         or any(_symbolically_same(answer, other) for other in answers_rewritten[-MAX_SYMBOLIC_CANDIDATES:])
         for answer in answers_source
     ]
@@ -107,7 +109,7 @@ def shared(source: str, rewritten: str) -> MathOverlap:
         answers_source[-1] if answers_source else None,
         answers_rewritten[-1] if answers_rewritten else None,
         sum(kept) / len(kept) if kept else None,
-        len(given & _numbers(rewritten)) / len(given) if given else None,
+        len(given & numbers) / len(given) if given else None,
     )
 
 
@@ -193,6 +195,10 @@ def _value(plain: str) -> _Value | None:
     exact *= Fraction(10) ** int(match["exponent"] or 0) * (-1 if match["sign"] == "-" else 1)
     decimals = len(match["number"].partition(".")[2]) if match["divisor"] is None and not match["exponent"] else 0
     return _Value(exact / 100 if match["percent"] else exact, decimals, match["percent"] is not None)
+
+
+def _is_among(answer: _Value | None, values: list[_Value], numbers: set[Fraction]) -> bool:
+    return answer is not None and (answer.exact in numbers or any(_close(answer, value) for value in values))
 
 
 def _close(one: _Value | None, other: _Value | None) -> bool:

@@ -1,4 +1,5 @@
 from dataclasses import asdict, fields
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 from udfs import answers, reading
 from udfs.reading import read_code_answer, read_math_answer
 
+GOLDEN_PAGES = sorted((Path(__file__).parent / "golden" / "pages").glob("*.md"))
+SAMPLE_PAGES = Path(__file__).parents[2] / "samples" / "math_pages"
 SOURCE = "def avg(l):\n    return sum(l)/len(l)\n"
 CODE = "def avg(values: list[float]) -> float:\n    return sum(values) / len(values)\n"
 ANSWER = f"Rating: 4/10\n\n## Suggestions\n- Name the argument.\n\n## Improved code\n```python\n{CODE}```\n"
@@ -168,6 +171,17 @@ def test_thresholds_are_put_to_the_stored_facts_of_code(answer, options, reason)
 )
 def test_thresholds_are_put_to_the_stored_facts_of_pages(answer, options, reason):
     assert verdict(read_math_answer(PAGE, answer, "answered", "stop"), reading.math_reason_sql(**options)) == reason
+
+
+@pytest.mark.parametrize("path", GOLDEN_PAGES, ids=lambda path: path.stem)
+def test_a_careful_rewrite_of_a_sample_page_is_kept_and_one_of_another_page_is_not(path):
+    pytest.importorskip("math_verify")
+    source = (SAMPLE_PAGES / path.name).read_text()
+    other = GOLDEN_PAGES[GOLDEN_PAGES.index(path) - 1].read_text()
+    kept = read_math_answer(source, path.read_text(), "answered", "stop")
+    assert verdict(kept, reading.math_reason_sql()) is None
+    lost = read_math_answer(source, other, "answered", "stop")
+    assert verdict(lost, reading.math_reason_sql()) in ("unrelated", "answer_changed", "numbers_lost")
 
 
 def test_a_script_that_names_nothing_cannot_be_told_to_be_unrelated():
