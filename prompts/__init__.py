@@ -33,13 +33,6 @@ class Prompt:
     user: str
     fingerprint: str
 
-    def messages(self, text: str) -> list[dict[str, str]]:
-        """Return the chat that asks about `text`, a system turn then a user turn, in OpenAI's form."""
-        return [
-            {"role": "system", "content": self.system},
-            {"role": "user", "content": self.user.replace(SLOT, text)},
-        ]
-
 
 def names() -> tuple[str, ...]:
     """Return the name of every prompt there is, sorted."""
