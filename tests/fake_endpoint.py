@@ -89,7 +89,8 @@ class Fake:
         self.asked[text] += 1
         if self.options.record:
             with open(self.options.record, "a", encoding="utf-8") as record:
-                record.write(json.dumps(body) + "\n")
+                told = {"server": os.getpid(), "owner": owner(), "device": os.environ.get("CUDA_VISIBLE_DEVICES")}
+                record.write(json.dumps({**body, **told}) + "\n")
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         try:
@@ -167,6 +168,16 @@ class Fake:
             "environment": {name: os.environ[name] for name in variables if name in os.environ},
             "arguments": sys.argv[1:],
         }
+
+
+def owner() -> int:
+    """Return the pid this server's watcher was told to watch, 0 without a watcher."""
+    try:
+        with open(f"/proc/{os.getppid()}/cmdline", encoding="utf-8") as file:
+            watcher = file.read().split("\0")
+        return int(watcher[watcher.index("udfs.engine_watch") + 2])
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:

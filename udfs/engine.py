@@ -16,6 +16,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -62,6 +63,7 @@ _DROPPED_VARIABLES = (
     "VLLM_API_KEY",
     "VLLM_KEEP_ALIVE_ON_ENGINE_DEATH",
 )
+OWNER_FILE = "owner.json"
 READY_FILE = "ready.json"
 FAILED_FILE = "failed.json"
 STARTS_FILE = "starts.json"
@@ -318,9 +320,24 @@ def runtime_folder(spec: EngineSpec, owner_pid: int, devices: str) -> Path:
         folder.parent.mkdir(mode=0o700, exist_ok=True)
         if folder.parent.is_symlink() or folder.parent.stat().st_uid != os.getuid():
             raise EngineError(f"{folder.parent} belongs to somebody else")
-        folder.mkdir(mode=0o700, exist_ok=True)
+        if not folder.exists():
+            _sweep(folder.parent)
+            folder.mkdir(mode=0o700, exist_ok=True)
+            write_whole(folder / OWNER_FILE, json.dumps(identity[:3]))
         return folder
     raise EngineError(f"no writable folder is short enough for a Unix socket ({MAX_SOCKET_PATH_BYTES} bytes)")
+
+
+def _sweep(parent: Path) -> None:
+    """Remove the folders of owners that are gone and whose watcher could not do it (both were killed)."""
+    for owner_file in parent.glob(f"*/{OWNER_FILE}"):
+        try:
+            pid, start, namespace = json.loads(owner_file.read_text("utf-8"))
+            if namespace == _pid_namespace() and process_start(pid) != start:
+                _clear(owner_file.parent)
+                shutil.rmtree(owner_file.parent, ignore_errors=True)
+        except (OSError, ValueError):
+            continue  # another process sweeps it, or its watcher just did
 
 
 def _pid_namespace() -> str:

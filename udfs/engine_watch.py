@@ -18,6 +18,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def _prctl(option: int, value: int) -> None:
 
 def write_whole(path: Path, content: str) -> None:
     """Write a file by rename, so that a reader sees all of it or none."""
-    unfinished = path.with_name(f".{path.name}-{os.getpid()}")
+    unfinished = path.with_name(f".{path.name}-{os.getpid()}-{threading.get_ident()}")
     unfinished.write_text(content, "utf-8")
     unfinished.rename(path)
 

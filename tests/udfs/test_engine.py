@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -68,7 +69,16 @@ def test_another_owner_or_device_gets_another_folder(fake_engine: Make) -> None:
     }
     assert len(folders) == 4
     for folder in folders:
-        folder.rmdir()
+        shutil.rmtree(folder)
+
+
+def test_what_a_killed_owner_and_its_killed_watcher_left_is_swept_away(fake_engine: Make) -> None:
+    with subprocess.Popen(["sleep", "60"]) as sleeper:
+        left = engine.runtime_folder(fake_engine(), sleeper.pid, "swept")
+        sleeper.kill()
+    other = engine.runtime_folder(fake_engine(), os.getpid(), "sweeping")
+    assert not left.exists()
+    shutil.rmtree(other)
 
 
 def test_a_dead_server_is_started_anew(fake_engine: Make) -> None:
@@ -205,7 +215,7 @@ def test_the_socket_path_is_short_wherever_the_checkout_and_the_temporary_folder
     folder = engine.runtime_folder(fake_engine(), os.getpid(), "0,1,2,3")
     assert len(str(folder / engine.SOCKET_FILE)) <= engine.MAX_SOCKET_PATH_BYTES
     assert folder.stat().st_mode & 0o777 == 0o700
-    folder.rmdir()
+    shutil.rmtree(folder)
 
 
 def test_prewarm_starts_the_server_that_tasks_find(fake_engine: Make) -> None:
