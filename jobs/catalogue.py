@@ -2,13 +2,30 @@
 
 from collections.abc import Sequence
 
-from jobs import ingest_code, lint_code, parse_code
+from jobs import (
+    ingest_code,
+    ingest_math,
+    lint_code,
+    optimize_code,
+    parse_code,
+    publish_code,
+    publish_math,
+    rewrite_math,
+    style_code,
+)
 from lakehouse.settings import UserError
 from lakehouse.stage import Stage
 
 LANES: dict[str, tuple[Stage, ...]] = {
-    "code": (ingest_code.STAGE, parse_code.STAGE, lint_code.STAGE),
-    "math": (),
+    "code": (
+        ingest_code.STAGE,
+        parse_code.STAGE,
+        lint_code.STAGE,
+        style_code.STAGE,
+        optimize_code.STAGE,
+        publish_code.STAGE,
+    ),
+    "math": (ingest_math.STAGE, rewrite_math.STAGE, publish_math.STAGE),
 }
 STAGES: dict[str, Stage] = {stage.name: stage for lane in LANES.values() for stage in lane}
 

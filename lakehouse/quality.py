@@ -32,9 +32,7 @@ def check(staged: DataFrame, table: Table, parameters: dict[str, Any], run_id: s
         chunk: number of the chunk in its run, from 0.
         docs: local folder for Data Docs; empty draws none.
     """
-    import great_expectations as gx
-
-    context = context_for(docs)
+    gx, context = library(), context_for(docs)
     name = f"{table.name}-{run_id}-{chunk}"
     suite = gx.ExpectationSuite(name=table.name, expectations=[build(each) for each in table.expectations])
     suite = context.suites.add_or_update(suite)
@@ -45,11 +43,13 @@ def check(staged: DataFrame, table: Table, parameters: dict[str, Any], run_id: s
     checkpoint = context.checkpoints.add(
         gx.Checkpoint(name=name, validation_definitions=[definition], actions=actions, result_format=RESULT_FORMAT)
     )
-    outcome = checkpoint.run(
-        batch_parameters={"dataframe": staged},
-        expectation_parameters=parameters,
-        run_id=gx.RunIdentifier(run_name=f"{run_id}-{chunk}"),
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its own use of Spark's older names is nothing that our users can mend
+        outcome = checkpoint.run(
+            batch_parameters={"dataframe": staged},
+            expectation_parameters=parameters,
+            run_id=gx.RunIdentifier(run_name=f"{run_id}-{chunk}"),
+        )
     (validation,) = outcome.run_results.values()
     return [result_row(result, run_id, table.name, chunk) for result in validation.results]
 
@@ -68,9 +68,7 @@ def require(results: list[Result]) -> None:
 
 def build(expectation: Expectation) -> Any:
     """Return the library's object for an expectation."""
-    import great_expectations.expectations as gxe
-
-    return getattr(gxe, expectation.type)(**expectation.arguments, severity=expectation.severity)
+    return getattr(library().expectations, expectation.type)(**expectation.arguments, severity=expectation.severity)
 
 
 def result_row(result: Any, run_id: str, table_name: str, chunk: int) -> Result:
@@ -103,17 +101,23 @@ def describe(config: Any) -> str:
     return f"{config.type} {', '.join(f'{key}={value}' for key, value in sorted(arguments.items()))}".strip()
 
 
+@lru_cache(maxsize=1)
+def library() -> Any:
+    """Return Great Expectations, imported on first use because that takes seconds."""
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # deprecations of and in its dependencies
+        import great_expectations
+        import great_expectations.expectations
+
+    return great_expectations
+
+
 @lru_cache(maxsize=4)
 def context_for(docs: str) -> Any:
     """Return the process's one Great Expectations context for a Data Docs folder; building one takes a second."""
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its dependencies' deprecations, at import time
-        import great_expectations as gx
-        from great_expectations.data_context.types.base import ProgressBarsConfig
-
-        context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    context = library().get_context(mode="ephemeral")
+    context.variables.progress_bars = library().data_context.types.base.ProgressBarsConfig(globally=False)
     if docs:
         store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": docs}
         index = {"class_name": "DefaultSiteIndexBuilder"}

@@ -38,13 +38,15 @@ class Settings:
     source_version: str = _setting("", "version recorded for both sources; empty: a fingerprint of their file listing")
 
     lint_threshold: float = _setting(7.0, "lowest score after the comment penalty that is kept")
-    overlap_floor: float = _setting(0.2, "smallest share of identifiers a rewrite keeps, or it is `unrelated`")
-    numbers_floor: float = _setting(0.5, "smallest share of a page's numbers its rewrite keeps, or `numbers_lost`")
+    identifiers_floor: float = _setting(0.3, "smallest share of identifiers that code keeps, or it is `unrelated`")
+    words_floor: float = _setting(0.3, "smallest share of words that a page keeps, or it is `unrelated`")
+    numbers_floor: float = _setting(0.3, "smallest share of its numbers that a page keeps, or it is `numbers_lost`")
 
     model: str = _setting("", "folder or hub name of the model that Recast serves itself")
     model_revision: str = _setting("", "revision of the model")
     endpoint: str = _setting("", "base URL of an OpenAI-compatible endpoint to ask instead of serving a model here")
     api_key_variable: str = _setting("RECAST_API_KEY", "environment variable that holds the endpoint's key")
+    tokenizer: str = _setting("", "folder or hub name of the model's tokenizer; empty: the model's own, if served here")
     engine_args: str = _setting("", "further arguments of the vLLM server, as on a shell's command line")
     max_model_len: int = _setting(0, "context in tokens; 0: the model's own")
     tensor_parallel: int = _setting(1, "GPUs that one server spans")
@@ -70,7 +72,7 @@ class Settings:
         for name, low in {"chunk_rows": 1, "max_tokens": 1, "tensor_parallel": 1, "partitions": 0, "window": 0}.items():
             if getattr(self, name) < low:
                 raise UserError(f"{name} is {getattr(self, name)}; give {low} or more")
-        for name in ("overlap_floor", "numbers_floor", "error_budget", "top_p"):
+        for name in ("identifiers_floor", "words_floor", "numbers_floor", "error_budget", "top_p"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UserError(f"{name} is {getattr(self, name)}; give a share between 0 and 1")
         for name in LOCATIONS:

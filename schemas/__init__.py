@@ -1,6 +1,6 @@
-"""The catalogue: every table of the lakehouse, each before those that read it."""
+"""The catalogue: every table of the lakehouse, each after those that it is made from."""
 
-from schemas import linted_code, operations, parsed_code, raw_code
+from schemas import linted_code, operations, optimized_code, parsed_code, published, raw_code, raw_math, rewritten_math, styled_code
 from schemas.table import Table
 
 TABLES: dict[str, Table] = {
@@ -9,6 +9,12 @@ TABLES: dict[str, Table] = {
         raw_code.TABLE,
         parsed_code.TABLE,
         linted_code.TABLE,
+        styled_code.TABLE,
+        optimized_code.TABLE,
+        published.CODE,
+        raw_math.TABLE,
+        rewritten_math.TABLE,
+        published.MATH,
         operations.RUNS,
         operations.EXPECTATION_RESULTS,
     )

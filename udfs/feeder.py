@@ -266,12 +266,13 @@ class Feeder:
             self._hand_over(error)
 
     def _recall(self) -> dict[str, Answer]:
-        """Return what the journal knows for this task's bucket."""
+        """Return what the journals know for this task's bucket."""
         if self._journal is None:
             return {}
-        folder = journal.bucket_folder(self.spec.journal, self.spec.fingerprint, self.spec.journal_buckets)
-        known: dict[str, Answer] = {}
-        for segment in journal.read(folder, self._bucket, JOURNAL_FIELDS):
+        spec, known = self.spec, dict[str, Answer]()
+        for segment in journal.recall(
+            spec.journal, spec.fingerprint, spec.journal_buckets, self._bucket, JOURNAL_FIELDS
+        ):
             columns = [segment.column(name).to_pylist() for name in JOURNAL_FIELDS.names]
             for key, *values in zip(*columns, strict=True):
                 known.setdefault(key, Answer(*values))

@@ -1,6 +1,6 @@
 """The response journal: answers that were paid for, kept beside a staging table until the chunk is committed.
 
-Layout: `<journal>/<fingerprint>/<buckets>/b<bucket>-<writer>-<seq>.rows-N.prompt-P.output-O.parquet`.
+Layout: `<journals>/<journal>/<fingerprint>/<buckets>/b<bucket>-<writer>-<seq>.rows-N.prompt-P.output-O.parquet`.
 
 * A segment is a whole Parquet file that appears by a rename (or, in an object store, when its upload is complete), so a
   killed writer leaves nothing torn behind; a torn file (power loss) or a foreign one is skipped with a warning.
@@ -102,20 +102,32 @@ class Writer:
         return name
 
 
-def read(folder: Place, bucket: int, schema: pa.Schema) -> Iterator[pa.Table]:
-    """Yield the readable segments of one bucket as tables of this schema.
+def read(folder: Place, bucket: int | None, schema: pa.Schema) -> Iterator[pa.Table]:
+    """Yield the readable segments of one bucket, or of all where it is None, as tables of this schema.
 
     A segment that cannot be read or has other columns is skipped with a warning: its rows are asked again.
     """
     for info in _files(folder):
         match = _SEGMENT_NAME.fullmatch(info.base_name)
-        if match is None or int(match["bucket"]) != bucket:
+        if match is None or bucket not in (None, int(match["bucket"])):
             continue
         try:
             table = pq.read_table(info.path, filesystem=folder.filesystem, partitioning=None)
             yield table.select(schema.names).cast(schema)
         except (OSError, pa.ArrowException, KeyError, ValueError) as error:
             logger.warning("journal segment %s skipped: %s", info.base_name, error)
+
+
+def recall(uri: str, fingerprint: str, buckets: int, bucket: int, schema: pa.Schema) -> Iterator[pa.Table]:
+    """Yield every segment that may answer this bucket's requests, of the journal `uri` and of those beside it.
+
+    A chunk has a journal of its own, so that its commit can remove it; the journals beside it are those of chunks under
+    way and of killed runs. One that was cut into another number of buckets (another cluster) is read as a whole.
+    """
+    own = place(uri)
+    for journal in _folders(Place(own.filesystem, own.path.rpartition("/")[0])):
+        for folder in _folders(journal.joined(fingerprint)):
+            yield from read(folder, bucket if folder.path.endswith(f"/{buckets}") else None, schema)
 
 
 def progress(uri: str) -> Progress:
@@ -140,6 +152,12 @@ def remove(uri: str) -> None:
 def _files(folder: Place, recursive: bool = False) -> list[pafs.FileInfo]:
     selector = pafs.FileSelector(folder.path, allow_not_found=True, recursive=recursive)
     return [info for info in folder.filesystem.get_file_info(selector) if info.type == pafs.FileType.File]
+
+
+def _folders(folder: Place) -> list[Place]:
+    selector = pafs.FileSelector(folder.path, allow_not_found=True)
+    found = [info.path for info in folder.filesystem.get_file_info(selector) if info.type == pafs.FileType.Directory]
+    return [Place(folder.filesystem, path) for path in sorted(found)]
 
 
 def _total(answers: pa.Table, column: str) -> int:

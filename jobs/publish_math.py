@@ -1,0 +1,23 @@
+"""published_math: reads rewritten_math and publishes what training reads: rewritten math pages with token counts.
+
+Promises: one join on doc_id leads from a published row to its source in raw_math, and `made_by` names every stage between.
+"""
+
+from jobs import publishing
+from jobs.submit import submit
+from lakehouse.stage import Stage, kept_rows_of
+from schemas import rewritten_math, published
+
+CARRIED = ("url", "model", "model_revision", "prompt")
+
+STAGE = Stage(
+    target=published.MATH,
+    source=kept_rows_of(rewritten_math.TABLE, *CARRIED),
+    measure=publishing.measure,
+    decide=publishing.decide,
+    measured_by=publishing.measured_by,
+    decided_by=lambda settings: {"rule": 1},
+)
+
+if __name__ == "__main__":
+    submit(STAGE)

@@ -1,0 +1,36 @@
+"""What published_code and published_math do alike: count tokens, and name all that made the row."""
+
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lakehouse.settings import Settings
+from lakehouse.stage import keep
+from udfs import counting
+
+
+def tokenizer_of(settings: Settings) -> str:
+    """Return the tokenizer that counts: the one set, else the served model's own; none for a model behind an endpoint."""
+    return settings.tokenizer or ("" if settings.endpoint else settings.model)
+
+
+def measure(rows: DataFrame, settings: Settings, _scratch: str) -> DataFrame:
+    """Add the number of tokens."""
+    counted = counting.add_token_count(rows, tokenizer_of(settings), settings.model_revision)
+    return counted.withColumn("tokenizer", F.lit(tokenizer_name(settings)))
+
+
+def tokenizer_name(settings: Settings) -> str:
+    """Return the tokenizer as rows record it, without the folder it lies in."""
+    return tokenizer_of(settings).rstrip("/").rpartition("/")[2] or counting.ESTIMATED
+
+
+def measured_by(settings: Settings) -> dict[str, Any]:
+    """Return what changes the count."""
+    return {"rule": 1, "tokenizer": tokenizer_name(settings)}
+
+
+def decide(rows: DataFrame, settings: Settings) -> DataFrame:
+    """Publish whatever holds a token."""
+    return keep(rows, F.col("token_count") > 0, otherwise="no_tokens")

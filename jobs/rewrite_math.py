@@ -1,0 +1,49 @@
+"""rewritten_math: reads raw_math and has every page rewritten: no boilerplate, its context restored, step by step.
+
+Promises: a text is asked about once, whatever dies; a page is kept only if its answer ended by itself and it still has
+its source's numbers and final answers.
+"""
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs import asking
+from jobs.submit import submit
+from lakehouse.settings import Settings
+from lakehouse.stage import Stage, kept_rows_of
+from schemas import raw_math, rewritten_math
+from udfs import reading
+
+
+def measure(rows: DataFrame, settings: Settings, journal: str) -> DataFrame:
+    """Add the model's answer about the page."""
+    return asking.ask(rows, settings, settings.math_prompt, journal)
+
+
+def decide(rows: DataFrame, settings: Settings) -> DataFrame:
+    """Add the page that the answer holds, and why it is not kept."""
+    judged = reading.math_reason_sql(
+        least_words_shared=settings.words_floor, least_numbers_kept=settings.numbers_floor
+    )
+    facts = {column.name: F.col(f"reading.{column.name}") for column in rewritten_math.READING}
+    read = reading.add_math_reading(rows)
+    return read.withColumns({"reason": F.expr(judged), "text": F.col("reading.text"), **facts}).drop("reading")
+
+
+STAGE = Stage(
+    target=rewritten_math.TABLE,
+    source=kept_rows_of(raw_math.TABLE, "url", text="source_text"),
+    measure=measure,
+    decide=decide,
+    measured_by=lambda settings: asking.facts(settings, settings.math_prompt),
+    decided_by=lambda settings: {
+        **reading.VERSION,
+        "words_floor": settings.words_floor,
+        "numbers_floor": settings.numbers_floor,
+    },
+    passing_failure=asking.FAILED,
+    asks_model=True,
+)
+
+if __name__ == "__main__":
+    submit(STAGE)

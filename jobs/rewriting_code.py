@@ -1,0 +1,65 @@
+"""What styled_code and optimized_code do alike: read the answer, verify the program, hold it against its source."""
+
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lakehouse import ledger
+from lakehouse.settings import Settings
+from lakehouse.stage import keep
+from schemas.rewrites import CODE_READING
+from udfs import lint, reading
+
+
+def decide(rows: DataFrame, settings: Settings, self_contained: bool) -> DataFrame:
+    """Add the program that the answer holds, and the first reason against it.
+
+    Only programs that nothing else speaks against are linted, and none that was linted before by the same linter.
+    """
+    judged = reading.code_reason_sql(least_identifiers_kept=settings.identifiers_floor, self_contained=self_contained)
+    rows = reading.add_code_reading(rows)
+    rows = rows.withColumns(
+        {
+            "reason": F.expr(judged),
+            "text": F.col("reading.text"),
+            **{column.name: F.col(f"reading.{column.name}") for column in CODE_READING},
+        }
+    ).drop("reading")
+    rows = add_lint(rows)
+    no_worse = F.col("lint_score") >= F.coalesce("source_lint_score", F.lit(0.0))
+    return keep(rows, F.col("reason").isNotNull() | no_worse, otherwise="lint_regressed")
+
+
+def add_lint(rows: DataFrame) -> DataFrame:
+    """Add the linter's rating of `text` where there is no reason yet, unless the row holds it already."""
+    linter = ledger.fingerprint(lint.facts())
+    hashed = F.sha2("text", 256)
+    known = (F.col("lint_of") == hashed) & (F.col("linted_by") == linter)
+    needed = F.col("reason").isNull() & ~F.coalesce(known, F.lit(False))
+    rows = lint.add_lint(rows.withColumn("to_lint", F.when(needed, F.col("text"))), "to_lint")
+    fresh = F.col("to_lint").isNotNull()
+    stands = F.coalesce(known, F.lit(False))
+
+    def linted(new: Any, stored: str) -> Any:
+        return F.when(fresh, new).when(stands, F.col(stored))
+
+    return rows.withColumns(
+        {
+            "lint_status": linted(F.col("lint.status"), "lint_status"),
+            "lint_score": linted(F.col("lint.score"), "lint_score"),
+            "comment_ratio": linted(F.col("lint.comment_ratio"), "comment_ratio"),
+            "lint_of": linted(hashed, "lint_of"),
+            "linted_by": linted(F.lit(linter), "linted_by"),
+        }
+    ).drop("lint", "to_lint")
+
+
+def decided_by(settings: Settings, self_contained: bool) -> dict[str, Any]:
+    """Return what changes the verdict on a stored answer."""
+    return {
+        **reading.VERSION,
+        "identifiers_floor": settings.identifiers_floor,
+        "self_contained": self_contained,
+        "linter": ledger.fingerprint(lint.facts()),
+    }

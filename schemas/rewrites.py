@@ -1,0 +1,61 @@
+"""What the tables of rewritten code share: the model's answer, what was read from it, and the linter's word on it."""
+
+from schemas.table import (
+    ANSWER,
+    CODE_SOURCE,
+    IDENTITY,
+    PROVENANCE,
+    VERDICT,
+    Column,
+    Table,
+    document_expectations,
+    unexpected_rows,
+)
+from udfs.reading import CODE_REASONS
+
+CODE_READING = (
+    Column("detail", "string", "what a person needs to understand the reason"),
+    Column("rating", "int", "the model's own rating of the source, 1 to 10, where it gives one"),
+    Column("closed", "boolean", "false if the program's block lacked its end fence"),
+    Column("repeated_run_chars", "int", "longest run of 100 and more characters that repeats back to back, else 0"),
+    Column("definitions_kept", "double", "share of the source's functions and classes that the rewrite defines"),
+    Column("identifiers_kept", "double", "share of the source's names that the rewrite uses"),
+    Column("undefined_names", "array<string>", "names that the rewrite uses and nothing defines"),
+    Column("unknown_modules", "array<string>", "imports that are relative, or that few machines have"),
+    Column("dependences", "int", "number of both"),
+)
+REWRITE_LINT = (
+    Column("lint_status", "string", "as in linted_code, for the rewrite; null where it was rejected before the linter"),
+    Column("lint_score", "double", "pylint's rating of the rewrite"),
+    Column("comment_ratio", "double", "COMMENT tokens of the rewrite over all its tokens"),
+    Column("lint_of", "string", "content_hash that the three columns above are of: what is linted is not linted again"),
+    Column("linted_by", "string", "fingerprint of the linter"),
+)
+
+
+def rewritten_code(name: str, about: str, not_listed: tuple[str, ...] = ()) -> Table:
+    """Return a table of rewritten code; `not_listed` are reasons that its stage never gives."""
+    reasons = {reason: meaning for reason, meaning in CODE_REASONS.items() if reason not in not_listed}
+    return Table(
+        name=name,
+        about=about,
+        columns=(
+            *IDENTITY,
+            Column("text", "string", "the rewritten file; null where the answer holds none"),
+            *VERDICT,
+            *CODE_SOURCE,
+            Column("source_text", "string", "what the model was asked to rewrite"),
+            Column("source_lint_score", "double", "pylint's rating of source_text"),
+            *ANSWER,
+            *CODE_READING,
+            *REWRITE_LINT,
+            *PROVENANCE,
+        ),
+        reasons=reasons,
+        expectations=(
+            *document_expectations(reasons),
+            unexpected_rows("a kept answer ended by itself", "kept AND finish_reason IS DISTINCT FROM 'stop'"),
+            unexpected_rows("a kept rewrite is scored no worse than its source", "kept AND NOT lint_score >= source_lint_score"),
+            unexpected_rows("an answered request has counted tokens", "answer_status = 'answered' AND output_tokens IS NULL", "warning"),
+        ),
+    )

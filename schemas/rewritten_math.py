@@ -1,0 +1,45 @@
+"""rewritten_math: every math page, rewritten without boilerplate and explained step by step, or why it is not kept."""
+
+from schemas.table import (
+    ANSWER,
+    IDENTITY,
+    MATH_SOURCE,
+    PROVENANCE,
+    VERDICT,
+    Column,
+    Table,
+    document_expectations,
+    unexpected_rows,
+)
+from udfs.reading import MATH_REASONS
+
+READING = (
+    Column("detail", "string", "what a person needs to understand the reason"),
+    Column("repeated_run_chars", "int", "longest run of 100 and more characters that repeats back to back, else 0"),
+    Column("words_shared", "double", "share of the shorter vocabulary that source and page both use"),
+    Column("answer_source", "string", "final answer found in the source"),
+    Column("answer_rewritten", "string", "final answer found in the page"),
+    Column("answers_kept", "double", "share of the source's answers that are answers of the page"),
+    Column("numbers_kept", "double", "share of the numbers in the source's formulas that stand in the page"),
+)
+
+TABLE = Table(
+    name="rewritten_math",
+    about="math pages rewritten with their context and step by step",
+    columns=(
+        *IDENTITY,
+        Column("text", "string", "the rewritten page; null where the answer holds none"),
+        *VERDICT,
+        *MATH_SOURCE,
+        Column("source_text", "string", "what the model was asked to rewrite"),
+        *ANSWER,
+        *READING,
+        *PROVENANCE,
+    ),
+    reasons=dict(MATH_REASONS),
+    expectations=(
+        *document_expectations(MATH_REASONS),
+        unexpected_rows("a kept answer ended by itself", "kept AND finish_reason IS DISTINCT FROM 'stop'"),
+        unexpected_rows("an answered request has counted tokens", "answer_status = 'answered' AND output_tokens IS NULL", "warning"),
+    ),
+)

@@ -1,0 +1,141 @@
+"""The loop: what one run of a stage promises, on real Delta tables and real checkpoints."""
+
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+from rich.console import Console
+
+from lakehouse import query, store
+from lakehouse.progress import Meter
+from lakehouse.quality import QualityError
+from lakehouse.refresh import refresh
+from tests.lakehouse.toy import TABLE, settings_in, toy_stage, write_notes
+
+pytestmark = pytest.mark.spark
+
+NOTES = {"a": ("hello", "ann"), "b": ("hello", "bob"), "c": ("hi", "ann")}
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> None:
+    """Let `recast sql` know the toy table."""
+    from schemas import TABLES
+
+    TABLES["notes"] = TABLE
+    yield
+    del TABLES["notes"]
+
+
+class Lake:
+    """A toy lake, and what its runs cost."""
+
+    def __init__(self, spark: SparkSession, folder: Path) -> None:
+        self.spark, self.folder, self.runs = spark, folder, 0
+
+    def run(self, notes: dict[str, tuple[str, str]] | None = None, measured_by: str = "rule 1", **changes: object):
+        """Write the source if it is given, run the stage, and return the ledger row and the texts paid for."""
+        if notes is not None:
+            write_notes(self.folder / "source", notes)
+        self.settings = settings_in(self.folder, **changes)
+        self.runs += 1
+        bill = self.folder / f"bill-{self.runs}"
+        meter = Meter(Console(quiet=True))
+        row = refresh(self.spark, self.settings, toy_stage(bill, measured_by), f"run-{self.runs}", meter)
+        return row, sorted(path.name.split("-")[0] for path in bill.glob("*"))
+
+    def rows(self) -> dict[str, tuple[str, str, bool, str | None]]:
+        """Return (text, owner, kept, reason) by document."""
+        found = query.rows(self.settings, "SELECT doc_id, text, owner, kept, reason FROM notes")
+        return {row["doc_id"]: (row["text"], row["owner"], row["kept"], row["reason"]) for row in found}
+
+
+@pytest.fixture
+def lake(spark: SparkSession, tmp_path: Path, catalogue: None) -> Lake:
+    return Lake(spark, tmp_path)
+
+
+def test_a_table_follows_its_source_and_pays_for_each_text_once(lake: Lake) -> None:
+    run, paid = lake.run(NOTES)
+    assert paid == ["hello", "hi"]
+    assert lake.rows() == {
+        "a": ("hello", "ann", True, None),
+        "b": ("hello", "bob", True, None),
+        "c": ("hi", "ann", False, "short"),
+    }
+    assert (run["rows_in"], run["rows_kept"], run["rows_rejected"], run["rows_measured"]) == (3, 2, 1, 2)
+    assert run["reasons"] == {"short": 1}
+
+    version = query.version(lake.settings, "notes")
+    assert lake.run() == (None, []), "a second run does nothing"
+    assert query.version(lake.settings, "notes") == version
+
+    run, paid = lake.run(lint_threshold=2.0)
+    assert paid == [], "another threshold measures nothing"
+    assert run["rows_in"] == 3 and run["rows_measured"] == 0
+    assert lake.rows()["c"] == ("hi", "ann", True, None)
+
+    changed = {"a": ("hello", "zoe"), "c": ("howdy", "ann"), "d": ("hello", "dan")}
+    run, paid = lake.run(changed)
+    assert paid == ["howdy"], "a new owner and a known text cost nothing"
+    assert lake.rows() == {doc_id: (text, owner, True, None) for doc_id, (text, owner) in changed.items()}
+    assert run["rows_removed"] == 1
+
+    run, paid = lake.run(measured_by="rule 2")
+    assert paid == ["hello", "howdy"], "another way to measure measures every text again"
+    assert not Path(store.work_path(lake.settings, "notes")).exists(), "a finished run leaves no work folder"
+
+
+def test_many_chunks_hold_each_row_once(lake: Lake) -> None:
+    notes = {f"n{i:03}": (f"text {i // 2}", "ann") for i in range(60)}
+    run, paid = lake.run(notes, chunk_rows=7)
+    assert run["chunks"] == 9
+    assert len(paid) == 30 == len(set(paid))
+    assert len(lake.rows()) == 60
+
+
+def test_a_broken_expectation_leaves_the_table_untouched_and_is_recorded(lake: Lake) -> None:
+    lake.run(NOTES)
+    before = lake.rows()
+    with pytest.raises(QualityError, match="no note is cursed"):
+        lake.run(NOTES | {"d": ("cursed", "eve")})
+    assert lake.rows() == before
+    failed = query.rows(lake.settings, "SELECT severity, unexpected_rows FROM expectation_results WHERE NOT success")
+    assert [row["severity"] for row in failed] == ["critical"]
+    last = query.last_run(lake.settings, "notes")
+    assert last is not None and last["status"] == "failed" and "cursed" in last["problem"]
+    # What was measured before the failure is staged, so mending the source pays for nothing twice.
+    run, paid = lake.run(NOTES | {"e": ("hey", "eve")})
+    assert paid == ["hey"] and run["status"] == "succeeded"
+
+
+def test_replaying_a_commit_changes_nothing(lake: Lake) -> None:
+    lake.run(NOTES)
+    rows = store.read(lake.spark, lake.settings, TABLE).withColumn("owner", F.lit("replayed"))
+    staged = lake.folder / "staged"
+    rows.write.parquet(str(staged))
+    for _ in range(2):
+        store.merge(lake.spark, lake.settings, TABLE, lake.spark.read.parquet(str(staged)), ("again", 1), {})
+    assert store.version(lake.spark, lake.settings, TABLE) == 2
+    store.merge(lake.spark, lake.settings, TABLE, rows.withColumn("owner", F.lit("other")), ("again", 1), {})
+    assert {owner for _, owner, _, _ in lake.rows().values()} == {"replayed"}
+
+
+def test_a_run_that_dies_after_staging_pays_for_nothing_twice(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    def die(*_arguments: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lakehouse.refresh.check_and_commit", die)
+        with pytest.raises(KeyboardInterrupt):
+            lake.run(NOTES)
+    assert lake.rows() == {}
+    _, paid = lake.run()
+    assert paid == []
+    assert len(lake.rows()) == 3
+
+
+def test_data_docs_are_drawn(lake: Lake) -> None:
+    lake.run(NOTES)
+    assert list(Path(lake.settings.lake, "data_docs").glob("index.html"))
