@@ -17,7 +17,8 @@ code's own strings, and end without closing what they opened. The rules, in orde
 6. Of several left, the last that defines every function and class that any of them defines is the program; snippets
    and examples of use define less, and a second version follows the first. If none defines anything the longest wins.
    If no block covers the others the answer holds several programs and none is taken.
-7. An answer without any fence that is a program as a whole is the program.
+7. An answer without any fence that is a program as a whole is the program. So is what stands before the first fence, if
+   there is no other: small models begin with the code and only close it.
 """
 
 import ast
@@ -78,12 +79,12 @@ def extract(answer: str, languages: Sequence[str] = PYTHON_LABELS, source: str =
     blocks = [block for block in _blocks(answer, languages) if block.text.strip()]
     fence = _FENCE.search(answer)
     prose = answer[: fence.start()] if fence else answer
-    if fence is None and is_program(answer):
-        return Extraction(_tidy(answer), None, 0, True, "")
     candidates = [block for block in blocks if block.label and block.label in languages]
     if not candidates and "" in languages:
         candidates = [block for block in blocks if not block.label and is_program(block.text)]
     if not candidates:
+        if "" in languages and (fence is None or not fence["info"]) and is_program(prose):
+            return Extraction(_tidy(prose), None, len(blocks), fence is not None, "")
         return Extraction(None, "no_code", len(blocks), True, prose)
     candidates = [block for block in candidates if block.is_result] or candidates
     if len(candidates) > 1 and source:
