@@ -15,11 +15,11 @@ class RewriteSpec:
 
     `user_template` holds `{text}`, which is replaced by the row's text. `max_tokens` bounds every answer; where
     `answer_ratio` is not 0 an answer gets at most `answer_floor + answer_ratio * tokens of the text`. A request whose
-    context leaves fewer than `answer_floor` tokens is refused as too_long. `window` is the most requests in flight per
-    task, 0 follows the engine. `fingerprint` names all that changes answers by intent; with a row's `input_hash` it is
-    the journal's key. `journal` is a folder or URI ("" keeps none); `journal_buckets` the number of tasks.
-    `error_budget` is the share of failed requests that stops a task. `patience_s` is how long an engine may refuse
-    everything before the task fails.
+    context leaves fewer than `answer_floor` tokens is refused as too_long. `window` is the most requests in flight
+    per task, 0 follows the engine. `fingerprint` names all that changes answers by intent; with a row's `input_hash`
+    it is the journal's key. `journal` is a folder or URI ("" keeps none), cut into `journal_buckets`, the number of
+    tasks; journals beside it are read too. `error_budget` is the share of failed requests that stops a task.
+    `patience_s` is how long an engine may refuse everything before the task fails.
     """
 
     engine: EngineSpec

@@ -460,8 +460,8 @@ def _failure(folder: Path, what: str) -> EngineError:
     """Return the error of a failed start, with the cause from the server's log, and leave it for others who wait."""
     lines = [line.rstrip() for line in _log_tail(folder) if line.strip()]
     cause = _cause(lines)
-    tail = "\n".join(lines[-LOG_LINES:])
-    message = f"{what}{f': {cause}' if cause else ''}\nlast lines of its log:\n{tail}"
+    tail = "\n".join(f"  {line}" for line in lines[-LOG_LINES:])
+    message = f"{what}{f': {cause}' if cause else ''}\n  last lines of its log:\n{tail}"
     write_whole(folder / FAILED_FILE, json.dumps({"at": time.time(), "message": message}))
     return EngineError(message)
 

@@ -267,12 +267,11 @@ class Feeder:
 
     def _recall(self) -> dict[str, Answer]:
         """Return what the journals know for this task's bucket."""
+        known: dict[str, Answer] = {}
         if self._journal is None:
-            return {}
-        spec, known = self.spec, dict[str, Answer]()
-        for segment in journal.recall(
-            spec.journal, spec.fingerprint, spec.journal_buckets, self._bucket, JOURNAL_FIELDS
-        ):
+            return known
+        place = (self.spec.journal, self.spec.fingerprint, self.spec.journal_buckets, self._bucket)
+        for segment in journal.recall(*place, JOURNAL_FIELDS):
             columns = [segment.column(name).to_pylist() for name in JOURNAL_FIELDS.names]
             for key, *values in zip(*columns, strict=True):
                 known.setdefault(key, Answer(*values))

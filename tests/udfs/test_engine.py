@@ -151,7 +151,7 @@ def test_a_server_that_cannot_start_says_why_with_its_last_log_lines(fake_engine
         engine.connect(fake_engine("--fail-start", "Free memory on device is less than desired"))
     first_line, *rest = str(raised.value).splitlines()
     assert "RuntimeError: Free memory on device is less than desired" in first_line
-    assert "loading the model" in rest
+    assert "  loading the model" in rest
 
 
 @pytest.mark.slow

@@ -340,6 +340,19 @@ def test_a_fully_answered_task_needs_no_engine(fake_engine: Make, tmp_path: Path
     assert sorted(before, key=lambda row: row["id"]) == sorted(after, key=lambda row: row["id"])
 
 
+def test_the_journal_of_a_killed_run_is_read_and_not_written(fake_engine: Make, tmp_path: Path) -> None:
+    """A chunk's journal lies beside those of chunks under way and of killed runs, cut into as many buckets or others."""
+    record = tmp_path / "record"
+    spec = spec_for(fake_engine("--record", str(record)), journal=str(tmp_path / "killed"))
+    run(spec, batch("one"))
+    later = replace(spec, journal=str(tmp_path / "later"))
+    run(later, batch("one", "two"))
+    last = replace(spec, journal=str(tmp_path / "last"), journal_buckets=7)
+    run(last, batch("one", "two", "three"))
+    assert asked(record) == {"one": 1, "two": 1, "three": 1}
+    assert journal.progress(spec.journal).rows == journal.progress(later.journal).rows == 1
+
+
 def test_another_fingerprint_reads_nothing_of_this_ones_journal(fake_engine: Make, tmp_path: Path) -> None:
     record = tmp_path / "record"
     spec = spec_for(fake_engine("--record", str(record)), journal=str(tmp_path / "j"))
