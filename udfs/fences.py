@@ -17,8 +17,8 @@ code's own strings, and end without closing what they opened. The rules, in orde
 6. Of several left, the last that defines every function and class that any of them defines is the program; snippets
    and examples of use define less, and a second version follows the first. If none defines anything the longest wins.
    If no block covers the others the answer holds several programs and none is taken.
-7. An answer without any fence that is a program as a whole is the program. So is what stands before the first fence, if
-   there is no other: small models begin with the code and only close it.
+7. An answer that is a program as a whole is the program, whatever its strings hold. So is what stands before the first
+   fence, if there is no other: small models begin with the code and only close it.
 """
 
 import ast
@@ -76,6 +76,8 @@ def extract(answer: str, languages: Sequence[str] = PYTHON_LABELS, source: str =
     any text.
     """
     answer = _NEWLINE.sub("\n", answer)
+    if "" in languages and is_program(answer):
+        return Extraction(_tidy(answer), None, 0, True, "")
     blocks = [block for block in _blocks(answer, languages) if block.text.strip()]
     fence = _FENCE.search(answer)
     prose = answer[: fence.start()] if fence else answer
@@ -83,8 +85,8 @@ def extract(answer: str, languages: Sequence[str] = PYTHON_LABELS, source: str =
     if not candidates and "" in languages:
         candidates = [block for block in blocks if not block.label and is_program(block.text)]
     if not candidates:
-        if "" in languages and (fence is None or not fence["info"]) and is_program(prose):
-            return Extraction(_tidy(prose), None, len(blocks), fence is not None, "")
+        if "" in languages and fence is not None and not fence["info"] and is_program(prose):
+            return Extraction(_tidy(prose), None, len(blocks), True, "")
         return Extraction(None, "no_code", len(blocks), True, prose)
     candidates = [block for block in candidates if block.is_result] or candidates
     if len(candidates) > 1 and source:
@@ -97,14 +99,27 @@ def extract(answer: str, languages: Sequence[str] = PYTHON_LABELS, source: str =
 
 
 def is_program(text: str) -> bool:
-    """Tell whether the text parses as Python and holds more than bare names, constants and their like."""
+    """Tell whether the text parses as Python and does something.
+
+    Names, constants and bare annotations do nothing; `Certainly`, `"None"` and `Rating: 4/10` parse.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
-    return any(not isinstance(statement, ast.Expr) or isinstance(statement.value, ast.Call) for statement in tree.body)
+    return not all(map(_does_nothing, tree.body))
+
+
+def _does_nothing(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Expr(value=value):
+            return not isinstance(value, ast.Call | ast.Await)
+        case ast.AnnAssign(value=None):
+            return True
+        case _:
+            return False
 
 
 def _blocks(answer: str, languages: Sequence[str]) -> Iterator[_Block]:

@@ -1,0 +1,16 @@
+def render() -> str:
+    """Return a page.
+
+    Example:
+
+    ```python
+    render()
+    ```
+
+    and its output
+
+```
+<html>
+```
+    """
+    return "<html>"
