@@ -4,7 +4,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from udfs import answers, reading
@@ -213,6 +213,7 @@ def test_a_batch_of_rows_becomes_a_column_of_readings():
     ]
 
 
+@settings(deadline=None)  # the deepest examples take a tenth of a second
 @given(st.text() | st.none(), st.text() | st.none(), STATUSES, FINISHES)
 @example("\ud800", "```python\n\ud800\x00\n```", "answered", "stop")
 @example(SOURCE, "```python\n" + "(" * 500 + "\n```", "answered", "stop")
