@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.submit import submit
-from lakehouse.settings import Settings
+from lakehouse.settings import Settings, UserError
 from lakehouse.sources import listing_version, read_parquet
 from lakehouse.stage import Source, Stage, keep, nothing_above
 from schemas import raw_code
@@ -29,9 +29,11 @@ def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
         "file.license_type",
         F.sort_array("file.detected_licenses").alias("detected_licenses"),
     )
+    python = files.where(F.col("file.language") == LANGUAGE)
+    if python.isEmpty():
+        raise UserError(f"no file of {settings.code_source} has the language {LANGUAGE}")
     by_blob = (
-        files.where(F.col("file.language") == LANGUAGE)
-        .groupBy(F.col("file.blob_id").alias("doc_id"))
+        python.groupBy(F.col("file.blob_id").alias("doc_id"))
         .agg(
             F.sort_array(F.collect_set(occurrence)).alias("occurrences"),
             F.min("file.src_encoding").alias("src_encoding"),

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import filelock
 
+from jobs import asking
 from lakehouse import ledger
 from lakehouse.ledger import Run
 from lakehouse.progress import Meter
 from lakehouse.settings import Settings, UserError, is_local
 from lakehouse.stage import Stage
 from lakehouse.store import work_path
+from udfs import engine
 
 
 class RunFailed(Exception):
@@ -65,6 +67,8 @@ def refresh_stages(settings: Settings, stages: Sequence[Stage], retry: bool = Fa
         first = next((i for i, stage in enumerate(stages) if retry or has_work(settings, stage)), None)
         if first is None:
             return []
+        asking_model = [stage for stage in stages[first:] if stage.asks_model]
+        spec = asking.engine_spec(settings) if asking_model else None
         # Spark takes seconds to import and more to start: only now is it needed.
         from lakehouse import session
         from lakehouse.refresh import explain, refresh
@@ -73,6 +77,9 @@ def refresh_stages(settings: Settings, stages: Sequence[Stage], retry: bool = Fa
         meter = meter or Meter()
         meter.console.print("starting Spark", style="dim")
         spark = session.start("recast", log)
+        if spec and not spec.endpoint and spark.sparkContext.master.startswith("local["):
+            # Here the driver's host is where tasks run, and a server takes as long to start as the stages above it run.
+            engine.prewarm(spec)
         run_id = time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
         runs = []
         for stage in stages[first:]:
