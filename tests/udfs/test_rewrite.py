@@ -341,7 +341,7 @@ def test_a_fully_answered_task_needs_no_engine(fake_engine: Make, tmp_path: Path
 
 
 def test_the_journal_of_a_killed_run_is_read_and_not_written(fake_engine: Make, tmp_path: Path) -> None:
-    """A chunk's journal lies beside those of chunks under way and of killed runs, cut into as many buckets or others."""
+    """A chunk's journal lies beside those of other chunks and of killed runs, cut into as many buckets or others."""
     record = tmp_path / "record"
     spec = spec_for(fake_engine("--record", str(record)), journal=str(tmp_path / "killed"))
     run(spec, batch("one"))
