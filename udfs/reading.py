@@ -204,24 +204,23 @@ def code_reason_sql(
     *,
     repetitive_text_chars: int = repetition.LEAST_TEXT_CHARS,
     repetitive_run_chars: int = repetition.LEAST_RUN_CHARS,
-    least_definitions_kept: float = 0.5,
-    least_identifiers_kept: float = 0.3,
+    least_names_kept: float = 0.3,
     self_contained: bool = False,
 ) -> str:
     """Return SQL for the reason to reject a row of the column `column` (CODE_READING_DDL), null where there is none.
 
-    A program is related to its source if it keeps either share, since a rewrite may rename and a script defines
-    nothing. Of 600 pairs of unrelated standard library files one keeps half of the definitions or more, and six keep
-    0.3 of the identifiers. `lint_regressed` needs lint scores and is not decided here.
+    A program is related to its source if the mean of `definitions_kept` and `identifiers_kept` is `least_names_kept`
+    or more (a source that defines nothing counts by its identifiers): a rewrite may rename all definitions if it keeps
+    much else, and an example of use, which keeps some identifiers, is not enough. Of 600 pairs of unrelated standard
+    library files 5 reach 0.3. `lint_regressed` needs lint scores and is not decided here.
     """
     reading = column
     return _first_reason(
         reading,
         {
             "repetitive": _repetitive_sql(reading, repetitive_text_chars, repetitive_run_chars),
-            "unrelated": f"{reading}.identifiers_kept IS NOT NULL"
-            f" AND coalesce({reading}.definitions_kept, 0) < {least_definitions_kept}"
-            f" AND {reading}.identifiers_kept < {least_identifiers_kept}",
+            "unrelated": f"(coalesce({reading}.definitions_kept, {reading}.identifiers_kept)"
+            f" + {reading}.identifiers_kept) / 2 < {least_names_kept}",
             **({"not_self_contained": f"coalesce({reading}.dependences, 1) > 0"} if self_contained else {}),
         },
     )
