@@ -11,7 +11,7 @@ from lakehouse.settings import Settings, UserError
 def main() -> None:
     """Turn public code and math pages into rewritten pre-training data, table by table.
 
-    Every setting is an option of a command or an environment variable: --lint-threshold 6.5 is RECAST_LINT_THRESHOLD=6.5.
+    A setting is an option of a command, an environment variable (RECAST_LINT_THRESHOLD=6.5) or a line of recast.toml.
     """
 
 
@@ -41,7 +41,9 @@ def status(settings: Settings) -> None:
 
 @main.command()
 @click.argument("doc_id", required=False)
-@click.option("--table", "table", default="", help="Table of rewrites to look in; the last one with kept rows by default.")
+@click.option(
+    "--table", "table", default="", help="Table of rewrites to look in; the last one with kept rows by default."
+)
 @settings_options
 @one_line_errors
 def compare(settings: Settings, doc_id: str | None, table: str) -> None:
@@ -53,8 +55,14 @@ def compare(settings: Settings, doc_id: str | None, table: str) -> None:
 
 @main.command()
 @click.argument("query")
-@click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True,
-              help="json prints one object per row.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="json prints one object per row.",
+)
 @settings_options
 @one_line_errors
 def sql(settings: Settings, query: str, form: str) -> None:

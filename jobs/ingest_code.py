@@ -32,15 +32,12 @@ def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
     python = files.where(F.col("file.language") == LANGUAGE)
     if python.isEmpty():
         raise UserError(f"no file of {settings.code_source} has the language {LANGUAGE}")
-    by_blob = (
-        python.groupBy(F.col("file.blob_id").alias("doc_id"))
-        .agg(
-            F.sort_array(F.collect_set(occurrence)).alias("occurrences"),
-            F.min("file.src_encoding").alias("src_encoding"),
-            F.max("file.length_bytes").alias("length_bytes"),
-            F.max("file.is_vendor").alias("is_vendor"),
-            F.max("file.is_generated").alias("is_generated"),
-        )
+    by_blob = python.groupBy(F.col("file.blob_id").alias("doc_id")).agg(
+        F.sort_array(F.collect_set(occurrence)).alias("occurrences"),
+        F.min("file.src_encoding").alias("src_encoding"),
+        F.max("file.length_bytes").alias("length_bytes"),
+        F.max("file.is_vendor").alias("is_vendor"),
+        F.max("file.is_generated").alias("is_generated"),
     )
     licenses = F.flatten("occurrences.detected_licenses")
     return by_blob.select(

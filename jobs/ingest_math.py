@@ -1,6 +1,7 @@
 """raw_math: reads FineMath-4+, one row per page.
 
-Promises: a page is known by its address and its place in the crawl, so a new crawl of the dataset touches only new pages.
+Promises: a page is known by its address and its place in the crawl, so a new crawl
+touches only new pages.
 """
 
 from pyspark.sql import DataFrame, SparkSession

@@ -9,7 +9,7 @@ from jobs import asking, rewriting_code
 from jobs.submit import submit
 from lakehouse.settings import Settings
 from lakehouse.stage import Stage, kept_rows_of
-from schemas import styled_code, optimized_code
+from schemas import optimized_code, styled_code
 
 CARRIED = ("repo_name", "path", "lint_score AS source_lint_score")
 SELF_CONTAINED = True

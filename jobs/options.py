@@ -31,7 +31,9 @@ def settings_options(command: Command) -> Command:
     for field in reversed(fields(Settings)):
         shown = field.default if field.default != "" else "empty"
         text = f"{field.metadata['help']}  [{environment_name(field.name)}, default {shown}]"
-        option = click.option(f"--{field.name.replace('_', '-')}", field.name, type=type(field.default), default=None, help=text)
+        option = click.option(
+            f"--{field.name.replace('_', '-')}", field.name, type=type(field.default), default=None, help=text
+        )
         with_settings = option(with_settings)
     return with_settings  # type: ignore[return-value]
 
@@ -47,7 +49,7 @@ def one_line_errors(command: Command) -> Command:
             stop(problem, USER_ERROR)
         except Exception as problem:
             # Named by class, because importing them here would make `recast sql` wait for Spark.
-            if type(problem).__name__ in ("RunFailed", "QualityError"):
+            if type(problem).__name__ in ("RunError", "QualityError"):
                 stop(problem, FAILED)
             raise
 

@@ -1,6 +1,6 @@
 """published_code: reads optimized_code and publishes what training reads: rewritten code with token counts.
 
-Promises: one join on doc_id leads from a published row to its source in raw_code, and `made_by` names every stage between.
+Promises: one join on doc_id leads from a published row to its source in raw_code; `made_by` names every stage between.
 """
 
 from jobs import publishing

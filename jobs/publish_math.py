@@ -1,12 +1,12 @@
 """published_math: reads rewritten_math and publishes what training reads: rewritten math pages with token counts.
 
-Promises: one join on doc_id leads from a published row to its source in raw_math, and `made_by` names every stage between.
+Promises: one join on doc_id leads from a published row to its source in raw_math; `made_by` names every stage between.
 """
 
 from jobs import publishing
 from jobs.submit import submit
 from lakehouse.stage import Stage, kept_rows_of
-from schemas import rewritten_math, published
+from schemas import published, rewritten_math
 
 CARRIED = ("url", "model", "model_revision", "prompt")
 

@@ -11,7 +11,7 @@ from udfs import counting
 
 
 def tokenizer_of(settings: Settings) -> str:
-    """Return the tokenizer that counts: the one set, else the served model's own; none for a model behind an endpoint."""
+    """Return the tokenizer that counts: the one set, else the served model's own; none for an endpoint's model."""
     return settings.tokenizer or ("" if settings.endpoint else settings.model)
 
 

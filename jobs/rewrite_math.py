@@ -22,9 +22,7 @@ def measure(rows: DataFrame, settings: Settings, journal: str) -> DataFrame:
 
 def decide(rows: DataFrame, settings: Settings) -> DataFrame:
     """Add the page that the answer holds, and why it is not kept."""
-    judged = reading.math_reason_sql(
-        least_words_shared=settings.words_floor, least_numbers_kept=settings.numbers_floor
-    )
+    judged = reading.math_reason_sql(least_words_shared=settings.words_floor, least_numbers_kept=settings.numbers_floor)
     facts = {column.name: F.col(f"reading.{column.name}") for column in rewritten_math.READING}
     read = reading.add_math_reading(rows)
     return read.withColumns({"reason": F.expr(judged), "text": F.col("reading.text"), **facts}).drop("reading")

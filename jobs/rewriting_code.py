@@ -17,7 +17,7 @@ def decide(rows: DataFrame, settings: Settings, self_contained: bool) -> DataFra
 
     Only programs that nothing else speaks against are linted, and none that was linted before by the same linter.
     """
-    judged = reading.code_reason_sql(least_identifiers_kept=settings.identifiers_floor, self_contained=self_contained)
+    judged = reading.code_reason_sql(least_names_kept=settings.names_floor, self_contained=self_contained)
     rows = reading.add_code_reading(rows)
     rows = rows.withColumns(
         {
@@ -59,7 +59,7 @@ def decided_by(settings: Settings, self_contained: bool) -> dict[str, Any]:
     """Return what changes the verdict on a stored answer."""
     return {
         **reading.VERSION,
-        "identifiers_floor": settings.identifiers_floor,
+        "names_floor": settings.names_floor,
         "self_contained": self_contained,
         "linter": ledger.fingerprint(lint.facts()),
     }

@@ -19,7 +19,7 @@ from lakehouse.store import work_path
 from udfs import engine
 
 
-class RunFailed(Exception):
+class RunError(Exception):
     """A stage failed; the message is what its user needs to know."""
 
 
@@ -41,7 +41,9 @@ def holding(settings: Settings, stages: Sequence[Stage]) -> Iterator[None]:
                 held.enter_context(filelock.FileLock(path, timeout=0))
                 path.write_text(str(os.getpid()))
             except filelock.Timeout:
-                raise UserError(f"another run (process {path.read_text() or 'unknown'}) is writing {stage.name}") from None
+                raise UserError(
+                    f"another run (process {path.read_text() or 'unknown'}) is writing {stage.name}"
+                ) from None
             except OSError as problem:
                 raise UserError(f"cannot write to {settings.lake}: {problem.strerror}. Is --lake right?") from None
         yield
@@ -55,11 +57,13 @@ def has_work(settings: Settings, stage: Stage) -> bool:
     return not ledger.is_up_to_date(settings, run)
 
 
-def refresh_stages(settings: Settings, stages: Sequence[Stage], retry: bool = False, meter: Meter | None = None) -> list[Run]:
+def refresh_stages(
+    settings: Settings, stages: Sequence[Stage], retry: bool = False, meter: Meter | None = None
+) -> list[Run]:
     """Bring the stages' tables up to date, in order; return a row of `runs` for each that had something to do.
 
     Raises:
-        RunFailed: a stage failed; those before it are committed, those after it did not start.
+        RunError: a stage failed; those before it are committed, those after it did not start.
         UserError: something that the user can mend.
     """
     with holding(settings, stages):
@@ -77,7 +81,7 @@ def refresh_stages(settings: Settings, stages: Sequence[Stage], retry: bool = Fa
         meter = meter or Meter()
         meter.console.print("starting Spark", style="dim")
         spark = session.start("recast", log)
-        if spec and not spec.endpoint and spark.sparkContext.master.startswith("local["):
+        if spec and not spec.endpoint and (spark.sparkContext.master or "").startswith("local["):
             # Here the driver's host is where tasks run, and a server takes as long to start as the stages above it run.
             engine.prewarm(spec)
         run_id = time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
@@ -88,7 +92,7 @@ def refresh_stages(settings: Settings, stages: Sequence[Stage], retry: bool = Fa
             except UserError:
                 raise
             except Exception as problem:
-                raise RunFailed(f"{stage.name} failed: {explain(problem)}") from problem
+                raise RunError(f"{stage.name} failed: {explain(problem)}") from problem
             if run:
                 runs.append(run)
         return runs

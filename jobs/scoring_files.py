@@ -14,19 +14,34 @@ def score(files: Sequence[str], threshold: float, with_messages: bool) -> Iterat
     """
     texts = [read(path) for path in files]
     verdicts = [syntax.check(text) if reason is None else None for text, reason in texts]
-    parsing = [text if verdict and verdict.reason is None else None for (text, _), verdict in zip(texts, verdicts, strict=True)]
+    parsing = [
+        text if verdict and verdict.reason is None else None for (text, _), verdict in zip(texts, verdicts, strict=True)
+    ]
     for path, (text, unread), verdict, linted in zip(files, texts, verdicts, lint.lint(parsing), strict=True):
-        row: dict[str, Any] = {"path": path, "parses": None, "lint_score": None, "comment_ratio": None, "adjusted_score": None}
+        row: dict[str, Any] = {
+            "path": path,
+            "parses": None,
+            "lint_score": None,
+            "comment_ratio": None,
+            "adjusted_score": None,
+        }
         if verdict is None:
             row |= {"kept": False, "reason": unread}
         elif verdict.reason:
-            row |= {"parses": False, "comment_ratio": comments.measure(text).comment_ratio, "kept": False, "reason": verdict.reason}
+            row |= {
+                "parses": False,
+                "comment_ratio": comments.measure(text).comment_ratio,
+                "kept": False,
+                "reason": verdict.reason,
+            }
         else:
             adjusted, reason = scoring.decide_lint(linted, threshold)
             row |= {"parses": True, "lint_score": linted.score, "comment_ratio": linted.comment_ratio}
             row |= {"adjusted_score": adjusted, "kept": reason is None, "reason": reason}
         if with_messages:
-            row["messages"] = [message._asdict() if hasattr(message, "_asdict") else vars(message) for message in linted.messages]
+            row["messages"] = [
+                message._asdict() if hasattr(message, "_asdict") else vars(message) for message in linted.messages
+            ]
             if verdict and verdict.reason:
                 row["detail"], row["line"] = verdict.detail, verdict.line
         yield row

@@ -1,4 +1,4 @@
-"""What the command line prints: rows, the state of the lake, a rewrite beside its source. Reads through lakehouse.query only."""
+"""What the command line prints: rows, the state of the lake, a rewrite beside its source."""
 
 import csv
 import datetime
@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import duckdb
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.syntax import Syntax
 from rich.table import Table as Grid
@@ -22,6 +23,7 @@ from schemas import TABLES
 FETCH_ROWS = 1024
 CELL_CHARS = 120
 SHOWN_REASONS = 3
+PIPE_COLUMNS = 140
 REWRITES = ("optimized_code", "styled_code", "rewritten_math")
 
 
@@ -32,7 +34,9 @@ def print_rows(result: duckdb.DuckDBPyConnection, form: str) -> None:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(columns)
         for row in fetched(result):
-            writer.writerow([json.dumps(cell, default=plain) if isinstance(cell, list | dict) else plain(cell) for cell in row])
+            writer.writerow(
+                [json.dumps(cell, default=plain) if isinstance(cell, list | dict) else plain(cell) for cell in row]
+            )
     elif form == "json":
         for row in fetched(result):
             print(json.dumps(dict(zip(columns, map(plain, row), strict=True)), default=plain, ensure_ascii=False))
@@ -92,30 +96,38 @@ def status(settings: Settings) -> None:
     documents = [name for name in TABLES if name in built and TABLES[name].reasons]
     if not documents:
         raise UserError(f"there is no table in {settings.lake} yet; build them with: recast refresh")
-    grid = Grid("table", title=settings.lake, title_justify="left")
-    for heading in ("rows", "kept", "rejected"):
-        grid.add_column(heading, justify="right")
-    grid.add_column("reasons")
-    for heading in ("requests", "tokens out", "seconds"):
-        grid.add_column(heading, justify="right")
-    grid.add_column("last run")
+    grid = Grid(title=settings.lake, title_justify="left", box=SIMPLE, pad_edge=False)
+    for heading in ("table", "rows", "kept"):
+        grid.add_column(heading, justify="left" if heading == "table" else "right", no_wrap=True)
+    grid.add_column("rejected", ratio=1)
+    for heading in ("requests", "tokens", "seconds"):
+        grid.add_column(heading, justify="right", no_wrap=True)
+    grid.add_column("last run", no_wrap=True)
     spent = {row["table_name"]: row for row in query.rows(settings, SPENT)} if "runs" in built else {}
     for name in documents:
         reasons = query.rows(settings, f"SELECT reason, count(*) AS n FROM {name} GROUP BY ALL ORDER BY n DESC, reason")
         rejected = {row["reason"]: row["n"] for row in reasons if row["reason"]}
         total, lost = sum(row["n"] for row in reasons), sum(rejected.values())
-        shown = ", ".join(f"{reason} {n:,}" for reason, n in list(rejected.items())[:SHOWN_REASONS])
-        more = f", {len(rejected) - SHOWN_REASONS} more" if len(rejected) > SHOWN_REASONS else ""
         cost = spent.get(name, {})
-        requests, tokens = (f"{cost[key]:,}" if cost.get(key) else "" for key in ("requests", "tokens"))
-        last = f"{cost['last_status']} {cell(cost['last_started'])}" if cost else ""
-        seconds = f"{cost['seconds']:,.1f}" if cost else ""
-        grid.add_row(name, f"{total:,}", f"{total - lost:,}", f"{lost:,}", shown + more, requests, tokens, seconds, last)
-    Console().print(grid)
+        numbers = (cost.get("requests"), cost.get("tokens"), cost.get("seconds"))
+        shown = (f"{number:,.0f}" if number else "" for number in numbers)
+        last = f"{cost['last_status']} {cost['last_started']:%d %b %H:%M}" if cost else ""
+        grid.add_row(name, f"{total:,}", f"{total - lost:,}", rejected_words(rejected), *shown, last)
+    Console(width=None if sys.stdout.isatty() else PIPE_COLUMNS).print(grid)
+
+
+def rejected_words(rejected: dict[str, int]) -> str:
+    """Return the number of rejected rows and the commonest reasons."""
+    if not rejected:
+        return ""
+    shown = [f"{reason} {count:,}" for reason, count in list(rejected.items())[:SHOWN_REASONS]]
+    more = [f"{len(rejected) - SHOWN_REASONS} more"] if len(rejected) > SHOWN_REASONS else []
+    return f"{sum(rejected.values()):,}: {', '.join(shown + more)}"
 
 
 SPENT = """
-SELECT table_name, sum(model_requests)::BIGINT AS requests, sum(output_tokens)::BIGINT AS tokens, sum(seconds) AS seconds,
+SELECT table_name, sum(seconds) AS seconds,
+       sum(model_requests)::BIGINT AS requests, sum(output_tokens)::BIGINT AS tokens,
        arg_max(status, started_at) AS last_status, max(started_at) AS last_started
 FROM runs GROUP BY table_name
 """
@@ -134,7 +146,9 @@ def compare(settings: Settings, table: str, doc_id: str | None) -> None:
         if name not in built:
             continue
         chosen = f"doc_id = '{escaped(doc_id)}'" if doc_id else "kept"
-        found = query.rows(settings, f"SELECT * FROM {name} WHERE {chosen} ORDER BY length(source_text) DESC, doc_id LIMIT 1")
+        found = query.rows(
+            settings, f"SELECT * FROM {name} WHERE {chosen} ORDER BY length(source_text) DESC, doc_id LIMIT 1"
+        )
         if found:
             side_by_side(name, found[0])
             return
@@ -151,10 +165,19 @@ def side_by_side(name: str, row: dict[str, Any]) -> None:
     language = "python" if name.endswith("_code") else "markdown"
     verdict = "kept" if row["kept"] else f"rejected: {row['reason']}"
     right = row["text"] if row["text"] is not None else row["answer"]
-    grid = Grid(f"source: {row.get('path') or row.get('url')}", f"{name}: {verdict}, by {row['model']} with {row['prompt']}", expand=True)
+    grid = Grid(
+        f"source: {row.get('path') or row.get('url')}",
+        f"{name}: {verdict}, by {row['model']} with {row['prompt']}",
+        expand=True,
+    )
     for column in grid.columns:
         column.ratio = 1
-    grid.add_row(*(Syntax(text or "", language, word_wrap=True, background_color="default") for text in (row["source_text"], right)))
+    grid.add_row(
+        *(
+            Syntax(text or "", language, word_wrap=True, background_color="default")
+            for text in (row["source_text"], right)
+        )
+    )
     console = Console()
     console.print(grid)
     console.print(f"doc_id {row['doc_id']}, {row['prompt_tokens']} tokens in, {row['output_tokens']} out", style="dim")

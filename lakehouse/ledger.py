@@ -28,7 +28,9 @@ def canonical(facts: dict[str, Any]) -> str:
     return json.dumps(facts, sort_keys=True, separators=(",", ":"))
 
 
-def begin(run_id: str, table_name: str, source_version: str, measured_by: dict[str, Any], decided_by: dict[str, Any]) -> Run:
+def begin(
+    run_id: str, table_name: str, source_version: str, measured_by: dict[str, Any], decided_by: dict[str, Any]
+) -> Run:
     """Return the row of a run that starts now, with nothing counted."""
     return {
         "run_id": run_id,
@@ -58,4 +60,6 @@ def is_up_to_date(settings: Settings, run: Run) -> bool:
     if last is None or last["status"] != "succeeded":
         return False
     same = ("source_version", "measured_by", "decided_by")
-    return all(last[name] == run[name] for name in same) and last["target_version"] == query.version(settings, run["table_name"])
+    return all(last[name] == run[name] for name in same) and last["target_version"] == query.version(
+        settings, run["table_name"]
+    )

@@ -44,12 +44,13 @@ def plan(wanted: DataFrame, have: DataFrame, measured_by: str, decided_by: str) 
         measured_by: fingerprint that a stored measurement must carry to be used.
         decided_by: fingerprint that a stored decision must carry to stand.
     """
-    wanted = (
-        wanted.groupBy("doc_id")
-        .agg(F.min(F.struct("input_hash", "carried_hash")).alias("source"), F.count("*").alias("copies"))
+    wanted = wanted.groupBy("doc_id").agg(
+        F.min(F.struct("input_hash", "carried_hash")).alias("source"), F.count("*").alias("copies")
     )
     held = have.where("in_target").select(
-        "doc_id", F.struct("input_hash", "carried_hash").alias("row"), F.struct("measured_by", "decided_by").alias("rules")
+        "doc_id",
+        F.struct("input_hash", "carried_hash").alias("row"),
+        F.struct("measured_by", "decided_by").alias("rules"),
     )
     same_row = F.coalesce((F.col("source") == F.col("row")) & (F.col("rules.measured_by") == measured_by), F.lit(False))
     action = (
@@ -60,11 +61,18 @@ def plan(wanted: DataFrame, have: DataFrame, measured_by: str, decided_by: str) 
     )
     pending = (
         wanted.join(held, "doc_id", "full_outer")
-        .select("doc_id", F.coalesce("source.input_hash", "row.input_hash").alias("input_hash"), action.alias("action"), "copies")
+        .select(
+            "doc_id",
+            F.coalesce("source.input_hash", "row.input_hash").alias("input_hash"),
+            action.alias("action"),
+            "copies",
+        )
         .where("action != 'nothing'")
     )
     # A text is paid for once: by no row where its measurement is stored, else by the first of the rows that carry it.
-    stored = have.where(F.col("measured_by") == measured_by).groupBy("input_hash").agg(F.min("doc_id").alias("stored_in"))
+    stored = (
+        have.where(F.col("measured_by") == measured_by).groupBy("input_hash").agg(F.min("doc_id").alias("stored_in"))
+    )
     to_measure = F.when(F.col("action") == "measure", F.col("doc_id"))
     first = F.min(to_measure).over(Window.partitionBy("input_hash"))
     copied_from = F.when(to_measure.isNotNull(), F.coalesce("stored_in", F.nullif("first", "doc_id")))

@@ -88,12 +88,20 @@ class Meter:
                 self.console.print(f"{name}: {self._words()}", highlight=False, soft_wrap=True)
 
     def _show_live(self, name: str, over: threading.Event) -> None:
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[words]}"), TimeElapsedColumn())
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(24),
+            TextColumn("{task.fields[words]}"),
+            TimeElapsedColumn(),
+        )
         with Progress(*columns, console=self.console, transient=True) as progress:
             task = progress.add_task(name, total=None, words="")
             while not over.wait(LIVE_EVERY_S):
                 seen = self._watch()
-                progress.update(task, total=self._rows or None, completed=self._committed + seen.rows, words=self._words(seen))
+                progress.update(
+                    task, total=self._rows or None, completed=self._committed + seen.rows, words=self._words(seen)
+                )
 
     def _words(self, seen: Seen | None = None) -> str:
         seen = seen or self._watch()

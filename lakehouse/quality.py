@@ -21,7 +21,9 @@ class QualityError(Exception):
     """Staged rows broke a critical expectation; the target is untouched."""
 
 
-def check(staged: DataFrame, table: Table, parameters: dict[str, Any], run_id: str, chunk: int, docs: str) -> list[Result]:
+def check(
+    staged: DataFrame, table: Table, parameters: dict[str, Any], run_id: str, chunk: int, docs: str
+) -> list[Result]:
     """Hold `staged` against the table's expectations and return one result row for each.
 
     Args:
@@ -78,7 +80,9 @@ def result_row(result: Any, run_id: str, table_name: str, chunk: int) -> Result:
     raised = result.exception_info or {}
     # An expectation that raised is not a run that raised: take its words as what was observed.
     messages = [raised] if "exception_message" in raised else list(raised.values())
-    problem = next((m["exception_message"] for m in messages if isinstance(m, dict) and m.get("raised_exception")), None)
+    problem = next(
+        (m["exception_message"] for m in messages if isinstance(m, dict) and m.get("raised_exception")), None
+    )
     observed = problem or found.get("observed_value") or found.get("unexpected_count")
     return {
         "run_id": run_id,
@@ -121,5 +125,7 @@ def context_for(docs: str) -> Any:
     if docs:
         store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": docs}
         index = {"class_name": "DefaultSiteIndexBuilder"}
-        context.add_data_docs_site(DATA_DOCS, {"class_name": "SiteBuilder", "site_index_builder": index, "store_backend": store})
+        context.add_data_docs_site(
+            DATA_DOCS, {"class_name": "SiteBuilder", "site_index_builder": index, "store_backend": store}
+        )
     return context

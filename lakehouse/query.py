@@ -55,7 +55,8 @@ def connect(settings: Settings) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
     documents = [name for name in built if TABLES[name].reasons]
     if documents:
         selects = (
-            f"SELECT '{name}' AS table_name, doc_id, reason, run_id, written_at FROM {name} WHERE NOT kept" for name in documents
+            f"SELECT '{name}' AS table_name, doc_id, reason, run_id, written_at FROM {name} WHERE NOT kept"
+            for name in documents
         )
         connection.execute(f"CREATE VIEW rejects AS {' UNION ALL '.join(selects)}")
         built.append("rejects")

@@ -22,7 +22,7 @@ from lakehouse.stage import Stage
 from schemas.operations import EXPECTATION_RESULTS
 from udfs import journal
 
-# input_hash stands for the text, and source_version only says when a row was first read: neither is compared as carried.
+# input_hash stands for the text, and source_version only says when a row was first read.
 NOT_CARRIED = ("doc_id", "input_hash", "text", "source_text", "source_version")
 WRITTEN_HERE = ("content_hash", "kept", "reason", "carried_hash", "measured_by", "decided_by", "run_id", "written_at")
 CHUNKS_AHEAD = 1
@@ -59,7 +59,9 @@ class Work(NamedTuple):
         return f"{self.journals}/{self.run['run_id']}-{chunk.number}"
 
 
-def refresh(spark: SparkSession, settings: Settings, stage: Stage, run_id: str, meter: Meter, retry: bool = False) -> Run | None:
+def refresh(
+    spark: SparkSession, settings: Settings, stage: Stage, run_id: str, meter: Meter, retry: bool = False
+) -> Run | None:
     """Bring a table up to date; return its row of `runs`, or None where there was nothing to do.
 
     Args:
@@ -129,7 +131,9 @@ def write_plan(work: Work) -> dict[str, int]:
     keys = ("doc_id", "input_hash", "carried_hash", "measured_by", "decided_by")
     target = store.read(work.spark, work.settings, work.stage.target)
     if work.retry:
-        target = target.withColumn("measured_by", F.expr(f"CASE WHEN {work.stage.passing_failure} THEN '' ELSE measured_by END"))
+        target = target.withColumn(
+            "measured_by", F.expr(f"CASE WHEN {work.stage.passing_failure} THEN '' ELSE measured_by END")
+        )
     have = target.select(*keys, F.lit(True).alias("in_target"))
     for path in work.leftovers:
         have = have.unionByName(work.spark.read.parquet(path).select(*keys, F.lit(False).alias("in_target")))
@@ -200,7 +204,7 @@ def stage_chunk(work: Work, chunk: Chunk) -> None:
 
 
 def measured_pool(work: Work, chunk: Chunk, staged: list[str]) -> DataFrame:
-    """Return the chunk's rows whose measurement may be copied: the target's, this run's and what a killed run staged."""
+    """Return the chunk's rows that may be copied from: the target's, this run's and what a killed run staged."""
     pool = store.read(work.spark, work.settings, work.stage.target)
     left = [work.spark.read.parquet(path).select(*pool.columns) for path in (*staged, *work.leftovers)]
     rows = reduce(DataFrame.unionByName, left, pool).where(chunk.holds("input_hash"))
@@ -245,7 +249,9 @@ def check_and_commit(work: Work, chunk: Chunk, meter: Meter) -> None:
         counted = counts(staged)
         for name, value in counted.items():
             if name == "reasons":
-                work.run["reasons"] = {r: work.run["reasons"].get(r, 0) + value.get(r, 0) for r in {*work.run["reasons"], *value}}
+                work.run["reasons"] = {
+                    r: work.run["reasons"].get(r, 0) + value.get(r, 0) for r in {*work.run["reasons"], *value}
+                }
             else:
                 work.run[name] += value
         work.run["chunks"] += 1

@@ -81,7 +81,7 @@ def require_java() -> None:
 
 
 def fetch_jars() -> None:
-    """Fetch the Delta jars from Maven Central into pyspark's own ``jars`` folder, once; a cluster's image has them there.
+    """Fetch the Delta jars from Maven Central into pyspark's own ``jars`` folder, once.
 
     Raises:
         UserError: no Java, or the jars cannot be fetched; the resolver's last words are in the message.
@@ -93,12 +93,21 @@ def fetch_jars() -> None:
     with tempfile.TemporaryDirectory() as ivy:
         # spark-submit resolves --packages before it runs the file it is given, and an empty one will do. Ivy prints
         # pages about every jar, so its words are shown only when it fails.
-        arguments = ["--packages", delta_package(), "--conf", f"spark.jars.ivy={ivy}", "--conf", f"spark.jars.excludes={EXCLUDED}"]
+        arguments = [
+            "--packages",
+            delta_package(),
+            "--conf",
+            f"spark.jars.ivy={ivy}",
+            "--conf",
+            f"spark.jars.excludes={EXCLUDED}",
+        ]
         empty = str(Path(__file__).with_name("__init__.py"))
         command = [str(Path(pyspark.__file__).with_name("bin") / "spark-submit"), *arguments, empty]
-        resolver = subprocess.run(command, capture_output=True, text=True)
+        resolver = subprocess.run(command, capture_output=True, text=True, check=False)
         # Of what comes along, Spark has all but these, and in newer versions.
-        found = [jar for jar in Path(ivy, "jars").glob("*.jar") if jar.name.startswith(("io.delta_", "io.unitycatalog_"))]
+        found = [
+            jar for jar in Path(ivy, "jars").glob("*.jar") if jar.name.startswith(("io.delta_", "io.unitycatalog_"))
+        ]
         if resolver.returncode or not found:
             words = [line.strip() for line in (resolver.stdout + resolver.stderr).splitlines() if line.strip()]
             raise UserError(f"could not fetch {delta_package()} from Maven Central: {' '.join(words[-3:])}")
@@ -108,7 +117,7 @@ def fetch_jars() -> None:
 
 
 def start(name: str, log: Path | None = None) -> SparkSession:
-    """Return the running session, or start one named `name`: on ``spark-submit``'s master, else on this machine's cores.
+    """Return the running session, or start one: on ``spark-submit``'s master, else on this machine's cores.
 
     Args:
         name: the application's name.

@@ -1,8 +1,8 @@
 """Every setting of Recast, in one flat frozen record.
 
 A setting is given, in this order of strength, as a command-line option (``--lint-threshold 6.5``), as an environment
-variable (``RECAST_LINT_THRESHOLD=6.5``), in the file ``recast.toml`` of the working directory (``lint_threshold = 6.5``;
-``RECAST_CONFIG`` names another file) or by the default below. Platform settings (memory, executors, credentials) are
+variable (``RECAST_LINT_THRESHOLD=6.5``), in the file ``recast.toml`` of the working directory
+(``lint_threshold = 6.5``; ``RECAST_CONFIG`` names another file) or by the default below. Platform settings (memory, executors, credentials) are
 Spark's own and stay in ``spark-submit --conf``.
 """
 
@@ -32,13 +32,17 @@ class Settings:
     lake: str = _setting("data/lake", "folder or URI that holds every table")
     code_source: str = _setting("", "parquet folder in the schema of the-stack-v2-train-smol-ids")
     code_contents: str = _setting("", "folder or URI with one gzip object per blob_id")
-    code_dataset: str = _setting("bigcode/the-stack-v2-train-smol-ids", "name recorded as the code rows' source dataset")
+    code_dataset: str = _setting(
+        "bigcode/the-stack-v2-train-smol-ids", "name recorded as the code rows' source dataset"
+    )
     math_source: str = _setting("", "parquet folder in the schema of FineMath-4+")
-    math_dataset: str = _setting("HuggingFaceTB/finemath/finemath-4plus", "name recorded as the math rows' source dataset")
+    math_dataset: str = _setting(
+        "HuggingFaceTB/finemath/finemath-4plus", "name recorded as the math rows' source dataset"
+    )
     source_version: str = _setting("", "version recorded for both sources; empty: a fingerprint of their file listing")
 
     lint_threshold: float = _setting(7.0, "lowest score after the comment penalty that is kept")
-    identifiers_floor: float = _setting(0.3, "smallest share of identifiers that code keeps, or it is `unrelated`")
+    names_floor: float = _setting(0.3, "smallest share of names that code keeps, or it is `unrelated`")
     words_floor: float = _setting(0.3, "smallest share of words that a page keeps, or it is `unrelated`")
     numbers_floor: float = _setting(0.3, "smallest share of its numbers that a page keeps, or it is `numbers_lost`")
 
@@ -72,7 +76,7 @@ class Settings:
         for name, low in {"chunk_rows": 1, "max_tokens": 1, "tensor_parallel": 1, "partitions": 0, "window": 0}.items():
             if getattr(self, name) < low:
                 raise UserError(f"{name} is {getattr(self, name)}; give {low} or more")
-        for name in ("identifiers_floor", "words_floor", "numbers_floor", "error_budget", "top_p"):
+        for name in ("names_floor", "words_floor", "numbers_floor", "error_budget", "top_p"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UserError(f"{name} is {getattr(self, name)}; give a share between 0 and 1")
         for name in LOCATIONS:
@@ -109,6 +113,11 @@ def environment_name(setting: str) -> str:
     return f"RECAST_{setting.upper()}"
 
 
+def setting_types() -> dict[str, type[Any]]:
+    """Return the type of every setting, by name."""
+    return {each.name: type(each.default) for each in fields(Settings)}
+
+
 def from_file() -> dict[str, Any]:
     """Return what the configuration file sets; paths in it are seen from its folder. No file sets nothing.
 
@@ -123,7 +132,7 @@ def from_file() -> dict[str, Any]:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as problem:
         raise UserError(f"cannot read {file}: {problem}") from None
-    known = {each.name: type(each.default) for each in fields(Settings)}
+    known = setting_types()
     for name, value in values.items():
         if name not in known:
             raise UserError(f"{file} sets {name!r}, which is no setting; there are {', '.join(known)}")
@@ -141,13 +150,13 @@ def resolve(**given: Any) -> Settings:
         UserError: a value is not of its setting's type, or no run can use it.
     """
     values = from_file()
-    for each in fields(Settings):
-        variable = environment_name(each.name)
-        if given.get(each.name) is not None:
-            values[each.name] = given[each.name]
+    for name, type_ in setting_types().items():
+        variable = environment_name(name)
+        if given.get(name) is not None:
+            values[name] = given[name]
         elif os.environ.get(variable):
             try:
-                values[each.name] = type(each.default)(os.environ[variable])
+                values[name] = type_(os.environ[variable])
             except ValueError:
-                raise UserError(f"{variable} is {os.environ[variable]!r}; give a {type(each.default).__name__}") from None
+                raise UserError(f"{variable} is {os.environ[variable]!r}; give a {type_.__name__}") from None
     return Settings(**values)

@@ -86,7 +86,9 @@ def kept_rows_of(source: Table, *columns: str, text: str = "text") -> Source:
     def version(settings: Settings) -> str:
         found = query.version(settings, source.name)
         if found is None:
-            raise UserError(f"{source.name} is not built in {settings.lake}; build it with: recast refresh {source.name}")
+            raise UserError(
+                f"{source.name} is not built in {settings.lake}; build it with: recast refresh {source.name}"
+            )
         return str(found)
 
     def rows(spark: SparkSession, settings: Settings, version: str) -> DataFrame:

@@ -36,13 +36,7 @@ def open_table(spark: SparkSession, settings: Settings, table: Table) -> DeltaTa
     path = table_path(settings, table.name)
     schema = StructType.fromDDL(table.ddl)
     if not DeltaTable.isDeltaTable(spark, path):
-        (
-            DeltaTable.createIfNotExists(spark)
-            .location(path)
-            .addColumns(schema)
-            .comment(table.about)
-            .execute()
-        )
+        (DeltaTable.createIfNotExists(spark).location(path).addColumns(schema).comment(table.about).execute())
     opened = DeltaTable.forPath(spark, path)
     present = set(opened.toDF().columns)
     added = [column for column in table.columns if column.name not in present]
@@ -56,15 +50,21 @@ def open_table(spark: SparkSession, settings: Settings, table: Table) -> DeltaTa
 def read(spark: SparkSession, settings: Settings, table: Table, version: str | None = None) -> DataFrame:
     """Return the table's rows, as they stand or at `version`, with its declared columns in their order."""
     if version is None:
-        return open_table(spark, settings, table).toDF().select(*table.column_names)
+        present: DataFrame = open_table(spark, settings, table).toDF()
+        return present.select(*table.column_names)
     rows = spark.read.format("delta").option("versionAsOf", version).load(table_path(settings, table.name))
     return rows.select(*table.column_names)
 
 
 def merge(
-    spark: SparkSession, settings: Settings, table: Table, rows: DataFrame, transaction: tuple[str, int], facts: dict[str, Any]
+    spark: SparkSession,
+    settings: Settings,
+    table: Table,
+    rows: DataFrame,
+    transaction: tuple[str, int],
+    facts: dict[str, Any],
 ) -> None:
-    """Insert or replace `rows` by the table's key, in one commit that carries `facts` and that a replay leaves undone."""
+    """Insert or replace `rows` by the table's key, in one commit that carries `facts`; a replay changes nothing."""
     target = open_table(spark, settings, table)
     same = " AND ".join(f"t.{key} = s.{key}" for key in table.key)
     with committing(spark, transaction, facts):
@@ -77,7 +77,9 @@ def merge(
         )
 
 
-def remove(spark: SparkSession, settings: Settings, table: Table, keys: DataFrame, transaction: tuple[str, int]) -> None:
+def remove(
+    spark: SparkSession, settings: Settings, table: Table, keys: DataFrame, transaction: tuple[str, int]
+) -> None:
     """Delete the rows whose key is in `keys`, in one idempotent commit."""
     target = open_table(spark, settings, table)
     same = " AND ".join(f"t.{key} = s.{key}" for key in table.key)
@@ -122,19 +124,25 @@ def version(spark: SparkSession, settings: Settings, table: Table) -> int:
     return int(DeltaTable.forPath(spark, path).history(1).select(F.max("version")).first()[0])
 
 
+def hadoop(spark: SparkSession, path: str) -> tuple[Any, Any]:
+    """Return Hadoop's file system and path for `path`: what Spark itself uses, with its credentials."""
+    jvm: Any = spark._jvm
+    java_path = jvm.org.apache.hadoop.fs.Path(path)
+    return java_path.getFileSystem(spark._jsc.hadoopConfiguration()), java_path
+
+
 def delete_folder(spark: SparkSession, path: str) -> None:
     """Remove a work folder wherever it lies; a missing one is fine."""
     if "://" not in path:
         shutil.rmtree(path, ignore_errors=True)
         return
-    java_path = spark._jvm.org.apache.hadoop.fs.Path(path)
-    java_path.getFileSystem(spark._jsc.hadoopConfiguration()).delete(java_path, True)
+    system, java_path = hadoop(spark, path)
+    system.delete(java_path, True)
 
 
 def folders(spark: SparkSession, path: str) -> list[str]:
     """Return the folders directly below `path`, sorted; none where it does not exist."""
-    java_path = spark._jvm.org.apache.hadoop.fs.Path(path)
-    system = java_path.getFileSystem(spark._jsc.hadoopConfiguration())
+    system, java_path = hadoop(spark, path)
     if not system.exists(java_path):
         return []
     found = [each.getPath().toString() for each in system.listStatus(java_path) if each.isDirectory()]

@@ -1,6 +1,16 @@
 """The catalogue: every table of the lakehouse, each after those that it is made from."""
 
-from schemas import linted_code, operations, optimized_code, parsed_code, published, raw_code, raw_math, rewritten_math, styled_code
+from schemas import (
+    linted_code,
+    operations,
+    optimized_code,
+    parsed_code,
+    published,
+    raw_code,
+    raw_math,
+    rewritten_math,
+    styled_code,
+)
 from schemas.table import Table
 
 TABLES: dict[str, Table] = {

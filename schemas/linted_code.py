@@ -1,6 +1,15 @@
 """linted_code: pylint's messages and score for every file that parses, and the verdict of the threshold."""
 
-from schemas.table import CODE_SOURCE, IDENTITY, PROVENANCE, VERDICT, Column, Table, document_expectations, unexpected_rows
+from schemas.table import (
+    CODE_SOURCE,
+    IDENTITY,
+    PROVENANCE,
+    VERDICT,
+    Column,
+    Table,
+    document_expectations,
+    unexpected_rows,
+)
 from udfs.scoring import REASONS
 
 LINT = (
@@ -38,6 +47,8 @@ TABLE = Table(
     expectations=(
         *document_expectations(REASONS),
         unexpected_rows("no score is above 10", "lint_score > 10 OR adjusted_score > 10"),
-        unexpected_rows("a file is scored or has a status that says why not", "(lint_status = 'scored') != (lint_score IS NOT NULL)"),
+        unexpected_rows(
+            "a file is scored or has a status that says why not", "(lint_status = 'scored') != (lint_score IS NOT NULL)"
+        ),
     ),
 )

@@ -1,6 +1,16 @@
 """published_code and published_math: what training reads, each row traceable to its source."""
 
-from schemas.table import CODE_SOURCE, IDENTITY, MATH_SOURCE, PROVENANCE, VERDICT, Column, Table, document_expectations, unexpected_rows
+from schemas.table import (
+    CODE_SOURCE,
+    IDENTITY,
+    MATH_SOURCE,
+    PROVENANCE,
+    VERDICT,
+    Column,
+    Table,
+    document_expectations,
+    unexpected_rows,
+)
 
 REASONS = {"no_tokens": "the tokenizer finds nothing in the text"}
 FACTS = (

@@ -36,6 +36,10 @@ TABLE = Table(
     expectations=(
         *document_expectations(REASONS),
         Expectation("ExpectColumnValuesToMatchRegex", {"column": "doc_id", "regex": "^[0-9a-f]{40}$"}, "warning"),
-        Expectation("ExpectColumnValuesToBeInSet", {"column": "license_type", "value_set": ["permissive", "no_license"]}, "warning"),
+        Expectation(
+            "ExpectColumnValuesToBeInSet",
+            {"column": "license_type", "value_set": ["permissive", "no_license"]},
+            "warning",
+        ),
     ),
 )

@@ -55,7 +55,13 @@ def rewritten_code(name: str, about: str, not_listed: tuple[str, ...] = ()) -> T
         expectations=(
             *document_expectations(reasons),
             unexpected_rows("a kept answer ended by itself", "kept AND finish_reason IS DISTINCT FROM 'stop'"),
-            unexpected_rows("a kept rewrite is scored no worse than its source", "kept AND NOT lint_score >= source_lint_score"),
-            unexpected_rows("an answered request has counted tokens", "answer_status = 'answered' AND output_tokens IS NULL", "warning"),
+            unexpected_rows(
+                "a kept rewrite is scored no worse than its source", "kept AND NOT lint_score >= source_lint_score"
+            ),
+            unexpected_rows(
+                "an answered request has counted tokens",
+                "answer_status = 'answered' AND output_tokens IS NULL",
+                "warning",
+            ),
         ),
     )

@@ -40,6 +40,8 @@ TABLE = Table(
     expectations=(
         *document_expectations(MATH_REASONS),
         unexpected_rows("a kept answer ended by itself", "kept AND finish_reason IS DISTINCT FROM 'stop'"),
-        unexpected_rows("an answered request has counted tokens", "answer_status = 'answered' AND output_tokens IS NULL", "warning"),
+        unexpected_rows(
+            "an answered request has counted tokens", "answer_status = 'answered' AND output_tokens IS NULL", "warning"
+        ),
     ),
 )

@@ -127,4 +127,6 @@ def document_expectations(reasons: dict[str, str]) -> tuple[Expectation, ...]:
 def unexpected_rows(description: str, condition: str, severity: Severity = "critical") -> Expectation:
     """Return the expectation that no row meets the SQL `condition`."""
     query = f"SELECT doc_id FROM {{batch}} WHERE {condition}"
-    return Expectation("UnexpectedRowsExpectation", {"unexpected_rows_query": query, "description": description}, severity)
+    return Expectation(
+        "UnexpectedRowsExpectation", {"unexpected_rows_query": query, "description": description}, severity
+    )

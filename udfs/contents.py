@@ -3,7 +3,7 @@
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -63,7 +63,7 @@ def decode(packed: bytes, encoding: str | None) -> Content:
     return Content(text, FETCHED)
 
 
-def fetch_all(batches: Iterator[pa.RecordBatch], store_uri: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def fetch_all(batches: Iterable[pa.RecordBatch], store_uri: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Add `text` and `fetch_status` to every row of `batches`, which hold `doc_id` and `src_encoding`."""
     store = place(store_uri)
     with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:

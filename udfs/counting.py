@@ -31,7 +31,9 @@ def count(texts: list[str], tokenizer: str, revision: str) -> list[int]:
     return [len(each.ids) for each in encoded]
 
 
-def count_batches(batches: Iterator[pa.RecordBatch], schema: pa.Schema, tokenizer: str, revision: str) -> Iterator[pa.RecordBatch]:
+def count_batches(
+    batches: Iterator[pa.RecordBatch], schema: pa.Schema, tokenizer: str, revision: str
+) -> Iterator[pa.RecordBatch]:
     """Add `token_count` to batches that hold `text`."""
     for batch in batches:
         counted = pa.array(count(batch["text"].to_pylist(), tokenizer, revision), pa.int64())

@@ -10,7 +10,11 @@ from lakehouse.plan import chunks_of, plan
 HAVE = "doc_id string, input_hash string, carried_hash bigint, measured_by string, decided_by string, in_target boolean"
 
 
-@given(rows=st.integers(0, 10**9), chunk_rows=st.integers(1, 10**6), digest=st.text("0123456789abcdef", min_size=64, max_size=64))
+@given(
+    rows=st.integers(0, 10**9),
+    chunk_rows=st.integers(1, 10**6),
+    digest=st.text("0123456789abcdef", min_size=64, max_size=64),
+)
 def test_every_hash_lies_in_exactly_one_chunk(rows: int, chunk_rows: int, digest: str) -> None:
     chunks = chunks_of(min(rows, 500 * chunk_rows), chunk_rows)
     holding = [chunk for chunk in chunks if chunk.low <= digest and (chunk.high is None or digest < chunk.high)]
@@ -35,9 +39,21 @@ CASES = {
     "a finished document is left alone": ([("a", "x", 1)], [("a", "x", 1, "m1", "d1", True)], {}),
     "a document whose source row is gone is removed": ([], [("a", "x", 1, "m1", "d1", True)], {"a": ("remove", None)}),
     "a changed text is measured again": ([("a", "y", 1)], [("a", "x", 1, "m1", "d1", True)], {"a": ("measure", None)}),
-    "another way to measure measures again": ([("a", "x", 1)], [("a", "x", 1, "m0", "d1", True)], {"a": ("measure", None)}),
-    "another way to decide only decides again": ([("a", "x", 1)], [("a", "x", 1, "m1", "d0", True)], {"a": ("decide", None)}),
-    "a changed licence costs no measurement": ([("a", "x", 2)], [("a", "x", 1, "m1", "d1", True)], {"a": ("copy", "a")}),
+    "another way to measure measures again": (
+        [("a", "x", 1)],
+        [("a", "x", 1, "m0", "d1", True)],
+        {"a": ("measure", None)},
+    ),
+    "another way to decide only decides again": (
+        [("a", "x", 1)],
+        [("a", "x", 1, "m1", "d0", True)],
+        {"a": ("decide", None)},
+    ),
+    "a changed licence costs no measurement": (
+        [("a", "x", 2)],
+        [("a", "x", 1, "m1", "d1", True)],
+        {"a": ("copy", "a")},
+    ),
     "equal texts are measured once": (
         [("b", "x", 1), ("a", "x", 1), ("c", "x", 1)],
         [],

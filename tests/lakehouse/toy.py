@@ -87,4 +87,6 @@ def toy_stage(bill: Path, measured_by: str = "rule 1") -> Stage:
 
 def settings_in(folder: Path, **changes: object) -> Settings:
     """Return settings for a toy lake below `folder`."""
-    return replace(Settings(lake=str(folder / "lake"), math_source=str(folder / "source"), lint_threshold=3.0), **changes)
+    return replace(
+        Settings(lake=str(folder / "lake"), math_source=str(folder / "source"), lint_threshold=3.0), **changes
+    )
