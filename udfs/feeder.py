@@ -13,6 +13,7 @@ import logging
 import queue
 import random
 import re
+import socket
 import threading
 import time
 from collections import deque
@@ -24,7 +25,7 @@ import aiohttp
 import pyarrow as pa
 
 from udfs import engine as engines
-from udfs import journal
+from udfs import journal, telemetry
 from udfs.answers import (
     ANSWERED,
     EMPTY_INPUT,
@@ -43,9 +44,11 @@ from udfs.answers import (
 )
 from udfs.asking import Counter, Request, RewriteSpec, body
 from udfs.company import POLL_S, Company
-from udfs.engine import Engine, EngineError
+from udfs.engine import Engine, EngineError, Load
 
 logger = logging.getLogger(__name__)
+
+HOST = socket.gethostname()
 
 OWN_START_WINDOW = 32
 OWN_MAX_WINDOW = 1024
@@ -186,6 +189,7 @@ class Feeder:
         self._refusals = 0
         self._finished = self._failed = 0
         self._last_error: str | None = None
+        self._load: Load | None = None
         if spec.journal:
             folder = journal.bucket_folder(spec.journal, spec.fingerprint, spec.journal_buckets)
             self._journal: journal.Writer | None = journal.Writer(folder, bucket)
@@ -576,6 +580,7 @@ class Feeder:
             now = time.monotonic()
             if now - flushed_at >= self.spec.journal_flush_s:
                 flushed_at = now
+                await self._report()
                 if not self._journal_lock.locked():
                     # A task of its own: a slow store holds up nothing, and the end waits for it behind the lock.
                     self._flush = asyncio.create_task(self._flush_journal())
@@ -583,13 +588,25 @@ class Feeder:
                 measured_at = now
                 await self._measure()
 
+    async def _report(self) -> None:
+        """Leave word of the engine where the driver can read it; a store that refuses is no reason to stop."""
+        if self._journal is None or self._engine is None:
+            return
+        window, in_flight = int(self._window.size), len(self._in_flight)
+        load = self._load or Load(in_flight, 0, 0, 0, 0, 0)
+        said = telemetry.report(HOST, self._engine, engines.starts(self._engine), load, window, in_flight)
+        try:
+            await _in_thread(telemetry.write, self._journal.folder, self._journal.name, said)
+        except OSError:
+            pass
+
     async def _measure(self) -> None:
         """Let the window follow the engine, and declare an engine dead that has been silent for too long."""
         assert self._engine is not None
         load = await _in_thread(engines.load, self._engine)
         now = time.monotonic()
         if load is not None:
-            self._healthy_at = now
+            self._healthy_at, self._load = now, load
             self._window.follow(load.running, load.waiting, len(self._in_flight))
             self._wake.set()
         elif now - self._healthy_at > engines.HEALTH_PATIENCE_S and self._engine is not None:

@@ -74,8 +74,8 @@ class Writer:
 
     def __init__(self, folder: Place, bucket: int) -> None:
         """Make a writer for one bucket; nothing is created before the first segment."""
-        self._folder = folder
-        self._stem = f"b{bucket}-{uuid.uuid4().hex[:16]}"
+        self.folder = folder
+        self.name = f"b{bucket}-{uuid.uuid4().hex[:16]}"
         self._seq = 0
 
     def write(self, answers: pa.Table) -> str:
@@ -83,9 +83,9 @@ class Writer:
 
         Raises OSError where the store refuses (a full disk); the same rows can then be offered again.
         """
-        filesystem, path = self._folder
+        filesystem, path = self.folder
         prompt, output = (_total(answers, column) for column in ("prompt_tokens", "output_tokens"))
-        name = f"{self._stem}-{self._seq}.rows-{answers.num_rows}.prompt-{prompt}.output-{output}.parquet"
+        name = f"{self.name}-{self._seq}.rows-{answers.num_rows}.prompt-{prompt}.output-{output}.parquet"
         filesystem.create_dir(path, recursive=True)
         if isinstance(filesystem, pafs.LocalFileSystem):
             unfinished = f"{path}/{UNFINISHED_PREFIX}{name}"
@@ -140,6 +140,13 @@ def progress(uri: str) -> Progress:
             prompt += int(match["prompt"])
             output += int(match["output"])
     return Progress(rows, prompt, output)
+
+
+def files(uri: str) -> Iterator[tuple[Place, str]]:
+    """Yield place and name of every file in the journal, whatever it is."""
+    folder = place(uri)
+    for info in _files(folder, recursive=True):
+        yield Place(folder.filesystem, info.path), info.base_name
 
 
 def remove(uri: str) -> None:

@@ -100,18 +100,35 @@ def _with_answers(rows: Sequence[tuple[Row, Answer]]) -> pa.RecordBatch:
 
 
 def profile(spark: "SparkSession", spec: RewriteSpec) -> "ResourceProfile | None":
-    """Return the resource profile of a model stage's tasks; None where the session's own executors do.
+    """Return the resource profile of a model stage, None where it runs on the session's own executors as they are.
 
-    None on `local[*]` (it refuses profiles), for an endpoint (it needs no GPU here) and where executors have none.
-    With `spark.executor.resource.gpu.amount` set, tasks share each GPU. docs/engine.md shows the settings per platform.
+    * `local[*]` refuses profiles, an endpoint needs no GPU here, executors without GPUs serve on their CPUs: None.
+    * `spark.recast.gpu.amount` is set: model stages get executors of their own (`spark.recast.gpu.*` describes them),
+      other stages keep executors without GPUs. Needs dynamic allocation; ValueError without it.
+    * `spark.executor.resource.gpu.amount` is set: all executors have GPUs, and tasks of model stages share them.
+
+    docs/engine.md shows the settings per platform.
     """
-    from pyspark.resource import ResourceProfileBuilder, TaskResourceRequests
+    from pyspark.resource import ExecutorResourceRequests, ResourceProfileBuilder, TaskResourceRequests
 
-    master = spark.conf.get("spark.master", "") or ""
-    amount = spark.conf.get("spark.executor.resource.gpu.amount", "0") or "0"
-    if re.match(r"local(\[|$)", master) or spec.engine.endpoint or amount == "0":
+    def setting(name: str, default: str = "") -> str:
+        return spark.conf.get(name, default) or default
+
+    own_executors = setting("spark.recast.gpu.amount")
+    if re.match(r"local(\[|$)", setting("spark.master")) or spec.engine.endpoint:
         return None
-    cpus = int(spark.conf.get("spark.task.cpus", "1") or "1")
+    if not own_executors and setting("spark.executor.resource.gpu.amount", "0") == "0":
+        return None
+    # A share must be whole above 1: the tensor-parallel group's only feeder then holds all of its GPUs.
     share = float(spec.engine.tensor_parallel) if spec.engine.tensor_parallel > 1 else 1.0 / FEEDERS_PER_GPU
-    requests = TaskResourceRequests().cpus(cpus).resource("gpu", share)
-    return ResourceProfileBuilder().require(requests).build
+    task = TaskResourceRequests().cpus(int(setting("spark.task.cpus", "1"))).resource("gpu", share)
+    builder = ResourceProfileBuilder().require(task)
+    if own_executors:
+        if setting("spark.dynamicAllocation.enabled", "false").lower() != "true":
+            raise ValueError("spark.recast.gpu.amount needs spark.dynamicAllocation.enabled=true (docs/engine.md)")
+        executor = ExecutorResourceRequests().cores(int(setting("spark.recast.gpu.cores", str(FEEDERS_PER_GPU))))
+        executor.memory(setting("spark.recast.gpu.memory", "8g"))
+        executor.memoryOverhead(setting("spark.recast.gpu.memoryOverhead", "32g"))
+        script, vendor = setting("spark.recast.gpu.discoveryScript"), setting("spark.recast.gpu.vendor")
+        builder = builder.require(executor.resource("gpu", int(own_executors), script, vendor))
+    return builder.build

@@ -1,0 +1,80 @@
+"""Reports: what feeders leave in a journal, the driver reads; and the figures made of them."""
+
+import json
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.udfs.test_rewrite import batch, spec_for
+from udfs import journal, telemetry
+from udfs.engine import EngineSpec
+from udfs.rewrite import rewrite
+
+SAID = telemetry.Report("host:/f", "vllm 0.32.0 on cpu", "cpu", 80.0, 1, 4, 2, 1000, 500, 800, 600, 16, 6, 100.0)
+
+
+def test_a_feeders_report_is_overwritten_by_its_next_one(tmp_path: Path) -> None:
+    folder = journal.bucket_folder(str(tmp_path), "f", 2)
+    telemetry.write(folder, "b0-aa", SAID)
+    telemetry.write(folder, "b0-aa", replace(SAID, running=5, at=101.0))
+    assert telemetry.engines(str(tmp_path)) == [replace(SAID, running=5, at=101.0)]
+    assert len(list(tmp_path.rglob("*.json"))) == 1
+
+
+def test_two_feeders_of_one_engine_are_one_engine_as_last_seen(tmp_path: Path) -> None:
+    folder = journal.bucket_folder(str(tmp_path), "f", 2)
+    telemetry.write(folder, "b0-aa", replace(SAID, running=1, at=99.0))
+    telemetry.write(folder, "b1-bb", SAID)
+    telemetry.write(folder, "b1-cc", replace(SAID, engine="host:/g"))
+    assert [said.engine for said in telemetry.engines(str(tmp_path))] == ["host:/f", "host:/g"]
+    assert telemetry.running_now(telemetry.engines(str(tmp_path)), now=110.0) == (8, 4)
+    assert telemetry.running_now(telemetry.engines(str(tmp_path)), now=1000.0) == (0, 0)
+
+
+def test_reports_stand_beside_segments_without_being_taken_for_them(tmp_path: Path) -> None:
+    telemetry.write(journal.bucket_folder(str(tmp_path), "f", 2), "b0-aa", SAID)
+    (tmp_path / "f" / "2" / "feeder-x.json").write_text("torn {")
+    assert journal.progress(str(tmp_path)).rows == 0
+    assert telemetry.engines(str(tmp_path)) == [SAID]
+
+
+def test_a_feeder_reports_while_it_works(fake_engine: Callable[..., EngineSpec], tmp_path: Path) -> None:
+    spec = spec_for(fake_engine(), journal=str(tmp_path), journal_flush_s=0.1, window=4)
+    answered = rewrite(iter([batch(*[f"[[slow 0.2]] {index}" for index in range(40)])]), spec)
+    for _ in answered:
+        if found := telemetry.engines(str(tmp_path)):
+            break
+    (said,) = found
+    answered.close()
+    assert said.label == "vllm 0.0-fake on cpu"
+    assert said.starts == 1
+    assert said.window == 4
+    assert time.time() - said.at < 60
+
+
+def test_the_share_of_cache_hits_is_over_all_engines() -> None:
+    assert telemetry.cache_hit_share([]) is None
+    assert telemetry.cache_hit_share([SAID, replace(SAID, cache_hits=0)]) == pytest.approx(600 / 1600)
+
+
+def test_weights_are_counted_from_headers_of_dense_models_only(tmp_path: Path) -> None:
+    header = json.dumps(
+        {"__metadata__": {}, "a": {"dtype": "BF16", "shape": [3, 4], "data_offsets": [0, 24]}, "b": {"shape": []}}
+    ).encode()
+    (tmp_path / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
+    (tmp_path / "config.json").write_text("{}")
+    assert telemetry.parameters(str(tmp_path)) == 13
+    (tmp_path / "config.json").write_text('{"num_local_experts": 8}')
+    assert telemetry.parameters(str(tmp_path)) is None
+    assert telemetry.parameters("owner/name-that-is-no-folder") is None
+
+
+def test_mfu_is_known_where_the_devices_peak_is() -> None:
+    # 70.6e9 weights at 1,000 tokens/s on 4 H100: 2 * 70.6e9 * 1000 / (4 * 989e12).
+    assert telemetry.mfu(70_600_000_000, 1000.0, "NVIDIA H100 80GB HBM3", gpus=4) == pytest.approx(0.0357, abs=1e-4)
+    assert telemetry.mfu(70_600_000_000, 1000.0, "NVIDIA H100 PCIe") == pytest.approx(141.2e12 / 756e12)
+    assert telemetry.mfu(135_000_000, 100.0, "cpu") is None

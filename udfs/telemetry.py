@@ -1,0 +1,150 @@
+"""What engines say of themselves while a stage runs, where the driver can see it, and what their figures are worth.
+
+A driver cannot reach the Unix sockets of its executors' engines. So every feeder leaves a small report in its journal,
+`<journal>/<fingerprint>/<buckets>/feeder-<writer>.json`, and overwrites it every few seconds; the journal's removal
+takes it away.
+"""
+
+import json
+import struct
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow.fs as pafs
+
+from udfs import journal
+from udfs.engine import Engine, Load
+
+PREFIX = "feeder-"
+# A feeder that has not reported for so long has ended or been killed; its requests no longer count as running.
+STALE_S = 30.0
+
+# Dense BF16 peaks in FLOP/s by what nvidia-smi calls the product, the more particular names first: NVIDIA's data sheets
+# (H100 and H200 2024, A100 2021, L40S and L4 2023, B200 2025; half of what they print "with sparsity").
+PEAK_FLOPS = (
+    ("B200", 2250e12),
+    ("GH200", 989e12),
+    ("H200", 989e12),
+    ("H100 PCIe", 756e12),
+    ("H100 NVL", 835e12),
+    ("H100", 989e12),
+    ("A100", 312e12),
+    ("L40S", 362e12),
+    ("L4", 121e12),
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """One engine as a feeder last saw it.
+
+    `engine` names the server (host and runtime folder), `label` says what it is, `start_seconds` how long it took to
+    start, `starts` how often it was started. `running` and `waiting` are requests now; tokens and prefix-cache
+    figures (in tokens) count from the server's start; `window` and `in_flight` are the reporting feeder's. `at` is
+    seconds since the epoch.
+    """
+
+    engine: str
+    label: str
+    device: str
+    start_seconds: float
+    starts: int
+    running: int
+    waiting: int
+    prompt_tokens: int
+    output_tokens: int
+    cache_queries: int
+    cache_hits: int
+    window: int
+    in_flight: int
+    at: float
+
+
+def report(host: str, engine: Engine, starts: int, load: Load, window: int, in_flight: int) -> Report:
+    """Return the report of a feeder on this host about the engine it uses."""
+    server = (f"{host}:{engine.folder}", engine.label, engine.device, engine.start_seconds, starts)
+    return Report(*server, *load, window=window, in_flight=in_flight, at=time.time())
+
+
+def write(folder: journal.Place, writer: str, content: Report) -> None:
+    """Write a feeder's report over its last one, into its journal's folder.
+
+    Raises OSError where the store refuses.
+    """
+    folder.filesystem.create_dir(folder.path, recursive=True)
+    name = f"{PREFIX}{writer}.json"
+    local = isinstance(folder.filesystem, pafs.LocalFileSystem)
+    # An object store shows an object only when it is whole; a file system is given that by a rename.
+    written = folder.joined(f"{journal.UNFINISHED_PREFIX}{name}" if local else name).path
+    with folder.filesystem.open_output_stream(written) as stream:
+        stream.write(json.dumps(asdict(content)).encode())
+    if local:
+        folder.filesystem.move(written, folder.joined(name).path)
+
+
+def engines(uri: str) -> list[Report]:
+    """Return the newest report about every engine from the feeders of all journals below a URI, oldest engine first."""
+    newest: dict[str, Report] = {}
+    for place, name in journal.files(uri):
+        if not name.startswith(PREFIX):
+            continue
+        try:
+            with place.filesystem.open_input_stream(place.path) as stream:
+                said = Report(**json.loads(stream.read()))
+        except (OSError, ValueError, TypeError):
+            continue  # the chunk was committed meanwhile, or a version of Recast that reported otherwise
+        if said.engine not in newest or said.at > newest[said.engine].at:
+            newest[said.engine] = said
+    return sorted(newest.values(), key=lambda said: said.engine)
+
+
+def running_now(reports: Iterable[Report], now: float) -> tuple[int, int]:
+    """Return requests running and waiting over all engines that were heard of in the last STALE_S seconds."""
+    fresh = [said for said in reports if now - said.at <= STALE_S]
+    return sum(said.running for said in fresh), sum(said.waiting for said in fresh)
+
+
+def cache_hit_share(reports: Iterable[Report]) -> float | None:
+    """Return the share of prompt tokens that were found in the prefix caches, None before the first prompt."""
+    seen = list(reports)
+    queries = sum(said.cache_queries for said in seen)
+    return sum(said.cache_hits for said in seen) / queries if queries else None
+
+
+def parameters(model: str) -> int | None:
+    """Return the number of weights of a dense model in a folder, from its safetensors headers.
+
+    None for a hub name, another format, or a mixture of experts, where a token does not pass through all of them.
+    """
+    folder = Path(model)
+    try:
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    if any("expert" in name for name in config):
+        return None
+    total = 0
+    for path in folder.glob("*.safetensors"):
+        with path.open("rb") as file:
+            # The format's header: its length in 8 bytes, then JSON with every tensor's shape.
+            (length,) = struct.unpack("<Q", file.read(8))
+            tensors = json.loads(file.read(length))
+        for name, tensor in tensors.items():
+            if name != "__metadata__":
+                count = 1
+                for size in tensor["shape"]:
+                    count *= size
+                total += count
+    return total or None
+
+
+def mfu(parameters: int, computed_tokens_per_s: float, device: str, gpus: int = 1) -> float | None:
+    """Return the share of the GPUs' peak that computing so many tokens per second takes; None where no peak is known.
+
+    Counts 2 FLOP per weight and token (Kaplan et al. 2020, arXiv 2001.08361, section 2.1), attention left out. Computed
+    tokens are output tokens and those prompt tokens that the prefix cache did not hold.
+    """
+    peak = next((flops for name, flops in PEAK_FLOPS if name in device), None)
+    return 2.0 * parameters * computed_tokens_per_s / (peak * gpus) if peak else None
