@@ -77,7 +77,7 @@ def refresh(
     if not retry and ledger.is_up_to_date(settings, run):
         return None
     table_folder = store.work_path(settings, stage.name)
-    leftovers = [path for each in store.folders(spark, table_folder) for path in store.folders(spark, f"{each}/staged")]
+    leftovers = [path for each in store.folders(spark, table_folder) for path in staged_below(spark, each, stage)]
     work = Work(spark, settings, stage, run, f"{table_folder}/{run_id}", leftovers, retry)
     with meter.stage(run, lambda: under_way(work, meter)):
         try:
@@ -91,6 +91,12 @@ def refresh(
             ledger.record(spark, settings, run)
     store.delete_folder(spark, table_folder)
     return run
+
+
+def staged_below(spark: SparkSession, run_folder: str, stage: Stage) -> list[str]:
+    """Return what a run that was killed had staged whole, unless an older version of Recast staged it."""
+    staged = [path for path in store.folders(spark, f"{run_folder}/staged") if store.is_written(spark, path)]
+    return [path for path in staged if set(stage.target.column_names) <= set(spark.read.parquet(path).columns)]
 
 
 def do_pending(work: Work, meter: Meter) -> None:

@@ -2,8 +2,8 @@
 
 A setting is given, in this order of strength, as a command-line option (``--lint-threshold 6.5``), as an environment
 variable (``RECAST_LINT_THRESHOLD=6.5``), in the file ``recast.toml`` of the working directory
-(``lint_threshold = 6.5``; ``RECAST_CONFIG`` names another file) or by the default below. Platform settings (memory, executors, credentials) are
-Spark's own and stay in ``spark-submit --conf``.
+(``lint_threshold = 6.5``; ``RECAST_CONFIG`` names another file) or by the default below. Platform settings (memory,
+executors, credentials) are Spark's own and stay in ``spark-submit --conf``.
 """
 
 import os

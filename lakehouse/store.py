@@ -140,6 +140,12 @@ def delete_folder(spark: SparkSession, path: str) -> None:
     system.delete(java_path, True)
 
 
+def is_written(spark: SparkSession, path: str) -> bool:
+    """Say whether a write into a work folder came to its end; a killed one leaves only temporary files."""
+    system, marker = hadoop(spark, f"{path}/_SUCCESS")
+    return bool(system.exists(marker))
+
+
 def folders(spark: SparkSession, path: str) -> list[str]:
     """Return the folders directly below `path`, sorted; none where it does not exist."""
     system, java_path = hadoop(spark, path)
