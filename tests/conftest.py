@@ -1,12 +1,33 @@
 """What tests share. Tests without the marker `spark` start no JVM."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+CHECKOUT = Path(__file__).parents[1]
+REFRESH_TIMEOUT_S = 1500
+
+
+class FinishedLake(NamedTuple):
+    """A lake that `recast refresh` built of the small samples: real Spark, real pylint, real vLLM.
+
+    Attributes:
+        folder: where its tables lie.
+        env: environment in which commands of the virtual environment find it.
+        log: what the run printed.
+    """
+
+    folder: Path
+    env: dict[str, str]
+    log: str
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +39,42 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SparkSession]":
     running = session.start("recast-tests", folder / "spark.log")
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def finished_lake(tmp_path_factory: pytest.TempPathFactory) -> FinishedLake:
+    """The one finished lake of the whole test run; building it takes minutes. Tests that change a lake copy it.
+
+    RECAST_TEST_LAKE names a finished lake, as `make run` leaves one, to use instead while writing tests.
+    """
+    binaries = Path(sys.executable).parent
+    env = {name: value for name, value in os.environ.items() if not name.startswith("RECAST_")}
+    env |= {"PATH": f"{binaries}{os.pathsep}{env['PATH']}", "RECAST_CONFIG": str(CHECKOUT / "recast.toml")}
+    given = os.environ.get("RECAST_TEST_LAKE")
+    if given:
+        folder = Path(given).absolute()
+        return FinishedLake(folder, env | {"RECAST_LAKE": str(folder)}, "")
+    root = tmp_path_factory.mktemp("finished")
+    small = root / "sources" / "small"
+    env |= {
+        "RECAST_LAKE": str(root / "lake"),
+        "RECAST_CODE_SOURCE": str(small / "code" / "data"),
+        "RECAST_CODE_CONTENTS": str(small / "code" / "content"),
+        "RECAST_MATH_SOURCE": str(small / "math"),
+    }
+    log = ""
+    sampled = [sys.executable, "-m", "samples", "--output", str(root / "sources"), "--subset", "small"]
+    for command in (sampled, [str(binaries / "recast"), "refresh"]):
+        done = subprocess.run(
+            command,
+            cwd=CHECKOUT,
+            env=env,
+            text=True,
+            timeout=REFRESH_TIMEOUT_S,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        log += done.stdout
+        assert done.returncode == 0, f"{' '.join(command)} exited with {done.returncode}:\n{log}"
+    return FinishedLake(root / "lake", env, log)
