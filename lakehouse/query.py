@@ -5,7 +5,7 @@ from typing import Any
 
 import duckdb
 from deltalake import DeltaTable
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from lakehouse.settings import Settings, UserError, is_local
 from schemas import TABLES
@@ -20,10 +20,12 @@ def open_table(settings: Settings, name: str) -> DeltaTable | None:
     """Return the table, or None where it is not built yet.
 
     Raises:
-        UserError: something that is not a Delta table lies in its place.
+        UserError: something that is not a Delta table lies in its place, or it cannot be read.
     """
     uri = table_uri(settings, name)
     if is_local(uri):
+        if Path(settings.lake).is_file():
+            raise UserError(f"{settings.lake} is a file; a lake is a folder. Is --lake right?")
         if not Path(uri).exists():
             return None
         if not Path(uri).is_dir():
@@ -34,6 +36,8 @@ def open_table(settings: Settings, name: str) -> DeltaTable | None:
         if is_local(uri) and any(Path(uri).iterdir()):
             raise UserError(f"{uri} holds files but no Delta table. Is --lake right?") from None
         return None
+    except (DeltaError, OSError) as problem:
+        raise UserError(f"{uri} cannot be read: {first_line(problem)}") from None
 
 
 def version(settings: Settings, name: str) -> int | None:
@@ -50,7 +54,7 @@ def connect(settings: Settings) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
     for name in TABLES:
         table = open_table(settings, name)
         if table is not None:
-            show(connection, name, table)
+            show(connection, name, table, table_uri(settings, name))
             built.append(name)
     documents = [name for name in built if TABLES[name].reasons]
     if documents:
@@ -63,16 +67,18 @@ def connect(settings: Settings) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
     return connection, built
 
 
-def show(connection: duckdb.DuckDBPyConnection, name: str, table: DeltaTable) -> None:
-    """Make a table's present rows known to DuckDB as `name`.
+def show(connection: duckdb.DuckDBPyConnection, name: str, table: DeltaTable, folder: str) -> None:
+    """Make the present rows of the table in `folder` known to DuckDB as `name`.
 
     Recast's tables have no deletion vectors, partitions or renamed columns, so a local table is just its files, which
     DuckDB reads by itself. Elsewhere, and for a table without rows, Arrow stands between; it takes seconds to import.
     """
-    files = table.file_uris()
-    if files and all(is_local(each) for each in files):
-        listed = ", ".join("'{}'".format(each.removeprefix("file://").replace("'", "''")) for each in files)
-        connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{listed}], union_by_name = true)")
+    names = [uri.rpartition("/")[2] for uri in table.file_uris()]  # their folder stands there percent-encoded
+    if names and is_local(folder):
+        listed = ", ".join("'{}'".format(f"{folder}/{each}".replace("'", "''")) for each in names)
+        # A folder above the lake may well be called `date=2026-01-01`, which is no column of ours.
+        how = "union_by_name = true, hive_partitioning = false"
+        connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{listed}], {how})")
     else:
         connection.register(name, table.to_pyarrow_dataset())
 
@@ -92,6 +98,8 @@ def run_sql(settings: Settings, statement: str) -> duckdb.DuckDBPyConnection:
         raise UserError(f"{first_line(problem)} Tables: {', '.join(built)}") from None
     except duckdb.Error as problem:
         raise UserError(first_line(problem)) from None
+    if connection.description is None:
+        raise UserError("there is no statement in the query")
     return connection
 
 

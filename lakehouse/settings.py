@@ -6,7 +6,9 @@ variable (``RECAST_LINT_THRESHOLD=6.5``), in the file ``recast.toml`` of the wor
 executors, credentials) are Spark's own and stay in ``spark-submit --conf``.
 """
 
+import math
 import os
+import re
 import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -19,6 +21,20 @@ class UserError(Exception):
 
 CONFIG_FILE = "recast.toml"
 LOCATIONS = ("lake", "code_source", "code_contents", "math_source")
+LEAST = {
+    "chunk_rows": 1,
+    "max_tokens": 1,
+    "max_model_len": 0,
+    "tensor_parallel": 1,
+    "partitions": 0,
+    "window": 0,
+    "temperature": 0,
+    "top_p": 0,
+    "repetition_penalty": 0,
+}
+SHARES = ("names_floor", "words_floor", "numbers_floor", "error_budget", "top_p")
+# Spark reads these as patterns, and delta-rs cannot open a path that holds them.
+UNREADABLE_CHARACTERS = "[]{}*?^|\\%"
 
 
 def _setting(default: Any, text: str) -> Any:
@@ -73,15 +89,24 @@ class Settings:
         Raises:
             UserError: with one line that names the setting.
         """
-        for name, low in {"chunk_rows": 1, "max_tokens": 1, "tensor_parallel": 1, "partitions": 0, "window": 0}.items():
-            if getattr(self, name) < low:
-                raise UserError(f"{name} is {getattr(self, name)}; give {low} or more")
-        for name in ("names_floor", "words_floor", "numbers_floor", "error_budget", "top_p"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UserError(f"{name} is {getattr(self, name)}; give a share between 0 and 1")
+        for name, type_ in setting_types().items():
+            value = getattr(self, name)
+            if type_ is float and not math.isfinite(value):
+                raise UserError(f"{name} is {value}; give a number")
+            if name in LEAST and value < LEAST[name]:
+                raise UserError(f"{name} is {value}; give {LEAST[name]} or more")
+            if name in SHARES and not 0 <= value <= 1:
+                raise UserError(f"{name} is {value}; give a share between 0 and 1")
         for name in LOCATIONS:
             if getattr(self, name):
                 object.__setattr__(self, name, absolute(getattr(self, name)))
+        for name in ("lake", "code_source", "math_source"):
+            location = getattr(self, name)
+            found = [character for character in UNREADABLE_CHARACTERS if character in location]
+            if found and is_local(location):
+                raise UserError(
+                    f"{name} is {location}; give a path without {' '.join(found)}, which readers take otherwise"
+                )
 
     def require(self, name: str) -> str:
         """Return a setting that has no default.
@@ -97,15 +122,19 @@ class Settings:
 
 
 def absolute(location: str, folder: Path | None = None) -> str:
-    """Return `location` as an absolute path, seen from `folder`, or untouched when it is a URI (``s3a://...``)."""
+    """Return `location` as an absolute path, seen from `folder`, or untouched when it is a URI (``s3a://...``).
+
+    A ``file:`` URI is the path that it names.
+    """
+    location = re.sub(r"^file:(//)?(?=/)", "", location)
     if "://" in location:
         return location.rstrip("/")
-    return os.path.abspath((folder or Path()) / Path(location).expanduser())
+    return os.path.abspath((folder or Path()) / os.path.expanduser(location))
 
 
 def is_local(location: str) -> bool:
     """Say whether `location` is a path of this machine's file system."""
-    return "://" not in location or location.startswith("file://")
+    return "://" not in location
 
 
 def environment_name(setting: str) -> str:
@@ -136,7 +165,7 @@ def from_file() -> dict[str, Any]:
     for name, value in values.items():
         if name not in known:
             raise UserError(f"{file} sets {name!r}, which is no setting; there are {', '.join(known)}")
-        if not isinstance(value, known[name]) and not (known[name] is float and isinstance(value, int)):
+        if type(value) is not known[name] and not (known[name] is float and type(value) is int):
             raise UserError(f"{file} sets {name} to {value!r}; give a {known[name].__name__}")
         if name in LOCATIONS or (name == "model" and (file.parent / value).is_dir()):
             values[name] = absolute(value, file.parent.absolute())
