@@ -1,5 +1,6 @@
 """SQL over the tables, and what the ledger says, without a JVM: delta-rs finds the files and DuckDB reads them."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,9 @@ def version(settings: Settings, name: str) -> int | None:
 def connect(settings: Settings) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
     """Return a DuckDB connection with every built table and the `rejects` view, and the names of what is built."""
     connection = duckdb.connect()
-    connection.execute("SET enable_progress_bar = false")
+    # It is off, and refuses to be set, in a notebook that lacks the widgets to draw it.
+    with contextlib.suppress(duckdb.InvalidInputException):
+        connection.execute("SET enable_progress_bar = false")
     built = []
     for name in TABLES:
         table = open_table(settings, name)
