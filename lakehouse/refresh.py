@@ -7,13 +7,14 @@ chunk is measured while the last one is checked and committed, so that no engine
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from functools import reduce
 from typing import Any, NamedTuple
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lakehouse import ledger, quality, store
+from lakehouse import ledger, quality, query, store
 from lakehouse.ledger import Run
 from lakehouse.plan import Chunk, chunks_of, plan
 from lakehouse.progress import Meter, Seen
@@ -77,7 +78,10 @@ def refresh(
     if not retry and ledger.is_up_to_date(settings, run):
         return None
     table_folder = store.work_path(settings, stage.name)
-    leftovers = [path for each in store.folders(spark, table_folder) for path in staged_below(spark, each, stage)]
+    unfinished = store.folders(spark, table_folder)
+    leftovers = [path for each in unfinished for path in staged_below(spark, each, stage)]
+    if unfinished:
+        settle_books(spark, settings, stage)
     work = Work(spark, settings, stage, run, f"{table_folder}/{run_id}", leftovers, retry)
     with meter.stage(run, lambda: under_way(work, meter)):
         try:
@@ -91,6 +95,17 @@ def refresh(
             ledger.record(spark, settings, run)
     store.delete_folder(spark, table_folder)
     return run
+
+
+def settle_books(spark: SparkSession, settings: Settings, stage: Stage) -> None:
+    """Give the ledger the row of a run that was killed after a commit: the commit itself carries it."""
+    committed = store.last_facts(spark, settings, stage.target)
+    known = query.last_run(settings, stage.name) or {}
+    if committed.get("table_name") == stage.name and (
+        known.get("run_id") != committed["run_id"] or known["status"] == "running"
+    ):
+        started = datetime.fromisoformat(committed["started_at"])
+        ledger.record(spark, settings, committed | {"status": "interrupted", "started_at": started})
 
 
 def staged_below(spark: SparkSession, run_folder: str, stage: Stage) -> list[str]:
@@ -115,7 +130,6 @@ def do_pending(work: Work, meter: Meter) -> None:
         check_and_commit(work, chunk, meter)
         work.run["target_version"] = store.version(work.spark, work.settings, work.stage.target)
         if chunk is not chunks[-1]:
-            meter.close_books(work.run)
             ledger.record(work.spark, work.settings, work.run)
     work.run["target_version"] = store.version(work.spark, work.settings, work.stage.target)
 
@@ -261,8 +275,8 @@ def check_and_commit(work: Work, chunk: Chunk, meter: Meter) -> None:
             else:
                 work.run[name] += value
         work.run["chunks"] += 1
-        facts = {"run_id": work.run["run_id"], "chunk": chunk.number, **counted}
-        store.merge(spark, settings, target, staged, (transaction_name(work), 1 + chunk.number), facts)
+        meter.close_books(work.run)
+        store.merge(spark, settings, target, staged, (transaction_name(work), 1 + chunk.number), work.run)
         store.delete_folder(spark, work.staged_path(chunk))
         store.delete_folder(spark, work.journal_path(chunk))
     meter.committed(counted["rows_in"])

@@ -131,6 +131,13 @@ def hadoop(spark: SparkSession, path: str) -> tuple[Any, Any]:
     return java_path.getFileSystem(spark._jsc.hadoopConfiguration()), java_path
 
 
+def last_facts(spark: SparkSession, settings: Settings, table: Table) -> dict[str, Any]:
+    """Return the facts that the table's last commit carries; none where it carries none."""
+    commit = open_table(spark, settings, table).history(1).first()
+    facts: dict[str, Any] = json.loads((commit and commit["userMetadata"]) or "{}")
+    return facts
+
+
 def delete_folder(spark: SparkSession, path: str) -> None:
     """Remove a work folder wherever it lies; a missing one is fine."""
     if "://" not in path:

@@ -136,6 +136,22 @@ def test_a_run_that_dies_after_staging_pays_for_nothing_twice(lake: Lake, monkey
     assert len(lake.rows()) == 3
 
 
+def test_the_ledger_learns_of_a_run_that_was_killed_after_its_commit(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lakehouse.ledger.record", die)
+        with pytest.raises(KeyboardInterrupt):
+            lake.run(NOTES)
+    assert len(lake.rows()) == 3
+    lake.run()
+    books = query.rows(lake.settings, "SELECT status, rows_in, rows_measured FROM runs ORDER BY started_at")
+    assert [tuple(row.values()) for row in books] == [("interrupted", 3, 2), ("succeeded", 0, 0)]
+
+
 def test_data_docs_are_drawn(lake: Lake) -> None:
     lake.run(NOTES)
     assert list(Path(lake.settings.lake, "data_docs").glob("index.html"))

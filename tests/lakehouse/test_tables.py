@@ -19,7 +19,10 @@ PROVENANCE = (
     "measured_by",
     "run_id",
 )
-RUN_COLUMNS = "run_id table_name status rows_in rows_kept rows_rejected model_requests prompt_tokens output_tokens seconds started_at"
+RUN_COLUMNS = (
+    "run_id table_name status rows_in rows_kept rows_rejected model_requests prompt_tokens output_tokens seconds "
+    "started_at"
+)
 
 
 def named(table: Table) -> str:
