@@ -2,11 +2,11 @@
 
 import click
 
-from jobs.options import one_line_errors, settings_options
+from jobs.options import OneLineGroup, one_line_errors, settings_options
 from lakehouse.settings import Settings, UserError
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="recast")
 def main() -> None:
     """Turn public code and math pages into rewritten pre-training data, table by table.

@@ -2,9 +2,10 @@
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 
@@ -56,7 +57,43 @@ def one_line_errors(command: Command) -> Command:
     return with_errors  # type: ignore[return-value]
 
 
-def stop(problem: Exception, status: int) -> None:
+@contextmanager
+def one_line_usage() -> Iterator[None]:
+    """End the program with one line, where click would print three, on an option or argument that it cannot read."""
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError:
+        raise
+    except click.UsageError as problem:
+        stop(problem.format_message(), USER_ERROR)
+
+
+class OneLineCommand(click.Command):
+    """A command whose misuse is answered in one line."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the command's arguments."""
+        with one_line_usage():
+            return super().make_context(*args, **extra)
+
+
+class OneLineGroup(click.Group):
+    """Such commands under one name."""
+
+    command_class = OneLineCommand
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the options that stand before the command's name."""
+        with one_line_usage():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Find the command and run it."""
+        with one_line_usage():
+            return super().invoke(ctx)
+
+
+def stop(problem: Exception | str, status: int) -> NoReturn:
     """Print the problem and leave."""
     click.echo(f"recast: {problem}", err=True)
     sys.exit(status)

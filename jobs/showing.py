@@ -9,10 +9,12 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+import click
 import duckdb
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.syntax import Syntax
+from rich.table import Column
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -34,14 +36,12 @@ def print_rows(result: duckdb.DuckDBPyConnection, form: str) -> None:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(columns)
         for row in fetched(result):
-            writer.writerow(
-                [json.dumps(cell, default=plain) if isinstance(cell, list | dict) else plain(cell) for cell in row]
-            )
+            writer.writerow([json_line(value) if isinstance(value, list | dict) else plain(value) for value in row])
     elif form == "json":
         for row in fetched(result):
-            print(json.dumps(dict(zip(columns, map(plain, row), strict=True)), default=plain, ensure_ascii=False))
+            print(json_line(dict(zip(columns, row, strict=True))))
     else:
-        grid = Grid(*columns)
+        grid = Grid(*(Column(Text(column)) for column in columns))
         count = 0
         for row in fetched(result):
             grid.add_row(*(Text(cell(value)) for value in row))
@@ -64,8 +64,17 @@ def fetched(result: duckdb.DuckDBPyConnection) -> Iterable[tuple[Any, ...]]:
         raise UserError(query.first_line(problem)) from None
 
 
+def json_line(value: Any) -> str:
+    """Return a value of a query as one line of JSON."""
+    return json.dumps(plain(value), ensure_ascii=False)
+
+
 def plain(value: Any) -> Any:
     """Return a value as JSON and CSV can hold it: times in ISO 8601, exact numbers as numbers, NaN as null."""
+    if isinstance(value, dict):
+        return {key if isinstance(key, str) else str(plain(key)): plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
     if isinstance(value, datetime.datetime | datetime.date | datetime.time):
         return value.isoformat()
     if isinstance(value, decimal.Decimal):
@@ -74,7 +83,7 @@ def plain(value: Any) -> Any:
         return None
     if isinstance(value, bytes):
         return value.hex()
-    if isinstance(value, list | dict | str | int | float | bool) or value is None:
+    if isinstance(value, str | int | float | bool) or value is None:
         return value
     return str(value)
 
@@ -139,12 +148,14 @@ def compare(settings: Settings, table: str, doc_id: str | None) -> None:
     Raises:
         UserError: there is no such document, or no rewrite yet.
     """
-    _, built = query.connect(settings)
     if table and table not in REWRITES:
         raise UserError(f"{table} holds no rewrites; {', '.join(REWRITES)} do")
-    for name in (table,) if table else REWRITES:
-        if name not in built:
-            continue
+    _, built = query.connect(settings)
+    wanted = (table,) if table else REWRITES
+    tables = [name for name in wanted if name in built]
+    if not tables:
+        raise UserError(f"{' or '.join(wanted)} is not built in {settings.lake}; build it with: recast refresh")
+    for name in tables:
         chosen = f"doc_id = '{escaped(doc_id)}'" if doc_id else "kept"
         found = query.rows(
             settings, f"SELECT * FROM {name} WHERE {chosen} ORDER BY length(source_text) DESC, doc_id LIMIT 1"
@@ -166,12 +177,10 @@ def side_by_side(name: str, row: dict[str, Any]) -> None:
     verdict = "kept" if row["kept"] else f"rejected: {row['reason']}"
     right = row["text"] if row["text"] is not None else row["answer"]
     grid = Grid(
-        f"source: {row.get('path') or row.get('url')}",
-        f"{name}: {verdict}, by {row['model']} with {row['prompt']}",
+        Column(Text(f"source: {row.get('path') or row.get('url')}"), ratio=1),
+        Column(Text(f"{name}: {verdict}, by {row['model']} with {row['prompt']}"), ratio=1),
         expand=True,
     )
-    for column in grid.columns:
-        column.ratio = 1
     grid.add_row(
         *(
             Syntax(text or "", language, word_wrap=True, background_color="default")
@@ -187,6 +196,7 @@ def print_scores(scored: Iterable[dict[str, Any]], as_json: bool) -> list[str]:
     """Print verdicts as they come, as JSON lines or as text; return the paths that could not be read."""
     unread = []
     for row in scored:
+        row["path"] = click.format_filename(row["path"])  # a name need not be UTF-8
         if row["reason"] == "unreadable":
             unread.append(row["path"])
         if as_json:

@@ -2,7 +2,7 @@
 
 import click
 
-from jobs.options import one_line_errors, settings_options
+from jobs.options import OneLineCommand, one_line_errors, settings_options
 from jobs.running import refresh_stages
 from lakehouse.settings import Settings
 from lakehouse.stage import Stage
@@ -11,7 +11,7 @@ from lakehouse.stage import Stage
 def submit(stage: Stage) -> None:
     """Run one stage as a program of its own."""
 
-    @click.command(name=stage.name, help=f"Bring {stage.name} up to date: {stage.target.about}.")
+    @click.command(cls=OneLineCommand, name=stage.name, help=f"Bring {stage.name} up to date: {stage.target.about}.")
     @click.option("--retry", is_flag=True, help="Try again what failed for a reason that may have passed.")
     @settings_options
     @one_line_errors

@@ -1,0 +1,201 @@
+"""What the command line prints: queries in three formats, the state of a lake, a rewrite beside its source."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from jobs.__main__ import main
+from tests.lakehouse.lakes import write_lake, write_table
+
+REWRITES = [
+    {
+        "doc_id": "a",
+        "kept": True,
+        "source_text": "x = 1\n",
+        "text": "WIDTH = 1\n",
+        "answer": "?",
+        "path": "src/[slug]/[/a].py",
+    },
+    {
+        "doc_id": "b",
+        "kept": False,
+        "reason": "no_code",
+        "source_text": "y = 2\n" * 9,
+        "answer": "I will not.",
+        "path": "b.py",
+    },
+]
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Path:
+    folder = tmp_path / "a lake"
+    write_lake(folder)
+    return folder
+
+
+def recast(lake: Path, *arguments: str) -> Result:
+    # A terminal wide enough that no table is cut.
+    return CliRunner(env={"COLUMNS": "200", "RECAST_LAKE": str(lake)}).invoke(main, arguments)
+
+
+def printed(lake: Path, *arguments: str) -> str:
+    result = recast(lake, *arguments)
+    assert (result.stderr, result.exit_code) == ("", 0)
+    return result.stdout
+
+
+def refused(lake: Path, *arguments: str) -> str:
+    result = recast(lake, *arguments)
+    assert (result.stdout, result.exit_code) == ("", 2)
+    (line,) = result.stderr.splitlines()
+    return line
+
+
+def test_json_is_one_object_per_row_with_nested_values_and_times(lake: Path) -> None:
+    lines = printed(lake, "sql", "SELECT * FROM linted_code ORDER BY doc_id", "--format", "json").splitlines()
+    first, second, third = map(json.loads, lines)
+    assert (first["doc_id"], first["kept"], first["reason"], first["lint_score"]) == ("a", True, None, 9.25)
+    assert first["messages"] == []
+    assert third["messages"] is None
+    (message,) = second["messages"]
+    assert message == {
+        "symbol": "unused-import",
+        "line": 3,
+        "seen_at": "2026-03-01T12:30:15.250000+00:00",
+        "weight": None,
+    }
+    assert second["path"] == "naïve, b.py"
+    assert second["written_at"] == "2026-03-01T12:30:15.250000+00:00"
+
+
+VALUES = {
+    "1::DECIMAL(10, 2)": 1.0,
+    "'NaN'::DOUBLE": None,
+    "['inf'::DOUBLE, 1.5]": [None, 1.5],
+    "MAP {'a': 1}": {"a": 1},
+    "MAP {DATE '2026-01-02': 1}": {"2026-01-02": 1},
+    "DATE '2026-01-02'": "2026-01-02",
+    "TIME '01:02:03'": "01:02:03",
+    "TIMESTAMP '2026-01-02 03:04:05'": "2026-01-02T03:04:05",
+    "'\\xAB'::BLOB": "ab",
+    "{'inner': {'at': DATE '2026-01-02'}}": {"inner": {"at": "2026-01-02"}},
+    "9007199254740993": 9007199254740993,
+    "INTERVAL 2 DAY": "2 days, 0:00:00",
+    "'two\nlines'": "two\nlines",
+    "NULL": None,
+    "true": True,
+}
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_any_value_is_strict_json(lake: Path, value: str) -> None:
+    (line,) = printed(lake, "sql", f"SELECT {value} AS value", "--format", "json").splitlines()
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    assert json.loads(line, parse_constant=refuse) == {"value": VALUES[value]}
+
+
+def test_csv_is_read_back_by_any_reader(lake: Path) -> None:
+    text = printed(
+        lake, "sql", "SELECT doc_id, reason, path, messages FROM linted_code ORDER BY doc_id", "--format", "csv"
+    )
+    header, *rows = csv.reader(io.StringIO(text))
+    assert header == ["doc_id", "reason", "path", "messages"]
+    assert rows[0] == ["a", "", "src/a.py", "[]"]
+    assert rows[1][:3] == ["b", "low_score", "naïve, b.py"]
+    assert json.loads(rows[1][3])[0]["symbol"] == "unused-import"
+    assert rows[2] == ["c", "low_score", "", ""]
+
+
+def test_a_table_shows_headings_rows_and_their_number(lake: Path) -> None:
+    shown = printed(lake, "sql", "SELECT doc_id, path, [doc_id] AS \"x[/a]\" FROM linted_code WHERE doc_id = 'b'")
+    assert "doc_id" in shown
+    assert "naïve, b.py" in shown
+    assert "x[/a]" in shown, "brackets in a heading are no markup"
+    assert "['b']" in shown
+    assert "1 row" in shown
+
+
+def test_a_table_shows_a_long_text_on_one_line(lake: Path) -> None:
+    shown = printed(lake, "sql", "SELECT repeat('ab\n', 1000) AS text")
+    assert "…" in shown
+    assert len(shown.splitlines()) < 8
+
+
+def test_no_rows_are_an_empty_answer(lake: Path) -> None:
+    query = "SELECT doc_id FROM linted_code WHERE false"
+    assert printed(lake, "sql", query, "--format", "json") == ""
+    assert printed(lake, "sql", query, "--format", "csv") == "doc_id\n"
+    assert "0 rows" in printed(lake, "sql", query)
+
+
+def test_an_error_among_the_rows_is_one_line(lake: Path) -> None:
+    query = "SELECT CASE WHEN range = 5000 THEN error('stop here') ELSE 'fine' END FROM range(10000)"
+    result = recast(lake, "sql", query, "--format", "json")
+    assert result.exit_code == 2
+    assert "stop here" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_what_sql_cannot_answer_is_one_line(lake: Path, tmp_path: Path) -> None:
+    assert "lintedcode" in refused(lake, "sql", "SELECT * FROM lintedcode")
+    assert "no_such" in refused(lake, "sql", "SELECT no_such FROM linted_code")
+    assert "recast refresh" in refused(tmp_path / "nowhere", "sql", "SELECT 1")
+    (lake / "raw_code").write_text("a file")
+    assert "raw_code is a file; a table is a folder" in refused(lake, "sql", "SELECT 1")
+
+
+def test_status_says_what_every_table_holds_and_cost(lake: Path) -> None:
+    shown = " ".join(printed(lake, "status").split())
+    assert "linted_code 3 1 2: low_score 2" in shown
+    assert "failed 02 Mar 12:30" in shown, "the last run, not the first"
+    assert "parsed_code 2 1 1: python2 1 7 1,234" in shown
+    assert "styled_code 0 0" in shown
+
+
+def test_status_without_a_lake_is_one_line(tmp_path: Path) -> None:
+    assert "build them with: recast refresh" in refused(tmp_path / "nowhere", "status")
+
+
+def test_compare_shows_a_kept_rewrite_beside_its_source(lake: Path) -> None:
+    write_table(lake, "styled_code", REWRITES)
+    shown = printed(lake, "compare")
+    assert "x = 1" in shown
+    assert "WIDTH = 1" in shown
+    assert "src/[slug]/[/a].py" in shown, "brackets in a path are no markup"
+
+
+def test_compare_shows_the_raw_answer_where_nothing_could_be_read_from_it(lake: Path) -> None:
+    write_table(lake, "styled_code", REWRITES)
+    shown = printed(lake, "compare", "b")
+    assert "I will not." in shown
+    assert "rejected: no_code" in shown
+
+
+def test_what_compare_cannot_show_is_one_line(lake: Path, tmp_path: Path) -> None:
+    assert "no rewrite was kept yet" in refused(lake, "compare")
+    assert "no rewrite of it's found" in refused(lake, "compare", "it's")
+    assert "linted_code holds no rewrites" in refused(lake, "compare", "--table", "linted_code")
+    assert "recast refresh" in refused(tmp_path / "nowhere", "compare")
+    assert "optimized_code is not built in" in refused(lake, "compare", "--table", "optimized_code")
+
+
+def test_a_reader_that_has_seen_enough_ends_the_program_quietly(lake: Path) -> None:
+    command = [sys.executable, "-m", "jobs", "sql", "SELECT range FROM range(1000000)", "--format", "json"]
+    with subprocess.Popen(
+        [*command, "--lake", str(lake)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as program:
+        assert program.stdout is not None
+        assert program.stderr is not None
+        assert program.stdout.readline() == '{"range": 0}\n'
+        program.stdout.close()
+        assert program.stderr.read() == ""
