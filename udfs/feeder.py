@@ -225,6 +225,8 @@ class Feeder:
             return
         threading.Thread(target=self._read, name="recast-reader", daemon=True).start()
         background = [asyncio.create_task(self._tick()), asyncio.create_task(self._take_in())]
+        for task in background:
+            task.add_done_callback(self._background_ended)
         try:
             await self._feed()
             self._flush_rows()
@@ -245,29 +247,28 @@ class Feeder:
         try:
             known = self._recall()
             for batch in self._batches:
-                hashes, texts = (batch.column(batch.schema.get_field_index(name)) for name in ("input_hash", "text"))
                 for start in range(0, batch.num_rows, PREPARED_ROWS):
-                    prepared = []
-                    for index in range(start, min(start + PREPARED_ROWS, batch.num_rows)):
-                        text, key = texts[index].as_py(), hashes[index].as_py()
-                        row = Row(batch, index)
-                        if text is None:
-                            prepared.append(Prepared(row, "", None, Answer(None, EMPTY_INPUT)))
-                            continue
-                        key = key or hashlib.sha256(text.encode()).hexdigest()
-                        if key in known:
-                            prepared.append(Prepared(row, key, None, known[key]))
-                            continue
-                        self._counter = self._counter or Counter(self.spec)
-                        request = self._counter.request(key, text)
-                        if isinstance(request, Answer):
-                            prepared.append(Prepared(row, key, None, request))
-                        else:
-                            prepared.append(Prepared(row, key, request, None))
-                    self._hand_over(prepared)
+                    if self._cancelled.is_set():
+                        return
+                    rows = (Row(batch, index) for index in range(start, min(start + PREPARED_ROWS, batch.num_rows)))
+                    self._hand_over([self._prepare(row, known) for row in rows])
             self._hand_over(None)
         except Exception as error:
             self._hand_over(error)
+
+    def _prepare(self, row: Row, known: dict[str, Answer]) -> Prepared:
+        """Turn an input row into a request, or into the answer that makes one needless."""
+        text, key = (row.batch.column(name)[row.position].as_py() for name in ("text", "input_hash"))
+        if text is None:
+            return Prepared(row, "", None, Answer(None, EMPTY_INPUT))
+        key = key or hashlib.sha256(text.encode()).hexdigest()
+        if key in known:
+            return Prepared(row, key, None, known[key])
+        self._counter = self._counter or Counter(self.spec)
+        outcome = self._counter.request(key, text)
+        if isinstance(outcome, Answer):
+            return Prepared(row, key, None, outcome)
+        return Prepared(row, key, outcome, None)
 
     def _recall(self) -> dict[str, Answer]:
         """Return what the journals know for this task's bucket."""
@@ -517,6 +518,11 @@ class Feeder:
         self._wake.set()
 
     # Output.
+
+    def _background_ended(self, task: asyncio.Task[None]) -> None:
+        """See to it that a fault in the background ends the task instead of letting it wait for ever."""
+        if not task.cancelled() and isinstance(error := task.exception(), Exception):
+            self._fail(error)
 
     def _fail(self, error: Exception) -> None:
         self._failure = self._failure or error

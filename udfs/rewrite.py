@@ -52,7 +52,7 @@ def rewrite(batches: Iterable[pa.RecordBatch], spec: RewriteSpec) -> Iterator[pa
                 return
             if isinstance(item, BaseException):
                 raise item
-            yield _with_answers(item)
+            yield from _with_answers(item)
     finally:
         feeder.cancel()
         thread.join(timeout=10.0)
@@ -88,15 +88,16 @@ def _bucket() -> int:
     return 0
 
 
-def _with_answers(rows: Sequence[tuple[Row, Answer]]) -> pa.RecordBatch:
-    """Return one record batch of these rows with their answers behind them."""
-    given = (
-        pa.Table.from_batches([row.batch.slice(row.position, 1) for row, _ in rows]).combine_chunks().to_batches()[0]
-    )
+def _with_answers(rows: Sequence[tuple[Row, Answer]]) -> Iterator[pa.RecordBatch]:
+    """Yield these rows with their answers: one record batch, or several where the texts pass Arrow's 2 GiB a column."""
+    given = pa.Table.from_batches([row.batch.slice(row.position, 1) for row, _ in rows]).combine_chunks()
     measured = answer_columns([answer for _, answer in rows])
-    return pa.RecordBatch.from_arrays(
-        [*given.columns, *measured.columns], schema=pa.schema([*given.schema, *ANSWER_FIELDS])
-    )
+    start = 0
+    for piece in given.to_batches():
+        answers = measured.slice(start, piece.num_rows)
+        start += piece.num_rows
+        schema = pa.schema([*piece.schema, *ANSWER_FIELDS])
+        yield pa.RecordBatch.from_arrays([*piece.columns, *answers.columns], schema=schema)
 
 
 def profile(spark: "SparkSession", spec: RewriteSpec) -> "ResourceProfile | None":

@@ -153,6 +153,16 @@ def test_a_task_that_is_given_up_leaves_no_thread_behind(endpoint: Make) -> None
     assert {thread.name for thread in set(threading.enumerate()) - before} == set()
 
 
+def test_a_fault_of_the_feeders_own_ends_the_task(fake_engine: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: engines.Engine) -> None:
+        raise ZeroDivisionError("a fault")
+
+    monkeypatch.setattr(engines, "load", broken)
+    monkeypatch.setattr(feeder, "METRICS_EVERY_S", 0.0)
+    with pytest.raises(ZeroDivisionError, match="a fault"):
+        run(spec_for(fake_engine()), batch("[[slow 5]]"))
+
+
 def test_a_spec_survives_pickling(endpoint: Make) -> None:
     import pickle
 
