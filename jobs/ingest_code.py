@@ -8,13 +8,32 @@ from pyspark.sql import functions as F
 
 from jobs.submit import submit
 from lakehouse.settings import Settings, UserError
-from lakehouse.sources import listing_version, read_parquet
+from lakehouse.sources import listing_version, read_parquet, require_folder
 from lakehouse.stage import Source, Stage, keep, nothing_above
 from schemas import raw_code
 from udfs import contents
 
 LANGUAGE = "Python"
-SOURCE_COLUMNS = {"repo_name": "string", "revision_id": "string", "snapshot_id": "string", "files": "*"}
+SOURCE_COLUMNS = {
+    "repo_name": "string",
+    "revision_id": "string",
+    "snapshot_id": "string",
+    "files.blob_id": "string",
+    "files.path": "string",
+    "files.language": "string",
+    "files.src_encoding": "string",
+    "files.length_bytes": "int64",
+    "files.license_type": "string",
+    "files.detected_licenses": "*",
+    "files.is_vendor": "bool",
+    "files.is_generated": "bool",
+}
+
+
+def source_version(settings: Settings) -> str:
+    """Return the version of the source's listing."""
+    settings.require("code_contents")
+    return listing_version(settings.require("code_source"), settings.source_version)
 
 
 def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
@@ -39,7 +58,8 @@ def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
         F.max("file.is_vendor").alias("is_vendor"),
         F.max("file.is_generated").alias("is_generated"),
     )
-    licenses = F.flatten("occurrences.detected_licenses")
+    licenses = F.flatten(F.filter("occurrences.detected_licenses", lambda found: found.isNotNull()))
+    said = F.transform("occurrences.license_type", lambda license_type: F.coalesce(license_type, F.lit("no_license")))
     return by_blob.select(
         "doc_id",
         # The object never changes under its blob_id, so it is read again only if it is to be decoded otherwise.
@@ -52,7 +72,7 @@ def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
         F.col("occurrences")[0]["repo_name"].alias("repo_name"),
         F.col("occurrences")[0]["path"].alias("path"),
         # A blob is permissive only if every repository that holds it says so.
-        F.array_min("occurrences.license_type").alias("license_type"),
+        F.array_min(said).alias("license_type"),
         F.sort_array(F.array_distinct(licenses)).alias("detected_licenses"),
         F.lit(settings.code_dataset).alias("source_dataset"),
         F.lit(version).alias("source_version"),
@@ -62,7 +82,9 @@ def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
 
 def fetch(rows: DataFrame, settings: Settings, _scratch: str) -> DataFrame:
     """Add `text` and `fetch_status`."""
-    return contents.add_text(rows, settings.require("code_contents"))
+    store = settings.require("code_contents")
+    require_folder(store)  # else every blob would be missing
+    return contents.add_text(rows, store)
 
 
 def decide(rows: DataFrame, settings: Settings) -> DataFrame:
@@ -74,7 +96,7 @@ def decide(rows: DataFrame, settings: Settings) -> DataFrame:
 
 STAGE = Stage(
     target=raw_code.TABLE,
-    source=Source(lambda settings: listing_version(settings.require("code_source"), settings.source_version), blobs),
+    source=Source(source_version, blobs),
     measure=fetch,
     decide=decide,
     measured_by=lambda settings: {"rule": 1, "read_from": "content/<blob_id>"},

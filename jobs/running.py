@@ -71,6 +71,13 @@ def refresh_stages(
         first = next((i for i, stage in enumerate(stages) if retry or has_work(settings, stage)), None)
         if first is None:
             return []
+        written_here = {stage.name for stage in stages}
+        for stage in stages[first:]:
+            # What a later stage cannot work with is said before the earlier ones are paid for.
+            stage.measured_by(settings)
+            stage.decided_by(settings)
+            if stage.source.table not in written_here:
+                stage.source.version(settings)
         asking_model = [stage for stage in stages[first:] if stage.asks_model]
         spec = asking.engine_spec(settings) if asking_model else None
         # Spark takes seconds to import and more to start: only now is it needed.

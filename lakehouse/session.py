@@ -6,6 +6,7 @@ Values set in a session's builder beat ``spark-submit --conf``, so a setting is 
 import contextlib
 import importlib.metadata
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -75,9 +76,9 @@ def require_java() -> None:
         said = subprocess.run([java or "java", "-version"], capture_output=True, text=True, check=True).stderr
     except (OSError, subprocess.CalledProcessError):
         raise UserError(f"no Java found{f' in JAVA_HOME={home}' if home else ''}. {JAVA_HINT}") from None
-    major = said.partition('version "')[2].partition(".")[0].partition('"')[0]
-    if not major.isdigit() or int(major) < 17:
-        raise UserError(f"Java {major or 'of unknown version'} is too old. {JAVA_HINT}")
+    major = re.search(r'version "(?:1\.)?(\d+)', said)  # Java 8 called itself 1.8
+    if not major or int(major[1]) < 17:
+        raise UserError(f"Java {major[1] if major else 'of unknown version'} is too old. {JAVA_HINT}")
 
 
 def fetch_jars() -> None:

@@ -1,6 +1,7 @@
 """Sources outside the lakehouse: folders of Parquet files in a published dataset's schema."""
 
 import hashlib
+import re
 
 import pyarrow as pa
 import pyarrow.dataset as pads
@@ -17,17 +18,32 @@ def files_of(location: str) -> list[pafs.FileInfo]:
     Raises:
         UserError: there is no such folder, or it holds no Parquet file.
     """
+    require_folder(location)
     filesystem, path = place(location)
-    found = filesystem.get_file_info(path)
-    if found.type == pafs.FileType.NotFound:
-        raise UserError(f"source folder {location} does not exist")
-    if found.type == pafs.FileType.File:
-        raise UserError(f"{location} is a file; give the folder that holds the Parquet files")
     listed = filesystem.get_file_info(pafs.FileSelector(path, recursive=True))
-    files = [each for each in listed if each.type == pafs.FileType.File and each.path.endswith(".parquet")]
+    files = [each for each in listed if each.type == pafs.FileType.File and is_data(each.path.removeprefix(path))]
     if not files:
         raise UserError(f"source folder {location} holds no .parquet file")
     return sorted(files, key=lambda each: each.path)
+
+
+def is_data(path: str) -> bool:
+    """Say whether Spark would read a file: it passes over names that start with a dot or an underscore."""
+    return path.endswith(".parquet") and not re.search(r"(^|/)[._]", path)
+
+
+def require_folder(location: str) -> None:
+    """Stop where there is no folder.
+
+    Raises:
+        UserError: there is nothing, or a file.
+    """
+    filesystem, path = place(location)
+    found = filesystem.get_file_info(path).type
+    if found == pafs.FileType.NotFound:
+        raise UserError(f"source folder {location} does not exist")
+    if found == pafs.FileType.File:
+        raise UserError(f"{location} is a file; give the folder that holds the source's files")
 
 
 def listing_version(location: str, given: str) -> str:
@@ -47,7 +63,8 @@ def read_parquet(spark: SparkSession, location: str, columns: dict[str, str]) ->
     Args:
         spark: session to read with.
         location: folder or URI.
-        columns: Arrow type, as pyarrow writes it, of each column that is needed; ``*`` stands for any type.
+        columns: Arrow type, as pyarrow writes it, of each column that is needed; ``*`` stands for any type, and
+            ``files.path`` names a field of the structs that the column `files` lists.
 
     Raises:
         UserError: the folder is missing or empty, a file is not Parquet, or a column is missing or of another type.
@@ -59,12 +76,27 @@ def read_parquet(spark: SparkSession, location: str, columns: dict[str, str]) ->
     except (pa.ArrowInvalid, OSError) as problem:
         raise UserError(f"{paths[0]} is not a Parquet file: {str(problem).splitlines()[0]}") from None
     for name, type_ in columns.items():
-        if name not in schema.names:
+        found = type_of(schema, name)
+        if found is None:
             raise UserError(f"source folder {location} has no column {name!r}; it has {', '.join(schema.names)}")
-        found = str(schema.field(name).type)
         if type_ not in ("*", found):
             raise UserError(f"column {name!r} of {location} is {found}; the dataset's schema has {type_}")
-    rows = spark.read.parquet(location).select(*columns)
+    top_level = dict.fromkeys(name.partition(".")[0] for name in columns)
+    rows = spark.read.option("recursiveFileLookup", "true").parquet(location).select(*top_level)
     if rows.isEmpty():
         raise UserError(f"source folder {location} holds no row")
     return rows
+
+
+def type_of(schema: pa.Schema, name: str) -> str | None:
+    """Return a column's Arrow type as pyarrow writes it, or that of a field in a column of lists; None without it."""
+    column, _, inner = name.partition(".")
+    if column not in schema.names:
+        return None
+    type_ = schema.field(column).type
+    if inner:
+        struct = type_.value_type if pa.types.is_list(type_) else pa.null()
+        if not pa.types.is_struct(struct) or struct.get_field_index(inner) < 0:
+            return None
+        type_ = struct.field(inner).type
+    return {"large_string": "string", "string_view": "string"}.get(str(type_), str(type_))

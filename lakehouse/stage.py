@@ -27,10 +27,12 @@ class Source(NamedTuple):
         version: names the present state of the source, without a JVM; equal versions mean equal rows.
         rows: returns the rows of that version: `doc_id`, `input_hash`, the text that the hash is of, and every column
             that is taken over.
+        table: name of the table it is; empty for what lies outside the lakehouse.
     """
 
     version: Callable[[Settings], str]
     rows: Callable[[SparkSession, Settings, str], DataFrame]
+    table: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,4 +108,4 @@ def kept_rows_of(source: Table, *columns: str, text: str = "text") -> Source:
             *(F.expr(column) for column in columns),
         )
 
-    return Source(version, rows)
+    return Source(version, rows, source.name)

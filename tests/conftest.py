@@ -7,10 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+# The same examples every time, and no deadline: on a busy machine the first import of a codec takes longer than one.
+hypothesis.settings.register_profile("recast", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("recast")
 
 CHECKOUT = Path(__file__).parents[1]
 REFRESH_TIMEOUT_S = 1500

@@ -1,0 +1,159 @@
+"""Refreshing from the command line: locks, and what is said before a JVM is ever started."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from jobs.__main__ import main
+from jobs.catalogue import chosen
+from jobs.running import holding
+from lakehouse import session
+from lakehouse.settings import Settings, UserError, environment_name
+from tests.sources import write_code
+
+HOLD = """
+import sys
+from jobs.catalogue import chosen
+from jobs.running import holding
+from lakehouse.settings import Settings
+with holding(Settings(lake=sys.argv[1]), chosen(["code"])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory that holds nothing, an environment without settings, and no way to start a JVM."""
+
+    def start(*_arguments: object) -> None:
+        raise AssertionError("a JVM would be started")
+
+    monkeypatch.setattr(session, "start", start)
+    for name in (*(environment_name(each.name) for each in fields(Settings)), "RECAST_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def said(*arguments: str) -> str:
+    """Return the one line that `recast refresh` ends with."""
+    result = CliRunner().invoke(main, ["refresh", *arguments])
+    assert (result.exit_code, result.stdout) == (2, ""), result.exception
+    (line,) = result.stderr.splitlines()
+    return line
+
+
+def code_source(folder: Path) -> list[str]:
+    """Write a source of one file and return the options that name it."""
+    write_code(folder / "my code", {"a/b": {"a.py": "X = 1\n"}})
+    return ["--code-source", "my code/data", "--code-contents", "my code/content"]
+
+
+@pytest.fixture
+def holder(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that writes the code lane of the lake `lake`."""
+    command = [sys.executable, "-c", HOLD, str(folder / "lake")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_two_runs_at_once(holder: subprocess.Popen[str], folder: Path) -> None:
+    """The second says which process holds the table and leaves; what the first does not write is free; so is all
+    of it when the first is killed."""
+    lake = Settings(lake=str(folder / "lake"))
+    for _ in range(2):
+        line = said("linted_code", "--lake", "lake")
+        assert line == f"recast: another run (process {holder.pid}) is writing linted_code"
+    with pytest.raises(UserError, match="is writing raw_code"), holding(lake, [*chosen(["math"]), *chosen(["code"])]):
+        pass
+    with holding(lake, chosen(["math"])):
+        pass
+    with holding(Settings(lake=str(folder / "other lake")), chosen(["code"])):
+        pass
+    holder.kill()
+    holder.wait()
+    with holding(lake, chosen(["code"])):
+        pass
+
+
+def test_a_lake_that_cannot_be_written_is_named(folder: Path) -> None:
+    (folder / "file").write_text("oops")
+    for lake in (str(folder / "file"), "/proc/lake"):
+        refused = pytest.raises(UserError, match=rf"cannot write to {lake}: .* Is --lake right\?")
+        with refused, holding(Settings(lake=lake), chosen(["math"])):
+            pass
+
+
+def test_without_java_refresh_says_what_to_install(folder: Path) -> None:
+    command = [sys.executable, "-m", "jobs", "refresh", "raw_code", "--lake", "lake", *code_source(folder)]
+    environment = os.environ | {"PATH": str(folder), "JAVA_HOME": ""}
+    program = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (program.returncode, program.stdout) == (2, "")
+    starting, line = program.stderr.splitlines()
+    assert starting == "starting Spark"
+    assert line.startswith("recast: no Java found. Recast needs a JDK 17: install one")
+
+
+BEFORE_SPARK = {
+    "no source is set": (
+        ["raw_code", "--code-contents", "."],
+        "code_source is not set: give --code-source, RECAST_CODE_",
+    ),
+    "no contents are set": (["raw_code", "--code-source", "."], "code_contents is not set: give --code-contents"),
+    "the source is missing": (["raw_math", "--math-source", "nowhere"], "source folder {cwd}/nowhere does not exist"),
+    "the source is a file": (["raw_math", "--math-source", "file"], "{cwd}/file is a file; give the folder that holds"),
+    "the source is empty": (["raw_math", "--math-source", "empty"], "source folder {cwd}/empty holds no .parquet file"),
+    "the table above is not built": (["parsed_code"], "raw_code is not built in {cwd}/lake; build it with: recast ref"),
+    "the lake is a file": (["raw_code", "--lake", "file"], "cannot write to {cwd}/file"),
+    "a table is no table": (["linted_code", "--lake", "odd"], "odd/parsed_code is a file; a table is a folder"),
+}
+
+
+@pytest.mark.parametrize("case", BEFORE_SPARK)
+def test_a_mistake_is_told_before_a_jvm_is_started(case: str, folder: Path) -> None:
+    arguments, expected = BEFORE_SPARK[case]
+    (folder / "file").write_text("x")
+    (folder / "empty").mkdir()
+    (folder / "odd").mkdir()
+    (folder / "odd" / "parsed_code").write_text("x")
+    lake = [] if "--lake" in arguments else ["--lake", "lake"]
+    assert expected.format(cwd=folder) in said(*arguments, *lake)
+
+
+LATER_STAGES = {
+    "no model is set": ([], "model is not set: give --model, RECAST_MODEL or a line in recast.toml"),
+    "the model folder is missing": (["--model", "./no such model"], "model folder ./no such model does not exist"),
+    "the model folder holds no model": (["--model", "."], "model folder . holds no config.json"),
+    "the endpoint is no URL": (
+        ["--endpoint", "localhost:8000", "--model", "m"],
+        "'localhost:8000' is no http or https URL",
+    ),
+    "an unknown prompt": (
+        ["--optimize-prompt", "v0", "--model", "m", "--endpoint", "http://x"],
+        "no prompt called 'v0'; known",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LATER_STAGES)
+def test_what_a_later_stage_cannot_work_with_is_told_before_the_first_one_starts(case: str, folder: Path) -> None:
+    options, expected = LATER_STAGES[case]
+    assert expected in said("code", "--lake", "lake", *code_source(folder), *options)
+
+
+def test_a_source_of_the_other_lane_is_looked_for_before_the_first_stage_starts(folder: Path) -> None:
+    model = ["--model", "m", "--endpoint", "http://localhost:1"]
+    assert "math_source is not set" in said("--lake", "lake", *code_source(folder), *model)
+    assert "optimized_code is not built" in said(
+        "raw_code", "published_code", "--lake", "lake", *code_source(folder), *model
+    )
