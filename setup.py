@@ -20,8 +20,8 @@ setup(
         "aiohttp>=3.11,<4",
         "tenacity>=9,<10",
         "filelock>=3.16,<4",
-        "math-verify>=0.8,<1",
-        "latex2sympy2-extended[antlr4-13-2]>=1.10,<2",
+        "math-verify[antlr4_13_2]>=0.9,<0.10",
+        "numpy>=2,<3",
     ],
     package_data={
         "lakehouse": ["log4j2.properties"],

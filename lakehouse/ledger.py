@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import uuid
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -51,7 +52,11 @@ def begin(
 
 def record(spark: SparkSession, settings: Settings, run: Run) -> None:
     """Write the run's row as it stands; a later call replaces it."""
-    store.upsert(spark, settings, RUNS, run)
+    known = f"SELECT 1 FROM runs WHERE run_id = '{run['run_id']}' AND table_name = '{run['table_name']}'"
+    replaces = query.version(settings, RUNS.name) is not None and query.rows(settings, known)
+    commit = store.merge if replaces else store.insert
+    transaction = (f"{RUNS.name}:{run['run_id']}:{run['table_name']}:{uuid.uuid4()}", 0)
+    commit(spark, settings, RUNS, store.frame_of(spark, RUNS, [run]), transaction, {})
 
 
 def is_up_to_date(settings: Settings, run: Run) -> bool:

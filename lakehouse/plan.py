@@ -31,10 +31,11 @@ def chunks_of(rows: int, chunk_rows: int) -> list[Chunk]:
 
 
 def plan(wanted: DataFrame, have: DataFrame, measured_by: str, decided_by: str) -> DataFrame:
-    """Return what has to be done, a row per document: `doc_id, input_hash, action, from_doc_id, copies`.
+    """Return what has to be done, a row per document: `doc_id, input_hash, action, from_doc_id, copies, replaces`.
 
     The actions: `measure` pays for a text; `copy` takes the measurement of an equal text from the row `from_doc_id`;
     `decide` judges a row again from its own columns; `remove` deletes a row whose source row is gone or rejected.
+    `replaces` says whether the target holds a row of that document.
 
     Args:
         wanted: `doc_id, input_hash, carried_hash` of every source row; a document listed twice counts once, and
@@ -66,6 +67,7 @@ def plan(wanted: DataFrame, have: DataFrame, measured_by: str, decided_by: str) 
             F.coalesce("source.input_hash", "row.input_hash").alias("input_hash"),
             action.alias("action"),
             "copies",
+            F.col("row").isNotNull().alias("replaces"),
         )
         .where("action != 'nothing'")
     )
@@ -81,5 +83,5 @@ def plan(wanted: DataFrame, have: DataFrame, measured_by: str, decided_by: str) 
         .withColumn("first", first)
         .withColumn("from_doc_id", copied_from)
         .withColumn("action", F.when(F.col("from_doc_id").isNotNull(), "copy").otherwise(F.col("action")))
-        .select("doc_id", "input_hash", "action", "from_doc_id", "copies")
+        .select("doc_id", "input_hash", "action", "from_doc_id", "copies", "replaces")
     )

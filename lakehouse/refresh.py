@@ -128,10 +128,10 @@ def do_pending(work: Work, meter: Meter) -> None:
     chunks = chunks_of(rows_in, work.settings.chunk_rows) if rows_in else []
     for chunk in measured_ahead(work, chunks, meter):
         check_and_commit(work, chunk, meter)
-        work.run["target_version"] = store.version(work.spark, work.settings, work.stage.target)
+        work.run["target_version"] = query.version(work.settings, work.stage.name)
         if chunk is not chunks[-1]:
             ledger.record(work.spark, work.settings, work.run)
-    work.run["target_version"] = store.version(work.spark, work.settings, work.stage.target)
+    work.run["target_version"] = query.version(work.settings, work.stage.name)
 
 
 def transaction_name(work: Work) -> str:
@@ -261,9 +261,13 @@ def check_and_commit(work: Work, chunk: Chunk, meter: Meter) -> None:
     planned = spark.read.parquet(work.plan_path).where(chunk.holds("input_hash")).where("action != 'remove'")
     docs = f"{settings.lake}/{quality.DATA_DOCS}" if is_local(settings.lake) else ""
     with meter.step("check"):
-        parameters = {"rows_in": planned.count()}
+        expected = planned.agg(F.count("*").alias("rows_in"), F.max("replaces").alias("replaces")).collect()[0]
+        parameters = {"rows_in": expected["rows_in"]}
         results = quality.check(staged.drop("action"), target, parameters, work.run["run_id"], chunk.number, docs)
-        store.append(spark, settings, EXPECTATION_RESULTS, results)
+        rows = store.frame_of(spark, EXPECTATION_RESULTS, results)
+        store.insert(
+            spark, settings, EXPECTATION_RESULTS, rows, (f"results:{transaction_name(work)}", chunk.number), {}
+        )
         quality.require(results)
     with meter.step("commit"):
         counted = counts(staged)
@@ -276,7 +280,8 @@ def check_and_commit(work: Work, chunk: Chunk, meter: Meter) -> None:
                 work.run[name] += value
         work.run["chunks"] += 1
         meter.close_books(work.run)
-        store.merge(spark, settings, target, staged, (transaction_name(work), 1 + chunk.number), work.run)
+        commit = store.merge if expected["replaces"] else store.insert
+        commit(spark, settings, target, staged, (transaction_name(work), 1 + chunk.number), work.run)
         store.delete_folder(spark, work.staged_path(chunk))
         store.delete_folder(spark, work.journal_path(chunk))
     meter.committed(counted["rows_in"])

@@ -2,14 +2,12 @@
 
 import json
 import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from lakehouse.settings import Settings
@@ -77,6 +75,21 @@ def merge(
         )
 
 
+def insert(
+    spark: SparkSession,
+    settings: Settings,
+    table: Table,
+    rows: DataFrame,
+    transaction: tuple[str, int],
+    facts: dict[str, Any],
+) -> None:
+    """Do what `merge` does for rows whose keys the table does not hold, without reading the table."""
+    open_table(spark, settings, table)
+    with committing(spark, transaction, facts):
+        added = rows.select(*table.column_names).write.format("delta").mode("append")
+        added.save(table_path(settings, table.name))
+
+
 def remove(
     spark: SparkSession, settings: Settings, table: Table, keys: DataFrame, transaction: tuple[str, int]
 ) -> None:
@@ -105,23 +118,10 @@ def committing(spark: SparkSession, transaction: tuple[str, int], facts: dict[st
             spark.conf.unset(key)
 
 
-def append(spark: SparkSession, settings: Settings, table: Table, rows: list[dict[str, Any]]) -> None:
-    """Add a run's few own rows (results of expectations) to an operations table."""
-    open_table(spark, settings, table)
-    frame = spark.createDataFrame([tuple(row[name] for name in table.column_names) for row in rows], table.ddl)
-    frame.coalesce(1).write.format("delta").mode("append").save(table_path(settings, table.name))
-
-
-def upsert(spark: SparkSession, settings: Settings, table: Table, row: dict[str, Any]) -> None:
-    """Insert or replace one row of an operations table by its key."""
-    frame = spark.createDataFrame([tuple(row.get(name) for name in table.column_names)], table.ddl)
-    merge(spark, settings, table, frame, (f"{table.name}:{uuid.uuid4()}", 0), {})
-
-
-def version(spark: SparkSession, settings: Settings, table: Table) -> int:
-    """Return the Delta version of the table."""
-    path = table_path(settings, table.name)
-    return int(DeltaTable.forPath(spark, path).history(1).select(F.max("version")).first()[0])
+def frame_of(spark: SparkSession, table: Table, rows: list[dict[str, Any]]) -> DataFrame:
+    """Return an operations table's few rows as a DataFrame; a column that a row lacks is null."""
+    values = [tuple(row.get(name) for name in table.column_names) for row in rows]
+    return spark.createDataFrame(values, table.ddl).coalesce(1)
 
 
 def hadoop(spark: SparkSession, path: str) -> tuple[Any, Any]:

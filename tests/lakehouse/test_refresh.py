@@ -117,7 +117,7 @@ def test_replaying_a_commit_changes_nothing(lake: Lake) -> None:
     rows.write.parquet(str(staged))
     for _ in range(2):
         store.merge(lake.spark, lake.settings, TABLE, lake.spark.read.parquet(str(staged)), ("again", 1), {})
-    assert store.version(lake.spark, lake.settings, TABLE) == 2
+    assert query.version(lake.settings, "notes") == 2
     store.merge(lake.spark, lake.settings, TABLE, rows.withColumn("owner", F.lit("other")), ("again", 1), {})
     assert {owner for _, owner, _, _ in lake.rows().values()} == {"replayed"}
 
