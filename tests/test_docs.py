@@ -1,0 +1,181 @@
+"""The documentation says what is so: its tables, links, file list and settings; and its commands run."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from dataclasses import fields
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote
+
+import pytest
+from click.testing import CliRunner
+
+from jobs.__main__ import main
+from lakehouse.settings import Settings, environment_name
+from schemas.__main__ import page
+from tests.conftest import CHECKOUT, FinishedLake
+
+FOLDERS = ("docs", "docs/decisions", "samples", ".")
+PAGES = sorted(path for folder in FOLDERS for path in (CHECKOUT / folder).glob("*.md"))
+CODE_FOLDERS = ("jobs", "lakehouse", "udfs", "prompts", "schemas", "samples", "benchmarks", "notebooks", "docs")
+COMMAND_TIMEOUT_S = 600
+
+
+class Block(NamedTuple):
+    """A fenced block of a page: its language, the heading it stands under, its lines."""
+
+    page: str
+    heading: str
+    language: str
+    text: str
+
+    @property
+    def script(self) -> str:
+        """The commands of a console block; a line that starts with `> ` goes on with the one above."""
+        return "\n".join(line[2:] for line in self.text.splitlines() if line.startswith(("$ ", "> ")))
+
+    @property
+    def is_runnable(self) -> bool:
+        """Whether the tests run it. A Python block that begins with a file's name belongs to another program."""
+        return self.language == "console" or (self.language == "python" and not self.text.startswith("# "))
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(CHECKOUT))
+
+
+def blocks(path: Path) -> list[Block]:
+    """Return the page's fenced blocks in order."""
+    found, heading = [], ""
+    for match in re.finditer(r"^#+ ([^\n]+)$|^```(\w*)\n(.*?)^```$", path.read_text("utf-8"), re.MULTILINE | re.DOTALL):
+        heading = match[1] or heading
+        if match[1] is None:
+            found.append(Block(name(path), heading, match[2], match[3]))
+    return found
+
+
+COMMANDED = [CHECKOUT / "README.md", CHECKOUT / "docs" / "cookbook.md"]
+BLOCKS = [block for path in COMMANDED for block in blocks(path)]
+RUNNABLE = [block for block in BLOCKS if block.is_runnable]
+
+
+def label(block: Block) -> str:
+    return f"{block.page}: {block.heading}"
+
+
+def test_the_page_of_tables_is_what_the_schemas_say() -> None:
+    assert (CHECKOUT / "docs" / "tables.md").read_text("utf-8") == page(), "run: python -m schemas > docs/tables.md"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name)
+def test_every_relative_link_leads_to_a_file(path: Path) -> None:
+    text = re.sub(r"^```.*?^```$|`[^`\n]*`", "", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    targets = [unquote(target.partition("#")[0]) for target in re.findall(r"\]\(([^)\s]+)\)", text)]
+    missing = [target for target in targets if target and "://" not in target and not (path.parent / target).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name)
+def test_every_test_and_module_that_a_page_names_exists(path: Path) -> None:
+    named = re.findall(
+        rf"`((?:{'|'.join(CODE_FOLDERS)}|tests)/[\w./]+\.(?:py|md|ipynb|json))`", path.read_text("utf-8")
+    )
+    invented = {"prompts/style_code_v2.md"}  # the cookbook's reader writes it
+    assert [each for each in named if not (CHECKOUT / each).exists() and each not in invented] == []
+
+
+def test_the_readme_lists_every_file_of_the_house_and_no_other() -> None:
+    (listing,) = [block.text for block in BLOCKS if block.page == "README.md" and block.heading == "File by file"]
+    listed = [line.split()[0] for line in listing.splitlines() if line.strip()]
+    assert [each for each in listed if not (CHECKOUT / each).exists()] == []
+    assert len(listed) == len(set(listed))
+    modules = {
+        name(path)
+        for folder in CODE_FOLDERS
+        for pattern in ("*.py", "*.ipynb", "*.md")
+        for path in (CHECKOUT / folder).glob(pattern)
+        if path.stat().st_size and path.name not in ("README.md",) and not re.search(r"_v\d+\.md$", path.name)
+    }
+    assert modules - set(listed) == set(), "give it a line in README.md"
+
+
+def test_every_decision_is_listed() -> None:
+    folder = CHECKOUT / "docs" / "decisions"
+    listed = re.findall(r"^\| \[[\w-]+\]\(([\w-]+\.md)\)", (folder / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert sorted(listed) == sorted(path.name for path in folder.glob("*.md") if path.name != "README.md")
+
+
+def test_a_decision_says_what_was_chosen_against_what_and_at_what_cost() -> None:
+    for path in (CHECKOUT / "docs" / "decisions").glob("[!R]*.md"):
+        text = path.read_text("utf-8")
+        parts = [text.find(f"**{part}.**") for part in ("Context", "Choice", "Against", "Consequences")]
+        assert -1 not in parts and parts == sorted(parts), path.name
+
+
+def test_every_setting_is_explained_by_the_help() -> None:
+    said = CliRunner().invoke(main, ["refresh", "--help"]).output
+    for each in fields(Settings):
+        assert f"--{each.name.replace('_', '-')} " in said
+        assert environment_name(each.name) in said
+
+
+def test_every_command_has_its_help() -> None:
+    for command in main.commands:
+        assert CliRunner().invoke(main, [command, "--help"]).exit_code == 0
+
+
+def test_the_picture_is_whole_and_fit_for_dark_pages() -> None:
+    text = (CHECKOUT / "docs" / "architecture.svg").read_text("utf-8")
+    root = ET.fromstring(text)
+    assert root.find("{http://www.w3.org/2000/svg}title") is not None
+    assert "prefers-color-scheme: dark" in text
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "console"], ids=label)
+def test_a_console_block_holds_commands_that_bash_can_read(block: Block) -> None:
+    assert block.script
+    read = subprocess.run(["bash", "-n"], input=block.script, text=True, capture_output=True, check=False)
+    assert read.stderr == ""
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "python"], ids=label)
+def test_a_python_block_parses(block: Block) -> None:
+    ast.parse(block.text)
+
+
+@pytest.fixture(scope="module")
+def workplace(finished_lake: FinishedLake, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A folder that looks like the checkout, with a copy of the finished lake, where commands may do what they like."""
+    folder = tmp_path_factory.mktemp("workplace")
+    for entry in CHECKOUT.iterdir():
+        if not entry.name.startswith(".") and entry.name != "data":
+            (folder / entry.name).symlink_to(entry)
+    lake = folder / "data" / "lake"
+    shutil.copytree(finished_lake.folder, lake, ignore=shutil.ignore_patterns("_work"))
+    return folder, finished_lake.env | {"RECAST_LAKE": str(lake)}
+
+
+@pytest.mark.spark
+@pytest.mark.engine
+@pytest.mark.slow
+@pytest.mark.parametrize("block", RUNNABLE, ids=label)
+def test_what_a_page_tells_to_do_works(block: Block, workplace: tuple[Path, dict[str, str]]) -> None:
+    folder, env = workplace
+    console = ["bash", "-e", "-u", "-o", "pipefail", "-c", block.script]
+    command = console if block.language == "console" else [sys.executable, "-c", block.text]
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=env,
+        text=True,
+        timeout=COMMAND_TIMEOUT_S,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    print(done.stdout)
+    assert done.returncode == 0
