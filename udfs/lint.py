@@ -35,6 +35,8 @@ WALL_S = 120.0
 """Time after which the supervisor kills a child that waits for something."""
 ANSWER_S = WALL_S + 60.0
 """Time after which the helper interpreter itself is given up."""
+END_S = 5.0
+"""Time that the helper interpreter gets to end by itself."""
 MAX_MEMORY_BYTES = 3 * 2**30
 """Address space of a child, the warm linter's own 0.5 GB included."""
 
@@ -134,7 +136,9 @@ class Helper:
         """Start it. RuntimeError if the installed pylint is not the pinned one."""
         self.pid = os.getpid()
         self.folder = tempfile.mkdtemp(prefix="recast-lint-")
-        _fill(Path(self.folder))
+        for name in ("packages", "source", "empty"):
+            Path(self.folder, name).mkdir()
+        link_packages(Path(self.folder, "packages"))
         self.process = subprocess.Popen(
             [
                 sys.executable,
@@ -184,14 +188,17 @@ class Helper:
         """End it and remove its folder."""
         if self.pid != os.getpid():
             return
-        self.process.kill()
-        self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe:
                 try:
-                    pipe.close()
+                    pipe.close()  # the end of its standard input ends it
                 except OSError:
                     pass  # what was not flushed is of no use any more
+        try:
+            self.process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -214,16 +221,15 @@ def close() -> None:
         _helpers.pop().close()
 
 
-def _fill(folder: Path) -> None:
-    for name in ("packages", "source", "empty"):
-        (folder / name).mkdir()
+def link_packages(folder: Path) -> None:
+    """Fill `folder` with links to the packages of PACKAGES: put on a path, it is a fresh `pip install pylint`."""
     for package in PACKAGES:
         try:
             distribution = importlib.metadata.distribution(package)
         except importlib.metadata.PackageNotFoundError:
             continue
         for top in {file.parts[0] for file in distribution.files or () if file.parts[0] not in ("..", "/")}:
-            (folder / "packages" / top).symlink_to(Path(str(distribution.locate_file(top))).resolve())
+            (folder / top).symlink_to(Path(str(distribution.locate_file(top))).resolve())
 
 
 def facts() -> dict[str, Any]:

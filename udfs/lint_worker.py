@@ -21,7 +21,7 @@ import pylint.lint  # noqa: E402, F401 (before all else: see warm_pylint.py)
 
 # isort: split
 import gc  # noqa: E402
-import importlib.util  # noqa: E402
+import importlib  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
 import resource  # noqa: E402
@@ -30,6 +30,7 @@ import signal  # noqa: E402
 import socket  # noqa: E402
 import struct  # noqa: E402
 import time  # noqa: E402
+from types import ModuleType  # noqa: E402
 
 SOURCE = f"{FOLDER}/source/tmprecast.py"
 MAX_CHILD_FILES = 400
@@ -63,12 +64,15 @@ def main() -> None:
     supervisor.end_child()
 
 
-def _load_warm_pylint():
-    place = os.path.join(os.path.dirname(os.path.abspath(__file__)), "warm_pylint.py")
-    module_spec = importlib.util.spec_from_file_location("warm_pylint", place)
-    module = importlib.util.module_from_spec(module_spec)
-    module_spec.loader.exec_module(module)
-    return module
+def _load_warm_pylint() -> ModuleType:
+    """Import udfs.warm_pylint, and leave no trace of `udfs` where astroid could find it for a file that imports it."""
+    udfs = ModuleType("udfs")
+    udfs.__path__ = [os.path.dirname(os.path.abspath(__file__))]
+    sys.modules["udfs"] = udfs
+    warm_pylint = importlib.import_module("udfs.warm_pylint")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "udfs"]:
+        del sys.modules[name]
+    return warm_pylint
 
 
 class Supervisor:

@@ -47,6 +47,8 @@ from pylint.typing import FileItem
 from pylint.utils import ASTWalker, LinterStats
 from pylint.utils.pragma_parser import parse_pragma
 
+from udfs import pylint_shortcuts
+
 MODULE = "tmprecast"
 """Name of the analysed module; the reference uses the random name of a temporary file."""
 
@@ -187,6 +189,7 @@ class Warm:
     def __init__(self, path: str, flags: list[str]) -> None:
         """Set up pylint with `flags` for files that will be found at `path`, one after another."""
         _patch()
+        pylint_shortcuts.install()
         astroid.builder.AstroidBuilder(MANAGER)  # builds the tree of builtins
         self.path = path
         self.pragmas: list[str] = []
@@ -212,7 +215,7 @@ class Warm:
         sys.path.insert(0, os.path.dirname(path))
         self.pristine = [(vars(owner), dict(vars(owner)), _containers(owner)) for owner in needed]
         MANAGER.ast_from_module_name("sys")  # describes the live interpreter, so while it is as in a fresh process
-        self._forget()
+        self._restore()
 
     def load(self, names: list[str]) -> None:
         """Parse modules of the standard library ahead of the files that import them."""
@@ -232,6 +235,8 @@ class Warm:
         linter = self.linter
         try:
             trees = linter._get_asts(iter([self.item]), None, self.progress)
+            if trees.get(self.item):
+                pylint_shortcuts.INDEX.build(trees[self.item])
             linter._lint_files(trees, self.check_module, self.progress)
             linter.stats.statement = self.walker.nbstatements
             return self._result()
@@ -274,12 +279,17 @@ class Warm:
         JOURNAL.undo()
         _building.clear()
         MANAGER.astroid_cache.pop(MODULE, None)
+        for failure in MANAGER._mod_file_cache.values():
+            if isinstance(failure, AstroidBuildingError) and failure.__traceback__:
+                for error in (failure, failure.error):  # through these it would keep the file's tree
+                    error.__traceback__ = error.__context__ = None
         astroid.context._invalidate_cache()
         clear_inference_tip_cache()
         _CURRENTLY_INFERRING.clear()
         clear_lru_caches()
         for cached in CACHES:
             cached.cache_clear()
+        pylint_shortcuts.INDEX.dissolve()
 
 
 _SMALL_OBJECTS = (LinterStats, ScopeAccessMap, ConsiderUsingWithStack)

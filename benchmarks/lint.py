@@ -1,0 +1,172 @@
+"""Lint engine against the reference: `python -m benchmarks.lint [--files FILES.jsonl.gz] [--limit N] [--spark]`.
+
+The reference is one pylint process per file with the recipe's flags, in an environment that holds pylint and nothing else.
+Both sides are pinned to one core and take turns, file by file, so that what else the machine does hits both. What counts is
+processor time, children included; the engine's start and the standard library modules it has to parse are included too.
+Prints one JSON line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks import corpus
+from udfs import comments, lint, syntax
+
+SHORT_LINES = 200
+TIMEOUT_S = 300
+_RATED = re.compile(r"^Your code has been rated at (-?[\d.]+)/10", re.MULTILINE)
+_MESSAGE = re.compile(r"^(\d+):(\d+):([A-Z]\d{4}):([\w-]+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a pylint process said of a file, and its processor time."""
+
+    score: float | None
+    messages: tuple[tuple[str, str, int, int], ...]
+    cpu_s: float
+
+
+def reference(text: str, packages: str) -> Reference:
+    """Run one pylint process on `text`, with the folder `packages` and the standard library as all it can import."""
+    with tempfile.TemporaryDirectory(prefix="reference-") as folder:
+        Path(folder, "empty").mkdir()
+        source = Path(folder, "tmprecast.py")
+        source.write_bytes(text.encode())
+        start = f"import sys; sys.path.append({packages!r}); from pylint import run_pylint; run_pylint()"
+        template = "--msg-template={line}:{column}:{msg_id}:{symbol}"
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", start, *lint.FLAGS, template, str(source)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=f"{folder}/empty",
+            env={"HOME": f"{folder}/empty", "PATH": os.defpath, "LANG": "C.UTF-8"},
+        )
+        assert process.stdout
+        output = process.stdout.read().decode("utf-8", "replace")
+        process.stdout.close()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    rated = _RATED.search(output)
+    return Reference(
+        score=float(rated[1]) if rated else None,
+        messages=tuple(sorted((m[4], m[3], int(m[1]), int(m[2])) for m in _MESSAGE.finditer(output))),
+        cpu_s=usage.ru_utime + usage.ru_stime,
+    )
+
+
+def messages(result: lint.Lint) -> tuple[tuple[str, str, int, int], ...]:
+    """The messages of `result` in the form of Reference.messages."""
+    return tuple(sorted((m.symbol, m.msg_id, m.line, m.column) for m in result.messages))
+
+
+def compare(files: list[corpus.SourceFile], packages: str) -> tuple[dict[str, Any], list[str]]:
+    """Lint every file both ways, in turns. Returns the numbers and a line per difference."""
+    differences = []
+    same_score = same_messages = 0
+    seconds = {"reference": 0.0, "own": 0.0, "short_reference": 0.0, "short_own": 0.0}
+    short = 0
+    children_before = _cpu_s(resource.RUSAGE_CHILDREN)
+    for file in files:
+        theirs = reference(file.text, packages)
+        before = _cpu_s(resource.RUSAGE_SELF)
+        ours = next(lint.lint([file.text]))
+        own = _cpu_s(resource.RUSAGE_SELF) - before
+        seconds["reference"] += theirs.cpu_s
+        seconds["own"] += own
+        if file.text.count("\n") < SHORT_LINES:
+            short += 1
+            seconds["short_reference"] += theirs.cpu_s
+            seconds["short_own"] += own + ours.seconds
+        same_score += ours.score == theirs.score
+        same_messages += messages(ours) == theirs.messages
+        if ours.score != theirs.score or messages(ours) != theirs.messages:
+            differences.append(_difference(file.path, ours, theirs))
+    lint.close()
+    children = _cpu_s(resource.RUSAGE_CHILDREN) - children_before - seconds["reference"]
+    ours_s = seconds["own"] + children
+    return {
+        "files": len(files),
+        "same_score": same_score,
+        "same_messages": same_messages,
+        "seconds_reference": round(seconds["reference"], 2),
+        "seconds_ours": round(ours_s, 2),
+        "speedup": round(seconds["reference"] / ours_s, 2),
+        "short_files": short,
+        "short_speedup": round(seconds["short_reference"] / max(seconds["short_own"], 1e-9), 2),
+    }, differences
+
+
+def orders(files: list[corpus.SourceFile]) -> int:
+    """Lint the files shuffled, in small chunks with a fresh engine each, and return how many results change."""
+    first = {f.path: r for f, r in zip(files, lint.lint(f.text for f in files), strict=True)}
+    shuffled = random.Random(1).sample(files, len(files))
+    changed = 0
+    for at in range(0, len(shuffled), 97):
+        lint.close()
+        chunk = shuffled[at : at + 97]
+        for file, result in zip(chunk, lint.lint(f.text for f in chunk), strict=True):
+            known = first[file.path]
+            changed += (known.score, messages(known)) != (result.score, messages(result))
+    lint.close()
+    return changed
+
+
+def syntax_and_comments(files: list[corpus.SourceFile]) -> float:
+    """Files per second of processor time through syntax, comments and a content hash."""
+    import hashlib
+
+    started = time.process_time()
+    for file in files:
+        syntax.check(file.text)
+        comments.measure(file.text)
+        hashlib.sha256(file.text.encode()).hexdigest()
+    return len(files) / (time.process_time() - started)
+
+
+def _difference(path: str, ours: lint.Lint, theirs: Reference) -> str:
+    own, other = set(messages(ours)), set(theirs.messages)
+    return f"{path}: {ours.status} {ours.score} {sorted(own - other)}, reference {theirs.score} {sorted(other - own)}"
+
+
+def _cpu_s(who: int) -> float:
+    usage = resource.getrusage(who)
+    return usage.ru_utime + usage.ru_stime
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--files", type=Path, help="gzip file of JSON lines with path and text")
+    parser.add_argument("--limit", type=int, help="only the first N files")
+    parser.add_argument("--orders", action="store_true", help="also lint in another order and other chunks")
+    options = parser.parse_args()
+    files = (corpus.read(options.files) if options.files else corpus.files())[: options.limit]
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(cores)})
+    with tempfile.TemporaryDirectory(prefix="reference-packages-") as packages:
+        lint.link_packages(Path(packages))
+        line, differences = compare(files, packages)
+    for difference in differences:
+        print(difference, file=sys.stderr)
+    line["syntax_comments_files_per_s"] = round(syntax_and_comments(files))
+    if options.orders:
+        line["changed_by_order"] = orders(files)
+    os.sched_setaffinity(0, cores)
+    print(json.dumps(line))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,477 @@
+"""Faster ways to the same answers, for the parts of pylint 4.1.4 and astroid 4.3.4 in which linting a file spends its time.
+
+Every function here replaces one of theirs and returns what it returns; none leaves out a check whose message could count.
+What makes them faster is plain: loops in place of chained generators, an index in place of a walk over the whole function
+per name, a copy in place of parsing the same text again. tests/udfs/test_pylint_shortcuts.py compares them with the originals, and
+`python -m benchmarks.lint` compares every message with those of a pylint that knows none of this.
+
+Trees deeper than MAX_INDEXED_HEIGHT get no index, so that a file that would exhaust the stack still does.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import astroid.builder
+import astroid.context
+from astroid import bases, filter_statements, nodes, transforms
+from astroid.brain import brain_builtin_inference
+from astroid.exceptions import StatementMissing
+from astroid.manager import AstroidManager
+from astroid.nodes import node_classes
+from astroid.nodes.node_ng import NodeNG
+from pylint.checkers import utils as checker_utils
+from pylint.checkers import variables
+from pylint.utils import ast_walker
+
+MAX_INDEXED_HEIGHT = 100
+"""Levels of a tree up to which it is indexed. 99.9% of real files are below 40."""
+
+
+def install() -> None:
+    """Replace the originals wherever pylint and astroid have them."""
+    manager = AstroidManager()
+    AstroidManager.__new__ = lambda cls: manager  # type: ignore[method-assign, assignment]
+    AstroidManager.__init__ = lambda self: None  # type: ignore[method-assign]
+    NodeNG.parent_of = _parent_of
+    NodeNG.statement = _statement
+    NodeNG.nodes_of_class = _nodes_of_class
+    transforms.TransformVisitor._transform = _transform
+    ast_walker.ASTWalker.walk = _walk
+    for original, replacement in (
+        (node_classes.are_exclusive, _are_exclusive),
+        (filter_statements._filter_stmts, _filter_stmts),
+        (checker_utils._is_reassigned_relative_to_current, _is_reassigned_relative_to_current),
+        (variables._is_nonlocal_name, _is_nonlocal_name),
+        (astroid.builder.extract_node, _Templates().extract_node),
+    ):
+        _replace(original, replacement)
+
+
+def _replace(original: object, replacement: object) -> None:
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in ("astroid", "pylint"):
+            for attribute, value in list(vars(module).items()):
+                if value is original:
+                    setattr(module, attribute, replacement)
+
+
+class Index:
+    """The nodes of the analysed module in the order in which nodes_of_class yields them.
+
+    A subtree is a slice of `nodes`; `place` gives its bounds. Valid from the end of building to the end of checking, because
+    checkers leave the tree as it is.
+    """
+
+    def __init__(self) -> None:
+        """Start empty: every lookup then falls back to a walk."""
+        self.clear()
+
+    def dissolve(self) -> None:
+        """Forget the module and take its tree apart: parents and children refer to each other, so it would not go by itself."""
+        for node in self.nodes:
+            node.__dict__.clear()
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget the module."""
+        self.nodes: list[NodeNG] = []
+        self.place: dict[NodeNG, tuple[int, int]] = {}
+        self.found: dict[Any, list[NodeNG]] = {}
+        self.bound: dict[NodeNG, dict[str, list[NodeNG]]] = {}
+        self.nonlocals: dict[NodeNG, list[NodeNG]] = {}
+
+    def build(self, module: nodes.Module) -> None:
+        """Index `module`, unless it is too deep."""
+        self.clear()
+        order: list[NodeNG] = []
+        place: dict[NodeNG, tuple[int, int]] = {}
+        path: list[tuple[NodeNG, int, Iterator[NodeNG]]] = []
+        node: NodeNG | None = module
+        while True:
+            if node is not None:
+                path.append((node, len(order), node.get_children()))
+                order.append(node)
+                if len(path) > MAX_INDEXED_HEIGHT:
+                    return
+            owner, start, children = path[-1]
+            node = next(children, None)
+            if node is None:
+                place[owner] = (start, len(order))
+                path.pop()
+                if not path:
+                    break
+        if len(place) == len(order):  # no node is found twice
+            self.nodes, self.place = order, place
+
+
+INDEX = Index()
+
+
+def _nodes_of_class(self: NodeNG, klass: Any, skip_klass: Any = None) -> Iterator[NodeNG]:
+    """NodeNG.nodes_of_class: one pass over a slice, kept for the next call, in place of a generator per node."""
+    place = INDEX.place.get(self)
+    if place is None:
+        return _walk_for(self, klass, skip_klass)
+    key = (self, klass, skip_klass)
+    found = INDEX.found.get(key)
+    if found is None:
+        start, end = place
+        if skip_klass is None:
+            found = [node for node in INDEX.nodes[start:end] if isinstance(node, klass)]
+        else:
+            found = [self] if isinstance(self, klass) else []
+            at = start + 1
+            while at < end:
+                node = INDEX.nodes[at]
+                if isinstance(node, skip_klass):
+                    at = INDEX.place[node][1]
+                    continue
+                if isinstance(node, klass):
+                    found.append(node)
+                at += 1
+        INDEX.found[key] = found
+    return iter(found)
+
+
+_walk_for = NodeNG.nodes_of_class
+
+
+def _parent_of(self: NodeNG, node: NodeNG) -> bool:
+    """NodeNG.parent_of without a generator."""
+    parent = node.parent
+    while parent is not None:
+        if parent is self:
+            return True
+        parent = parent.parent
+    return False
+
+
+def _statement(self: NodeNG) -> NodeNG:
+    """NodeNG.statement without recursion."""
+    node = self
+    while not node.is_statement:
+        if not node.parent:
+            raise StatementMissing(target=node)
+        node = node.parent
+        if node.__class__ is nodes.Module:
+            return node.statement()
+    return node
+
+
+def _are_exclusive(stmt1: NodeNG, stmt2: NodeNG, exceptions: list[str] | None = None) -> bool:
+    """astroid.are_exclusive: the child below each parent is looked up only where the answer depends on it."""
+    child_of: dict[NodeNG, NodeNG] = {}
+    previous = stmt1
+    node = stmt1.parent
+    while node is not None:
+        child_of[node] = previous
+        previous = node
+        node = node.parent
+    previous = stmt2
+    node = stmt2.parent
+    while node is not None:
+        if node in child_of:
+            if isinstance(node, nodes.If) and exceptions is None:
+                attribute2 = node.locate_child(previous)[0]
+                attribute1 = node.locate_child(child_of[node])[0]
+                if "test" in (attribute1, attribute2):
+                    return False
+                return attribute1 != attribute2
+            if isinstance(node, nodes.Try):
+                return _in_exclusive_parts(node, child_of[node], previous, exceptions)
+            return False
+        previous = node
+        node = node.parent
+    return False
+
+
+def _in_exclusive_parts(parent: nodes.Try, child1: NodeNG, child2: NodeNG, exceptions: list[str] | None) -> bool:
+    attribute2, located2 = parent.locate_child(child2)
+    attribute1, located1 = parent.locate_child(child1)
+    if located1 is not located2:
+        caught1 = attribute2 == "handlers" and attribute1 == "body" and child2.catch(exceptions)
+        caught2 = attribute2 == "body" and attribute1 == "handlers" and child1.catch(exceptions)
+        return bool(caught1 or caught2 or {attribute1, attribute2} == {"handlers", "orelse"})
+    if attribute2 == "handlers" and attribute1 == "handlers":
+        return child2 is not child1
+    return False
+
+
+def _filter_stmts(base_node: NodeNG, stmts: list[NodeNG], frame: NodeNG, offset: int) -> list[NodeNG]:
+    """astroid's _filter_stmts: parents compared by identity, without the text of an error that nobody reads."""
+    if offset == -1:
+        my_frame = base_node.frame().parent.frame()
+    else:
+        my_frame = base_node.frame()
+        if base_node.parent and base_node.statement() is my_frame and my_frame.parent:
+            my_frame = my_frame.parent.frame()
+    my_stmt = base_node.statement() if base_node.parent else None
+    my_line = 0
+    if my_frame is frame and my_stmt and my_stmt.fromlineno is not None:
+        my_line = my_stmt.fromlineno + offset
+    kept: list[NodeNG] = []
+    parents: list[NodeNG | None] = []
+    for node, stmt in filter_statements._get_filtered_node_statements(base_node, stmts):
+        if stmt.fromlineno and stmt.fromlineno > my_line > 0:
+            break
+        if my_stmt is stmt and filter_statements._is_from_decorator(base_node):
+            continue
+        if node.has_base(base_node):
+            break
+        if isinstance(node, nodes.EmptyNode):
+            kept.append(node)
+            continue
+        assign_type = node.assign_type()
+        kept, done = assign_type._get_filtered_stmts(base_node, node, kept, my_stmt)
+        if done:
+            break
+        optional_assign = assign_type.optional_assign
+        if optional_assign and _parent_of(assign_type, base_node):
+            kept, parents = [node], [stmt.parent]
+            continue
+        if isinstance(assign_type, nodes.NamedExpr):
+            if_parent = filter_statements._get_if_statement_ancestor(assign_type)
+            if if_parent and filter_statements._get_if_statement_ancestor(if_parent):
+                optional_assign = False
+                kept.append(node)
+                parents.append(stmt.parent)
+            else:
+                kept, parents = [node], [stmt.parent]
+        parent = stmt.parent
+        for i, other in enumerate(parents):
+            if other is parent:
+                if _parent_of(kept[i].assign_type(), assign_type):
+                    break
+                if not (optional_assign or _are_exclusive(kept[i], node)):
+                    del parents[i], kept[i]
+                i = -1
+                break
+        else:
+            i = -1
+        if i >= 0 or _are_exclusive(base_node, node):
+            continue
+        if isinstance(node, (nodes.NamedExpr, nodes.AssignName)):
+            if isinstance(stmt, nodes.ExceptHandler):
+                if not _parent_of(stmt, base_node):
+                    continue
+                kept, parents = [], []
+            elif not optional_assign and my_stmt and parent is my_stmt.parent:
+                kept, parents = [], []
+        elif isinstance(node, nodes.DelName):
+            kept, parents = [], []
+            continue
+        kept.append(node)
+        is_parameter = isinstance(node, nodes.Arguments) or isinstance(node.parent, nodes.Arguments)
+        parents.append(stmt if is_parameter else parent)
+    return kept
+
+
+def _is_reassigned_relative_to_current(node: NodeNG, varname: str, before: bool) -> bool:
+    """pylint's helper of invalid-name: what a scope binds is collected once, not once per name."""
+    scope = node.parent.scope() if isinstance(node, nodes.Lambda) and node.parent is not None else node.scope()
+    line = node.lineno
+    if line is None:
+        return False
+    bound = INDEX.bound.get(scope)
+    if bound is None:
+        bound = {}
+        for binding in scope.nodes_of_class((nodes.AssignName, nodes.ClassDef, nodes.FunctionDef)):
+            bound.setdefault(binding.name, []).append(binding)
+        if scope in INDEX.place:
+            INDEX.bound[scope] = bound
+    for binding in bound.get(varname, ()):
+        at = binding.lineno
+        if (
+            at is not None
+            and (at < line if before else at > line)
+            and checker_utils._is_node_in_same_scope(binding, scope)
+        ):
+            return True
+    return False
+
+
+def _is_nonlocal_name(node: nodes.Name, frame: NodeNG) -> bool:
+    """pylint's helper of used-before-assignment: the nonlocal statements of a function are collected once."""
+    if not isinstance(frame, nodes.FunctionDef):
+        return False
+    statements = INDEX.nonlocals.get(frame)
+    if statements is None:
+        statements = [stmt for stmt in frame.body if isinstance(stmt, nodes.Nonlocal)]
+        if frame in INDEX.place:
+            INDEX.nonlocals[frame] = statements
+    return any(node.name in stmt.names and variables._is_before(stmt, node) for stmt in statements)
+
+
+_replaced = 0  # nodes that transforms have given back so far: each one emptied the inference cache
+
+
+@functools.cache
+def _call_transforms() -> tuple[frozenset[str], list[Any]]:
+    """The builtins that have a transform of their calls, and the transforms of calls that are not such."""
+    names, others = set(), []
+    for transform, predicate in AstroidManager().brain["_transform"].transforms[nodes.Call]:
+        if getattr(predicate, "func", None) is brain_builtin_inference._builtin_filter_predicate:
+            names.add(predicate.keywords["builtin_name"])
+        else:
+            others.append((transform, predicate))
+    return frozenset(names), others
+
+
+def _transform(self: transforms.TransformVisitor, node: Any) -> Any:
+    """TransformVisitor._transform: one look at a call's name in place of eighteen."""
+    global _replaced
+    cls = node.__class__
+    candidates = self.transforms[cls]
+    if cls is nodes.Call:
+        names, others = _call_transforms()
+        func = node.func
+        func_cls = func.__class__
+        if (func_cls is nodes.Name and func.name not in names) or (
+            func_cls is nodes.Attribute and func.attrname != "fromkeys"
+        ):
+            candidates = others
+    for transform, predicate in candidates:
+        if predicate is None or predicate(node):
+            result = transform(node)
+            if result is not None:
+                _replaced += 1
+                astroid.context._invalidate_cache()
+                node = result
+            if result.__class__ != cls:
+                break
+    return node
+
+
+_callbacks: dict[type, tuple[list[Any], list[Any]]] = {}
+
+
+def _walk(self: ast_walker.ASTWalker, node: NodeNG) -> None:
+    """ASTWalker.walk: callbacks found by class, not by the lower-case name of the class. The process has one walker."""
+    cls = node.__class__
+    try:
+        visits, leaves = _callbacks[cls]
+    except KeyError:
+        name = cls.__name__.lower()
+        visits, leaves = _callbacks[cls] = (self.visit_events[name], self.leave_events[name])
+    if node.is_statement:
+        self.nbstatements += 1
+    for callback in visits:
+        callback(node)
+    for child in node.get_children():
+        self.walk(child)
+    for callback in leaves:
+        callback(node)
+
+
+class _Templates:
+    """extract_node for the constant texts with which astroid describes numpy and object models: parsed once, then copied."""
+
+    def __init__(self) -> None:
+        self.original = astroid.builder.extract_node
+        self.copies: dict[tuple[str, str], Callable[[], nodes.Module] | None] = {}
+        self.seen: set[tuple[str, str]] = set()
+
+    def extract_node(self, code: str, module_name: str = "") -> Any:
+        """Return the last statement of `code`, or its value if it is an expression, in a tree of its own."""
+        key = (code, module_name)
+        if key not in self.seen or "#@" in code or "__(" in code:
+            self.seen.add(key)
+            return self.original(code, module_name)
+        if key not in self.copies:
+            replaced = _replaced
+            self.copies[key] = _copier(astroid.builder.parse(code, module_name=module_name), _replaced > replaced)
+        copy = self.copies[key]
+        if copy is None:
+            return self.original(code, module_name)
+        last = copy().body[-1]
+        return last.value if isinstance(last, nodes.Expr) else last
+
+
+_CONSTANTS = (str, bytes, int, float, complex, bool, type(None), type(...), type)
+
+
+def _copier(tree: nodes.Module, emptied_cache: bool) -> Callable[[], nodes.Module] | None:
+    """Return a function that makes copies of `tree`, or None if it holds something that cannot be shared or copied."""
+    order: list[Any] = [tree]
+    number: dict[Any, int] = {tree: 0}
+    shapes: list[tuple[type, dict[str, Any], list[tuple[str, Any]]]] = []
+
+    def shape(value: Any) -> Any:
+        """Return ("same", value), ("node", number) or ("list" | "tuple" | "dict", parts); raise ValueError for others."""
+        if isinstance(value, NodeNG):
+            if value.root() is not tree:
+                return "same", value
+            if value not in number:
+                number[value] = len(order)
+                order.append(value)
+            return "node", number[value]
+        if isinstance(value, dict):
+            if value is tree.locals:
+                return "locals", None
+            return "dict", [(key, shape(part)) for key, part in value.items()]
+        if type(value) in (list, tuple):
+            return type(value).__name__, [shape(part) for part in value]
+        if _holds_no_node(value) or (isinstance(value, tuple) and all(map(_holds_no_node, value))):
+            return "same", value
+        raise ValueError(value)
+
+    try:
+        module_locals_shape = [(key, shape(part)) for key, part in tree.locals.items()]
+        for node in order:  # grows while nodes are found
+            same, made = {}, []
+            for name, value in vars(node).items():
+                kind, part = shaped = shape(value)
+                if kind == "same":
+                    same[name] = part
+                else:
+                    made.append((name, shaped))
+            shapes.append((type(node), same, made))
+    except ValueError:
+        return None
+
+    def make(shaped: Any, copies: list[Any], module_locals: dict[str, Any]) -> Any:
+        kind, part = shaped
+        if kind == "node":
+            return copies[part]
+        if kind == "same":
+            return part
+        if kind == "list":
+            return [make(each, copies, module_locals) for each in part]
+        if kind == "tuple":
+            return tuple(make(each, copies, module_locals) for each in part)
+        if kind == "locals":
+            return module_locals
+        return {key: make(each, copies, module_locals) for key, each in part}
+
+    def copy() -> nodes.Module:
+        copies = [cls.__new__(cls) for cls, _, _ in shapes]
+        module_locals: dict[str, Any] = {}
+        for key, part in module_locals_shape:
+            module_locals[key] = make(part, copies, module_locals)
+        for node, (_, same, made) in zip(copies, shapes, strict=True):
+            attributes = same.copy()
+            for name, shaped in made:
+                attributes[name] = make(shaped, copies, module_locals)
+            node.__dict__ = attributes
+        AstroidManager().cache_module(copies[0])
+        if emptied_cache:
+            astroid.context._invalidate_cache()
+        return copies[0]
+
+    return copy
+
+
+def _holds_no_node(value: Any) -> bool:
+    """Say whether a function can be shared by copies: it may close over anything but nodes."""
+    if isinstance(value, functools.partial):
+        return all(_holds_no_node(part) for part in (value.func, *value.args, *value.keywords.values()))
+    if isinstance(value, (*_CONSTANTS, frozenset)):
+        return True
+    if not callable(value) or isinstance(value, (NodeNG, bases.Proxy)):
+        return False
+    cells = getattr(value, "__closure__", None) or ()
+    return all(_holds_no_node(cell.cell_contents) for cell in cells)
