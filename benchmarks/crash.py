@@ -47,7 +47,7 @@ VICTIMS = ("driver", "executor", "worker", "engine")
 EXECUTORS = 2
 WINDOW = 8
 FLUSH_S = 0.5
-SHORTEST_S, LONGEST_S = 0.2, 1.5
+SHORTEST_S, LONGEST_S = 0.4, 1.4
 CHUNK_ROWS = 150
 FIRST_KILL_S, LAST_KILL_S = 0.2, 8.0
 TABLE_NAME = "crash_rewrites"
@@ -133,6 +133,7 @@ def run_application(folder: Path) -> None:
     """Bring the table up to date: what spark-submit runs, and what is killed."""
     import uuid
 
+    from pyspark import SparkContext
     from rich.console import Console
 
     from lakehouse import session
@@ -142,7 +143,9 @@ def run_application(folder: Path) -> None:
 
     stage = stage_in(folder)
     TABLES[TABLE_NAME] = stage.target
+    SparkContext._ensure_initialized()  # only then does SparkConf know what spark-submit was given
     spark = session.start("recast-crash")
+    spark.sparkContext.setLogLevel("WARN")
     refresh(spark, settings_in(folder), stage, f"run-{uuid.uuid4().hex[:8]}", Meter(Console(quiet=True)))
     spark.stop()
 

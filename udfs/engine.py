@@ -46,6 +46,7 @@ ENDPOINT_TRIES = 3
 ENDPOINT_TIMEOUT_S = 30.0
 # A restart waits 1, 2, 4, ... s for each start within the last ten minutes, the first one excepted.
 BACKOFF_MAX_S = 60.0
+RESTART_TRIES = 3
 BACKOFF_WINDOW_S = 600.0
 LOG_LINES = 40
 # vLLM's own choice for the CPU's KV cache depends on the machine's whole memory, which Spark and pylint share.
@@ -65,6 +66,7 @@ _DROPPED_VARIABLES = (
 )
 OWNER_FILE = "owner.json"
 READY_FILE = "ready.json"
+SERVED_FILE = "served"
 FAILED_FILE = "failed.json"
 STARTS_FILE = "starts.json"
 LOG_FILE = "log"
@@ -196,11 +198,20 @@ def connect(spec: EngineSpec, owner_pid: int = 0) -> Engine:
                 # Whoever started it was killed before it was ready: wait for it in their place.
                 return _await_start(spec, folder, devices, server["started_at"])
             logger.warning("the engine in %s lives but does not answer: it is replaced", folder)
-        _clear(folder)
-        _back_off(folder)
-        started_at = time.time()
-        _start(spec, folder, pid, devices)
-        return _await_start(spec, folder, devices, started_at)
+        # What served before deserves more than one try: its GPU may still be giving back the dead server's memory.
+        tries = RESTART_TRIES if (folder / SERVED_FILE).exists() else 1
+        while True:
+            _clear(folder)
+            _back_off(folder)
+            started_at = time.time()
+            _start(spec, folder, pid, devices)
+            try:
+                return _await_start(spec, folder, devices, started_at)
+            except EngineError as error:
+                tries -= 1
+                if not tries:
+                    raise
+                logger.warning("the engine could not be restarted, trying again: %s", str(error).splitlines()[0])
 
 
 def prewarm(spec: EngineSpec, owner_pid: int = 0) -> threading.Thread:
@@ -453,6 +464,7 @@ def _await_start(spec: EngineSpec, folder: Path, devices: str, started_at: float
         folder=str(folder),
     )
     write_whole(folder / READY_FILE, json.dumps(asdict(engine)))
+    (folder / SERVED_FILE).touch()
     return engine
 
 

@@ -175,6 +175,19 @@ def test_those_who_waited_for_a_failed_start_get_its_error_and_try_no_start_of_t
 
 
 @pytest.mark.slow
+def test_a_restart_that_fails_is_tried_again(fake_engine: Make, tmp_path: Path) -> None:
+    marker = tmp_path / "failed-once"
+    marker.touch()
+    spec = fake_engine("--fail-start-once", str(marker))
+    running = engine.connect(spec)
+    os.kill(facts(running)["pid"], signal.SIGKILL)
+    wait_until(lambda: engine.state(running) == engine.DEAD)
+    marker.unlink()
+    assert engine.state(engine.connect(spec)) == engine.ALIVE
+    assert engine.starts(running) == 3
+
+
+@pytest.mark.slow
 def test_a_server_that_takes_too_long_is_given_up_and_ended(fake_engine: Make) -> None:
     spec = replace(fake_engine("--start-s", "30"), start_timeout_s=0.5)
     with pytest.raises(EngineError, match=r"not ready after 0 s|not ready after 1 s"):
