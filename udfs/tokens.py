@@ -47,7 +47,10 @@ class ChatTokenizer:
         return len(self.tokenizer.encode(self.render(system, user), add_special_tokens=False).ids)
 
     def certainly_exceeds(self, text: str, tokens: int) -> bool:
-        """Tell, without tokenizing, that a text is longer than so many tokens: 50 MB need no tokenizer."""
+        """Tell, without tokenizing, that a text is longer than so many tokens: 50 MB need no tokenizer.
+
+        Holds for byte-level vocabularies and those with byte fallback, which today's chat models have.
+        """
         return len(text) > tokens * self.longest_token_chars
 
 
