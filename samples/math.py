@@ -47,16 +47,17 @@ DEFECTS = {
     "too_long": "a table of 35,000 characters, more than a small model's context",
 }
 
-# Short pages, which a 135M model can rewrite.
+# Short pages. Of fifteen that a 135M model was tried on, the first three are those that it copied nearly whole; the
+# others show how it fails: repeating itself, changing nothing, answering something else.
 SMALL = (
-    "adding_fractions",
-    "complex_quotient",
-    "divisible_by_three_or_five",
+    "binary_forty_five",
+    "regression_by_hand",
+    "two_dice_ten",
+    "braking_distance_units",
     "garden_quadratic",
-    "shadow_of_tree",
+    "sine_quadratic",
     "sum_of_logs",
     "three_bells",
-    "two_dice_ten",
 )
 # Crawls of the years in which the pages pretend to have been written, and the start of each.
 CRAWLS = (
