@@ -22,6 +22,7 @@ SOURCE_COLUMNS = {
     "language": "string",
     "score": "double",
 }
+SOMETHING = r"(?U)\S"  # a character that is no white space of Unicode
 LICENSE = "ODC-By-1.0"  # of FineMath as a database; its pages keep their authors' rights
 
 
@@ -47,7 +48,7 @@ def measure(rows: DataFrame, settings: Settings, _scratch: str) -> DataFrame:
 
 def decide(rows: DataFrame, settings: Settings) -> DataFrame:
     """Keep pages that say something."""
-    rows = keep(rows, F.length(F.trim("text")) > 0, otherwise="no_text")
+    rows = keep(rows, F.col("text").rlike(SOMETHING), otherwise="no_text")
     return keep(rows, ~F.contains("text", F.lit("\0")), otherwise="null_bytes")
 
 

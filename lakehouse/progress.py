@@ -120,8 +120,8 @@ class Meter:
 
 def summary(run: Run) -> str:
     """Return what a finished stage did, in one line."""
-    if run["status"] != "succeeded":
-        return f"[red]✗[/red] {run['table_name']}: {run['problem']}"
+    if run["status"] != "succeeded":  # its problem is told by whoever started the run
+        return f"[red]✗[/red] {run['table_name']} failed after {run['seconds']:.1f} s"
     words = [f"{run['rows_in']:,} rows", f"{run['rows_kept']:,} kept"]
     if run["rows_removed"]:
         words.append(f"{run['rows_removed']:,} removed")

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import shutil
 import threading
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -90,8 +91,8 @@ def write_repositories(folder: Path, repositories: dict[str, list[File]]) -> Non
     pq.write_table(pa.Table.from_pylist(rows, REPOSITORIES), folder / "data" / "repositories.parquet")
 
 
-def write_pages(folder: Path, pages: dict[str, str | None]) -> None:
-    """Write a math source: address -> text."""
+def write_pages(folder: Path, pages: list[tuple[str, str | None]]) -> None:
+    """Write a math source of pages: address and text."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = [
         {
@@ -103,7 +104,7 @@ def write_pages(folder: Path, pages: dict[str, str | None]) -> None:
             "language": "en",
             "score": 4.5,
         }
-        for url, text in pages.items()
+        for url, text in pages
     ]
     pq.write_table(pa.Table.from_pylist(rows, PAGES), folder / "pages.parquet")
 
@@ -112,14 +113,14 @@ class Model(Fake):
     """An endpoint whose answers pass every gate: the program with one more function, the page with one more line.
 
     A text that holds a word of `failing` is refused, one that holds a word of `cut` is answered in part. `asked`
-    counts requests by (prompt, text). Every answer takes `answer_s` seconds.
+    counts requests by (prompt, text). Every answer takes `answer_s` seconds; `last_answer_at` is monotonic.
     """
 
     def __init__(self) -> None:
         super().__init__(parse([]))
         self.failing: set[str] = set()
         self.cut: set[str] = set()
-        self.answer_s = 0.0
+        self.answer_s = self.last_answer_at = 0.0
         self.prompts = [prompts.load(name) for name in prompts.names()]
 
     async def answer(self, path: str, headers: dict[str, str], body: bytes) -> Reply:
@@ -134,6 +135,7 @@ class Model(Fake):
         text = user.removeprefix(before).removesuffix(after)
         self.asked[prompt.name, text] += 1  # type: ignore[index]
         await asyncio.sleep(self.answer_s)
+        self.last_answer_at = time.monotonic()
         if any(word in text for word in self.failing):
             return Reply(400, {"error": {"message": "refused by the model's owner"}})
         content = improved_page(text) if prompt.name.startswith("rewrite_math") else f"Rating: 6/10\n\n{improved(text)}"

@@ -1,0 +1,54 @@
+"""A job's file under `spark-submit`, from a checkout, a lake and sources whose paths hold spaces."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lakehouse import query
+from lakehouse.settings import Settings
+from tests.jobs.lanes import Lane, Model
+from tests.sources import write_code
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+CHECKOUT = Path(__file__).parents[2]
+PACKAGES = ("jobs", "lakehouse", "udfs", "prompts", "schemas")
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+def test_a_job_runs_under_spark_submit_from_a_folder_whose_name_holds_spaces(
+    spark: "SparkSession", tmp_path: Path
+) -> None:
+    checkout = tmp_path / "my checkout, with spaces"
+    for package in PACKAGES:
+        shutil.copytree(CHECKOUT / package, checkout / package, ignore=shutil.ignore_patterns("__pycache__"))
+    source = write_code(checkout / "my sources", {"a/b": {"good.py": "X = 1\n", "old.py": "print 'x'\n"}})
+    settings = Settings(
+        lake=str(checkout / "my lake"), code_source=str(source / "data"), code_contents=str(source / "content")
+    )
+    Lane(settings, Model()).refresh("raw_code")
+
+    submit = [str(Path(sys.executable).with_name("spark-submit")), "jobs/parse_code.py"]
+    environment = os.environ | {"PYTHONPATH": str(checkout), "PYSPARK_PYTHON": sys.executable}
+
+    def submitted(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*submit, *arguments], cwd=checkout, env=environment, capture_output=True, text=True, check=False
+        )
+
+    program = submitted("--lake", "my lake")
+    assert program.returncode == 0, program.stderr
+    rows = query.rows(settings, "SELECT path, reason FROM parsed_code ORDER BY path")
+    assert rows == [{"path": "good.py", "reason": None}, {"path": "old.py", "reason": "python2"}]
+    refused = submitted("--lake", "my lake", "--chunk-rows", "0")
+    assert refused.returncode == 2
+    assert [line for line in refused.stderr.splitlines() if line.startswith("recast: ")] == [
+        "recast: chunk_rows is 0; give 1 or more"
+    ]

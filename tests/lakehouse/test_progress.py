@@ -1,0 +1,86 @@
+"""What a run shows: plain lines where there is no terminal, and words that no name or problem can break."""
+
+import io
+import time
+
+import pytest
+from rich.console import Console
+
+from lakehouse import ledger, progress
+from lakehouse.ledger import Run
+from lakehouse.progress import Meter, Seen, summary
+
+
+@pytest.fixture
+def screen() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def meter(screen: io.StringIO) -> Meter:
+    return Meter(Console(file=screen, width=200))
+
+
+def new_run() -> Run:
+    return ledger.begin("run", "linted_code", "1", {}, {})
+
+
+def test_a_stage_ends_with_one_line(meter: Meter, screen: io.StringIO) -> None:
+    run = new_run()
+    with meter.stage(run):
+        run |= {"status": "succeeded", "rows_in": 12345, "rows_kept": 12000, "seconds": 61.25}
+    assert screen.getvalue() == "✓ linted_code: 12,345 rows, 12,000 kept in 61.2 s\n"
+
+
+def test_removed_rows_and_requests_are_told_where_there_are_any() -> None:
+    counts = {"rows_removed": 3, "model_requests": 1000, "output_tokens": 54321}
+    words = summary(new_run() | {"status": "succeeded"} | counts)
+    assert "3 removed" in words
+    assert "1,000 requests, 54,321 tokens" in words
+
+
+@pytest.mark.parametrize("problem", ["no key [/x] in [bold]", "a line\nand another", "[red]", "a[/]b"])
+def test_a_problem_with_brackets_is_not_taken_for_markup(meter: Meter, screen: io.StringIO, problem: str) -> None:
+    run = new_run()
+    with pytest.raises(ValueError, match="stop"), meter.stage(run):
+        run |= {"status": "failed", "problem": problem}
+        raise ValueError("stop")
+    (line,) = screen.getvalue().splitlines()
+    assert line.startswith("✗ linted_code failed after ")
+
+
+def test_rows_rate_and_time_left_are_told_while_it_works(
+    meter: Meter, screen: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "PLAIN_EVERY_S", 0.05)
+    run = new_run() | {"status": "succeeded"}
+    with meter.stage(run, lambda: Seen(rows=10, output_tokens=500)), meter.step("measure"):
+        meter.expect(100)
+        meter.committed(15)
+        time.sleep(0.3)
+    line = screen.getvalue().splitlines()[0]
+    assert line.startswith("linted_code: measure, 25 of 100 rows, ")
+    assert "rows/s" in line
+    assert "tokens/s" in line
+    assert line.endswith(" s left")
+
+
+def test_time_is_booked_to_the_step_that_took_it(meter: Meter) -> None:
+    run = new_run() | {"status": "succeeded"}
+    with meter.stage(run):
+        with meter.step("plan"):
+            time.sleep(0.02)
+        with meter.step("commit"):
+            pass
+        meter.close_books(run)
+    assert set(run["seconds_by_step"]) == {"plan", "commit"}
+    assert 0.02 <= run["seconds_by_step"]["plan"] <= run["seconds"]
+
+
+def test_a_stage_starts_from_zero(meter: Meter) -> None:
+    for rows in (5, 7):
+        with meter.stage(new_run() | {"status": "succeeded"}):
+            meter.expect(rows)
+            assert meter.rows_left == rows
+            meter.committed(2)
+            assert meter.rows_left == rows - 2
