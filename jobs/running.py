@@ -87,7 +87,9 @@ def refresh_stages(
         log = Path(work_path(settings, "spark.log")) if is_local(settings.lake) else None
         meter = meter or Meter()
         meter.console.print("starting Spark", style="dim")
+        started = time.monotonic()
         spark = session.start("recast", log)
+        start_s = time.monotonic() - started
         if spec and not spec.endpoint and (spark.sparkContext.master or "").startswith("local["):
             # Here the driver's host is where tasks run, and a server takes as long to start as the stages above it run.
             engine.prewarm(spec)
@@ -102,4 +104,5 @@ def refresh_stages(
                 raise RunError(f"{stage.name} failed: {explain(problem)}") from problem
             if run:
                 runs.append(run)
+        meter.show_where_time_went(runs, start_s)
         return runs

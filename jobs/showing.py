@@ -26,6 +26,7 @@ FETCH_ROWS = 1024
 CELL_CHARS = 120
 SHOWN_REASONS = 3
 PIPE_COLUMNS = 140
+LOOKED_AT = 50  # kept rewrites among which `recast compare` shows the one that changed most
 REWRITES = ("optimized_code", "styled_code", "rewritten_math")
 
 
@@ -157,9 +158,9 @@ def compare(settings: Settings, table: str, doc_id: str | None) -> None:
         raise UserError(f"{' or '.join(wanted)} is not built in {settings.lake}; build it with: recast refresh")
     for name in tables:
         chosen = f"doc_id = '{escaped(doc_id)}'" if doc_id else "kept"
-        found = query.rows(
-            settings, f"SELECT * FROM {name} WHERE {chosen} ORDER BY length(source_text) DESC, doc_id LIMIT 1"
-        )
+        some = f"SELECT * FROM {name} WHERE {chosen} ORDER BY doc_id LIMIT {LOOKED_AT}"
+        most_changed = "levenshtein(source_text, coalesce(text, '')) DESC, doc_id LIMIT 1"
+        found = query.rows(settings, f"SELECT * FROM ({some}) ORDER BY {most_changed}")
         if found:
             side_by_side(name, found[0])
             return

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -79,6 +79,16 @@ class Meter:
         """Write the seconds spent so far into the run's row."""
         run["seconds"] = time.monotonic() - self._started
         run["seconds_by_step"] = dict(self._steps)
+
+    def show_where_time_went(self, runs: Sequence[Run], start_s: float) -> None:
+        """Print the seconds of a whole refresh by step, the largest first; `start_s` were Spark's to start."""
+        steps = defaultdict[str, float](float, {"start": start_s})
+        for run in runs:
+            for name, seconds in run["seconds_by_step"].items():
+                steps[name] += seconds
+        shown = sorted(steps.items(), key=lambda step: -step[1])
+        words = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in shown)
+        self.console.print(f"where time went: {words}", highlight=False, soft_wrap=True)
 
     def _show(self, name: str, over: threading.Event) -> None:
         if self.console.is_terminal:

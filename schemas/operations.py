@@ -9,7 +9,11 @@ RUNS = Table(
     columns=(
         Column("run_id", "string", "one per refresh; shared by its stages"),
         Column("table_name", "string", "table that the stage writes"),
-        Column("status", "string", "running, succeeded, failed, or interrupted: killed after a commit and found by the next run"),
+        Column(
+            "status",
+            "string",
+            "running, succeeded, failed, or interrupted: killed after a commit and found by the next run",
+        ),
         Column("problem", "string", "why the run failed, in one line"),
         Column("source_version", "string", "version of what the stage read"),
         Column("target_version", "bigint", "Delta version of the table after the run's last commit"),

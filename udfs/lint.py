@@ -255,7 +255,7 @@ LINT_DDL = (
 def add_lint(rows: DataFrame, text: str = "text") -> DataFrame:
     """Add the column `lint` (LINT_DDL) to `rows`, measured from the column named by `text`."""
     import pyarrow as pa
-    from pyspark.sql.functions import arrow_udf
+    from pyspark.sql.functions import arrow_udf  # type: ignore[attr-defined]  # exported, and missing in its stubs
 
     # Spark wants to see these types when the function is wrapped, and pyarrow is not imported before.
     _lint_batches.__annotations__.update(dict.fromkeys(("batches", "return"), Iterator[pa.Array]))

@@ -170,7 +170,7 @@ SYNTAX_DDL = "struct<reason: string, detail: string, line: int>"
 def add_syntax(rows: DataFrame, text: str = "text") -> DataFrame:
     """Add the column `syntax` (SYNTAX_DDL) to `rows`, judged from the column named by `text`; null text is `missing`."""
     import pyarrow as pa
-    from pyspark.sql.functions import arrow_udf
+    from pyspark.sql.functions import arrow_udf  # type: ignore[attr-defined]  # exported, and missing in its stubs
 
     # Spark wants to see these types when the function is wrapped, and pyarrow is not imported before.
     _check_batches.__annotations__.update(dict.fromkeys(("batches", "return"), Iterator[pa.Array]))

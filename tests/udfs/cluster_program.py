@@ -1,6 +1,6 @@
 """A Spark application on pretended GPUs, for test_engine_cluster.py: one worker, two GPUs, two executors of two cores.
 
-    python -m tests.udfs.cluster_program FOLDER MODEL_FOLDER (share|loss)
+    python -m tests.udfs.cluster_program FOLDER MODEL_FOLDER (share|loss|apart)
 
 Prints one JSON line: what rows say about the engine that answered them. It needs a JVM of its own, because
 `local-cluster` cannot live beside the test session's `local[*]`.
@@ -23,7 +23,7 @@ from udfs.rewrite import RewriteSpec, ask, profile
 FAKE = Path(__file__).parent.parent / "fake_endpoint.py"
 
 
-def session(folder: Path) -> SparkSession:
+def session(folder: Path, own_executors: bool) -> SparkSession:
     """Start Spark with a discovery script that hands out two GPUs that do not exist."""
     discovery = folder / "gpus.sh"
     discovery.write_text('#!/bin/sh\necho \'{"name": "gpu", "addresses": ["0", "1"]}\'\n')
@@ -39,11 +39,24 @@ def session(folder: Path) -> SparkSession:
         "spark.executor.memory": "512m",
         "spark.worker.resource.gpu.amount": "2",
         "spark.worker.resource.gpu.discoveryScript": str(discovery),
-        "spark.executor.resource.gpu.amount": "1",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "16",
         "spark.executorEnv.PYTHONPATH": str(FAKE.parent.parent),
         "spark.sql.session.timeZone": "UTC",
     }
+    if own_executors:
+        settings |= {
+            "spark.dynamicAllocation.enabled": "true",
+            "spark.dynamicAllocation.shuffleTracking.enabled": "true",
+            "spark.dynamicAllocation.maxExecutors": "2",
+            "spark.executor.cores": "1",
+            "spark.recast.gpu.amount": "1",
+            "spark.recast.gpu.cores": "2",
+            "spark.recast.gpu.memory": "512m",
+            "spark.recast.gpu.memoryOverhead": "64m",
+            "spark.recast.gpu.discoveryScript": str(discovery),
+        }
+    else:
+        settings["spark.executor.resource.gpu.amount"] = "1"
     builder = SparkSession.builder.master("local-cluster[1,4,2048]").appName("engines on pretended GPUs")
     for name, value in settings.items():
         builder = builder.config(name, value)
@@ -62,7 +75,7 @@ def main() -> None:
     spec = RewriteSpec(
         engine, "", "{text}", fingerprint="f", journal=str(folder / "journal"), journal_buckets=8, journal_flush_s=0.2
     )
-    spark = session(folder)
+    spark = session(folder, own_executors=what == "apart")
     result: dict[str, object] = {"profile": profile(spark, spec) is not None}
     if what == "loss":
         spec_slow = [f"[[slow 0.3]] {index}" for index in range(200)]

@@ -34,6 +34,16 @@ def test_each_engine_sees_its_own_device_and_an_executors_tasks_share_one(tmp_pa
     assert max(Counter(ask["messages"][-1]["content"] for ask in told["asked"]).values()) == 1, "nothing is asked twice"
 
 
+def test_model_stages_get_gpu_executors_while_other_stages_keep_executors_without(
+    tmp_path: Path, model_folder: Path
+) -> None:
+    told = run("apart", tmp_path, model_folder)
+    assert told["rows"] == told["texts"] == 200
+    assert told["statuses"] == ["answered"]
+    assert {ask["device"] for ask in told["asked"]} <= {"0", "1"}
+    assert None not in {ask["device"] for ask in told["asked"]}
+
+
 def test_a_killed_executor_costs_at_most_what_was_in_flight(tmp_path: Path, model_folder: Path) -> None:
     told = run("loss", tmp_path, model_folder)
     assert told["rows"] == told["texts"] == 200
