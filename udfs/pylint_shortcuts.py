@@ -10,19 +10,24 @@ Trees deeper than MAX_INDEXED_HEIGHT get no index, so that a file that would exh
 
 from __future__ import annotations
 
+import enum
 import functools
+import operator
+import re
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import astroid.builder
 import astroid.context
-from astroid import bases, filter_statements, nodes, transforms
+from astroid import bases, filter_statements, nodes, transforms, util
 from astroid.brain import brain_builtin_inference
-from astroid.exceptions import StatementMissing
+from astroid.context import InferenceContext
+from astroid.exceptions import InferenceError, StatementMissing, UseInferenceDefault
 from astroid.manager import AstroidManager
 from astroid.nodes import node_classes
 from astroid.nodes.node_ng import NodeNG
+from astroid.nodes.scoped_nodes.utils import builtin_lookup
 from pylint.checkers import utils as checker_utils
 from pylint.checkers import variables
 from pylint.utils import ast_walker
@@ -36,9 +41,11 @@ def install() -> None:
     manager = AstroidManager()
     AstroidManager.__new__ = lambda cls: manager  # type: ignore[method-assign, assignment]
     AstroidManager.__init__ = lambda self: None  # type: ignore[method-assign]
+    NodeNG.infer = _infer
     NodeNG.parent_of = _parent_of
     NodeNG.statement = _statement
     NodeNG.nodes_of_class = _nodes_of_class
+    nodes.ClassDef.ancestors = _ancestors
     transforms.TransformVisitor._transform = _transform
     ast_walker.ASTWalker.walk = _walk
     for original, replacement in (
@@ -138,6 +145,75 @@ def _nodes_of_class(self: NodeNG, klass: Any, skip_klass: Any = None) -> Iterato
 
 
 _walk_for = NodeNG.nodes_of_class
+
+
+_BRAIN = AstroidManager.brain
+_INFERENCE_CACHE = astroid.context._INFERENCE_CACHE
+
+
+def _infer(self: NodeNG, context: InferenceContext | None = None) -> Iterator[Any]:
+    """NodeNG.infer: the same steps without properties and a manager per call."""
+    context = InferenceContext() if context is None else context.extra_context.get(self, context)
+    inferred = context._nodes_inferred
+    if self._explicit_inference is not None:
+        try:
+            for result in self._explicit_inference(self, context):
+                inferred[0] += 1
+                yield result
+            return
+        except UseInferenceDefault:
+            pass
+    key = (self, context.lookupname, context.callcontext, context.boundnode)
+    known = _INFERENCE_CACHE.get(key)
+    if known is not None:
+        yield from known
+        return
+    results: list[Any] = []
+    limit = _BRAIN["max_inferable_values"]
+    for result in self._infer(context=context):
+        if len(results) >= limit or inferred[0] > InferenceContext.max_inferred:
+            results.append(util.Uninferable)
+            yield util.Uninferable
+            break
+        results.append(result)
+        yield result
+        inferred[0] += 1
+    _INFERENCE_CACHE[key] = tuple(results)
+
+
+def _ancestors(self: nodes.ClassDef, recurs: bool = True, context: InferenceContext | None = None) -> Iterator[Any]:
+    """ClassDef.ancestors: the context's path is restored without a context manager, and when the original restores it."""
+    yielded = {self}
+    if context is None:
+        context = InferenceContext()
+    if not self.bases and self.qname() != "builtins.object":
+        yield builtin_lookup("object")[1][0]
+        return
+    for base in self.bases:
+        path = set(context.path)
+        try:
+            for ancestor in base.infer(context):
+                if not isinstance(ancestor, nodes.ClassDef):
+                    if not isinstance(ancestor, bases.Instance):
+                        continue
+                    ancestor = ancestor._proxied
+                if not ancestor.hide:
+                    if ancestor in yielded:
+                        continue
+                    yielded.add(ancestor)
+                    yield ancestor
+                if not recurs:
+                    continue
+                for grandpa in ancestor.ancestors(recurs=True, context=context):
+                    if grandpa is self:
+                        break
+                    if grandpa in yielded:
+                        continue
+                    yielded.add(grandpa)
+                    yield grandpa
+        except InferenceError:
+            pass
+        context.path = path
 
 
 def _parent_of(self: NodeNG, node: NodeNG) -> bool:
@@ -367,6 +443,9 @@ def _walk(self: ast_walker.ASTWalker, node: NodeNG) -> None:
         callback(node)
 
 
+_SELECTS = re.compile(r"#@|(?<!\w)__\(")  # marks with which extract_node is told what to extract
+
+
 class _Templates:
     """extract_node for the constant texts with which astroid describes numpy and object models: parsed once, then copied."""
 
@@ -378,7 +457,7 @@ class _Templates:
     def extract_node(self, code: str, module_name: str = "") -> Any:
         """Return the last statement of `code`, or its value if it is an expression, in a tree of its own."""
         key = (code, module_name)
-        if key not in self.seen or "#@" in code or "__(" in code:
+        if key not in self.seen or _SELECTS.search(code):
             self.seen.add(key)
             return self.original(code, module_name)
         if key not in self.copies:
@@ -391,78 +470,92 @@ class _Templates:
         return last.value if isinstance(last, nodes.Expr) else last
 
 
-_CONSTANTS = (str, bytes, int, float, complex, bool, type(None), type(...), type)
+_CONSTANTS = (str, bytes, int, float, complex, bool, type(None), type(...), type, enum.Enum)
 
 
 def _copier(tree: nodes.Module, emptied_cache: bool) -> Callable[[], nodes.Module] | None:
-    """Return a function that makes copies of `tree`, or None if it holds something that cannot be shared or copied."""
+    """Return a function that makes copies of `tree`, or None if it holds something that cannot be shared or copied.
+
+    `emptied_cache` says whether building the tree emptied the inference cache, which the copies then do too.
+    """
     order: list[Any] = [tree]
     number: dict[Any, int] = {tree: 0}
-    shapes: list[tuple[type, dict[str, Any], list[tuple[str, Any]]]] = []
 
-    def shape(value: Any) -> Any:
-        """Return ("same", value), ("node", number) or ("list" | "tuple" | "dict", parts); raise ValueError for others."""
-        if isinstance(value, NodeNG):
-            if value.root() is not tree:
-                return "same", value
-            if value not in number:
-                number[value] = len(order)
-                order.append(value)
-            return "node", number[value]
-        if isinstance(value, dict):
-            if value is tree.locals:
-                return "locals", None
-            return "dict", [(key, shape(part)) for key, part in value.items()]
-        if type(value) in (list, tuple):
-            return type(value).__name__, [shape(part) for part in value]
-        if _holds_no_node(value) or (isinstance(value, tuple) and all(map(_holds_no_node, value))):
-            return "same", value
-        raise ValueError(value)
+    def add(node: NodeNG) -> int | None:
+        """Return the number of a node of the tree, None for another's."""
+        if node not in number:
+            if node.root() is not tree:
+                return None
+            number[node] = len(order)
+            order.append(node)
+        return number[node]
 
+    # per node: its class, the attributes that copies share, and how to make each of the others
+    shapes: list[tuple[type, dict[str, Any], list[tuple[str, _Make]]]] = []
     try:
-        module_locals_shape = [(key, shape(part)) for key, part in tree.locals.items()]
+        module_locals = _maker(tree.locals, add)
         for node in order:  # grows while nodes are found
-            same, made = {}, []
+            shared, made = {}, []
             for name, value in vars(node).items():
-                kind, part = shaped = shape(value)
-                if kind == "same":
-                    same[name] = part
+                if value is tree.locals:
+                    continue
+                make = _maker(value, add)
+                if make is None:
+                    shared[name] = value
                 else:
-                    made.append((name, shaped))
-            shapes.append((type(node), same, made))
+                    made.append((name, make))
+            shapes.append((type(node), shared, made))
     except ValueError:
         return None
-
-    def make(shaped: Any, copies: list[Any], module_locals: dict[str, Any]) -> Any:
-        kind, part = shaped
-        if kind == "node":
-            return copies[part]
-        if kind == "same":
-            return part
-        if kind == "list":
-            return [make(each, copies, module_locals) for each in part]
-        if kind == "tuple":
-            return tuple(make(each, copies, module_locals) for each in part)
-        if kind == "locals":
-            return module_locals
-        return {key: make(each, copies, module_locals) for key, each in part}
+    holders = [(number[node], name) for node in order for name, value in vars(node).items() if value is tree.locals]
 
     def copy() -> nodes.Module:
         copies = [cls.__new__(cls) for cls, _, _ in shapes]
-        module_locals: dict[str, Any] = {}
-        for key, part in module_locals_shape:
-            module_locals[key] = make(part, copies, module_locals)
-        for node, (_, same, made) in zip(copies, shapes, strict=True):
-            attributes = same.copy()
-            for name, shaped in made:
-                attributes[name] = make(shaped, copies, module_locals)
+        for node, (_, shared, made) in zip(copies, shapes, strict=True):
+            attributes = shared.copy()
+            for name, make in made:
+                attributes[name] = make(copies)
             node.__dict__ = attributes
+        names = module_locals(copies) if module_locals else {}
+        for holder, name in holders:
+            copies[holder].__dict__[name] = names
         AstroidManager().cache_module(copies[0])
         if emptied_cache:
             astroid.context._invalidate_cache()
-        return copies[0]
+        return cast(nodes.Module, copies[0])
 
     return copy
+
+
+_Make = Callable[[list[Any]], Any]
+
+
+def _maker(value: Any, add: Callable[[NodeNG], int | None]) -> _Make | None:
+    """Return what makes a copy of an attribute out of the copied nodes, None if it can be shared; ValueError if neither."""
+    if isinstance(value, NodeNG):
+        index = add(value)
+        return None if index is None else operator.itemgetter(index)
+    if isinstance(value, dict):
+        items = [(key, _maker(part, add)) for key, part in value.items()]
+        if any(make is None for _, make in items):
+            if not all(map(_holds_no_node, value.values())):
+                raise ValueError(value)
+            return lambda copies: value.copy()
+        return lambda copies: {key: make(copies) for key, make in items if make}
+    if type(value) in (list, tuple):
+        parts = [_maker(part, add) for part in value]
+        if not parts or None in parts:
+            if not all(map(_holds_no_node, value)):
+                raise ValueError(value)
+            return None if type(value) is tuple else lambda copies: value.copy()
+        if type(value) is tuple:
+            return lambda copies: tuple(make(copies) for make in parts if make)
+        return lambda copies: [make(copies) for make in parts if make]
+    if isinstance(value, set) and all(map(_holds_no_node, value)):
+        return lambda copies: value.copy()
+    if _holds_no_node(value) or (isinstance(value, tuple) and all(map(_holds_no_node, value))):
+        return None
+    raise ValueError(value)
 
 
 def _holds_no_node(value: Any) -> bool:

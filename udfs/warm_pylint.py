@@ -199,6 +199,9 @@ class Warm:
         linter.load_default_plugins()
         _config_initialization(linter, [*flags, path], CollectingReporter(), config_file=None)
         linter.initialize()
+        linter.config.missing_member_hint = (
+            False  # "maybe 'append'?" is costly, and messages are kept without their text
+        )
         self.walker = ASTWalker(linter)
         needed = linter.prepare_checkers()
         for checker in needed:
