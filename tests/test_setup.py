@@ -1,0 +1,126 @@
+"""The package and its set-up: what is installed, what starts without Spark, and what `make` says when Java is missing."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from udfs import lint
+
+CHECKOUT = Path(__file__).parents[1]
+LOCKS = sorted((CHECKOUT / "requirements").glob("*.txt"))
+PACKAGES = ["jobs", "lakehouse", "udfs", "prompts", "schemas", "samples"]
+# Starting a JVM, a model or Great Expectations takes seconds and gigabytes.
+SLOW_LIBRARIES = ("pyspark", "py4j", "great_expectations", "vllm", "torch", "delta")
+
+
+def setup_arguments() -> dict[str, Any]:
+    """Return what setup.py gives to setuptools."""
+    with patch("setuptools.setup") as called:
+        exec(compile((CHECKOUT / "setup.py").read_text(), "setup.py", "exec"), {})
+    return dict(called.call_args.kwargs)
+
+
+def pinned(package: str) -> str:
+    """Return the version of a package in the lock."""
+    (version,) = re.findall(rf"^{package}==(\S+)", (CHECKOUT / "requirements" / "dev.txt").read_text(), re.MULTILINE)
+    return str(version)
+
+
+def test_every_package_is_installed_and_the_rest_is_not() -> None:
+    assert setup_arguments()["packages"] == PACKAGES
+    assert all((CHECKOUT / package / "__init__.py").is_file() for package in PACKAGES)
+
+
+def test_a_cluster_image_can_leave_out_what_it_does_not_need() -> None:
+    arguments = setup_arguments()
+    assert set(arguments["extras_require"]) == {"spark", "quality", "cpu", "gpu", "dev"}
+    always = " ".join(arguments["install_requires"])
+    assert not any(
+        name in always for name in ("pyspark", "delta-spark", "great-expectations", "vllm", "torch", "pytest")
+    )
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
+def test_a_lock_names_versions_and_no_registry(lock: Path) -> None:
+    text = lock.read_text()
+    assert "://" not in text
+    assert not re.search(r"^\s*--?(index|extra-index|find-links|trusted-host|i\b|f\b)", text, re.MULTILINE)
+
+
+def test_the_linter_of_record_is_the_one_that_is_locked() -> None:
+    assert {name: pinned(name) for name in lint.VERSIONS} == lint.VERSIONS
+    assert f"pylint=={lint.VERSIONS['pylint']}" in setup_arguments()["install_requires"]
+
+
+def test_no_module_imports_the_engine_that_it_starts() -> None:
+    for package in PACKAGES:
+        for module in (CHECKOUT / package).rglob("*.py"):
+            nodes = list(ast.walk(ast.parse(module.read_text())))
+            imported = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+            imported += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+            assert not [name for name in imported if name.partition(".")[0] == "vllm"], module
+
+
+def loaded_after(program: str, **variables: str) -> set[str]:
+    """Return the slow libraries that are loaded once `program` has run in a fresh interpreter."""
+    report = f"import sys; print('loaded', *(name for name in {SLOW_LIBRARIES} if name in sys.modules))"
+    ran = subprocess.run(
+        [sys.executable, "-c", f"{program}\n{report}"],
+        cwd=CHECKOUT,
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(ran.stdout.splitlines()[-1].split()[1:])
+
+
+def test_what_runs_on_executors_is_cheap_to_import() -> None:
+    modules = sorted(path.stem for path in (CHECKOUT / "udfs").glob("*.py"))
+    inside = [name for name in modules if name not in ("__init__", "lint_worker", "warm_pylint", "pylint_shortcuts")]
+    assert loaded_after(f"from udfs import {', '.join(inside)}") == set()
+
+
+def test_what_needs_no_spark_loads_none(tmp_path: Path) -> None:
+    from tests.lakehouse.lakes import write_lake
+
+    write_lake(tmp_path)
+    program = """
+from jobs.__main__ import main
+for arguments in (["sql", "SELECT count(*) FROM linted_code"], ["status"], ["score", "setup.py"]):
+    main(arguments, standalone_mode=False)
+"""
+    assert loaded_after(program, RECAST_LAKE=str(tmp_path)) == set()
+
+
+def test_make_without_java_says_in_one_line_what_to_install(tmp_path: Path) -> None:
+    for name in ("Makefile", "setup.py", "requirements", "lakehouse"):
+        source = CHECKOUT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
+    (tmp_path / "bin").mkdir()
+    for tool in ("make", "sh", "env"):
+        found = shutil.which(tool)
+        assert found
+        (tmp_path / "bin" / tool).symlink_to(found)
+    environment = {"PATH": str(tmp_path / "bin"), "SHELL": "/bin/sh"}
+    made = subprocess.run(["make", "run"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    said = [line for line in (made.stdout + made.stderr).splitlines() if not line.startswith("make:")]
+    assert said == [
+        "Recast needs a JDK 17: install one (Debian: apt-get install openjdk-17-jdk-headless) or set JAVA_HOME"
+    ]
+    assert made.returncode == 2
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_ci_runs_what_a_person_runs() -> None:
+    ci = CHECKOUT / ".ci" / "run"
+    assert "make test\n" in ci.read_text()
+    assert os.access(ci, os.X_OK)
