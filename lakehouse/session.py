@@ -15,7 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyspark
+from py4j.protocol import Py4JError
 from pyspark.conf import SparkConf
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from lakehouse.settings import UserError
@@ -129,7 +131,7 @@ def start(name: str, log: Path | None = None) -> SparkSession:
         log: file for what the JVM writes, when this call starts the JVM; None leaves it on standard error.
 
     Raises:
-        UserError: no Java 17, or the Delta jars are missing and cannot be fetched.
+        UserError: no Java 17, the Delta jars are missing and cannot be fetched, or Spark does not start.
     """
     running = SparkSession.getActiveSession()
     if running:
@@ -150,8 +152,12 @@ def start(name: str, log: Path | None = None) -> SparkSession:
     for key, value in (DEFAULTS | LOCAL_DEFAULTS if local else DEFAULTS).items():
         if not given.contains(key):
             builder = builder.config(key, value)
-    with standard_error_to(log):
-        return builder.getOrCreate()
+    try:
+        with standard_error_to(log):
+            return builder.getOrCreate()
+    except (PySparkException, Py4JError) as problem:
+        words = str(problem).strip().partition("\n")[0]
+        raise UserError(f"Spark does not start: {words}{f'. {log} says more' if log else ''}") from problem
 
 
 @contextlib.contextmanager

@@ -104,6 +104,23 @@ def test_without_java_refresh_says_what_to_install(folder: Path) -> None:
     assert line.startswith("recast: no Java found. Recast needs a JDK 17: install one")
 
 
+def test_a_java_that_cannot_run_spark_is_one_line_that_names_the_log(folder: Path) -> None:
+    java = folder / "jdk" / "bin" / "java"
+    java.parent.mkdir(parents=True)
+    java.write_text(
+        "#!/bin/sh\necho 'openjdk version \"17.0.1\"' >&2\n[ $# = 1 ] || { echo 'no memory' >&2; exit 1; }\n"
+    )
+    java.chmod(0o755)
+    command = [sys.executable, "-m", "jobs", "refresh", "raw_code", "--lake", "lake", *code_source(folder)]
+    environment = os.environ | {"JAVA_HOME": str(folder / "jdk")}
+    program = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (program.returncode, program.stdout) == (2, "")
+    line = program.stderr.splitlines()[-1]
+    assert line.startswith("recast: Spark does not start: [JAVA_GATEWAY_EXITED]")
+    assert line.endswith(f"{folder}/lake/_work/spark.log says more")
+    assert "no memory" in (folder / "lake" / "_work" / "spark.log").read_text()
+
+
 BEFORE_SPARK = {
     "no source is set": (
         ["raw_code", "--code-contents", "."],
