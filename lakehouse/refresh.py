@@ -40,6 +40,7 @@ class Work(NamedTuple):
     folder: str
     leftovers: list[str]
     retry: bool
+    found_version: str
 
     @property
     def plan_path(self) -> str:
@@ -82,7 +83,9 @@ def refresh(
     leftovers = [path for each in unfinished for path in staged_below(spark, each, stage)]
     if unfinished:
         settle_books(spark, settings, stage)
-    work = Work(spark, settings, stage, run, f"{table_folder}/{run_id}", leftovers, retry)
+    store.open_table(spark, settings, stage.target)
+    found_version = str(query.version(settings, stage.name))
+    work = Work(spark, settings, stage, run, f"{table_folder}/{run_id}", leftovers, retry, found_version)
     with meter.stage(run, lambda: under_way(work, meter)):
         try:
             do_pending(work, meter)
@@ -146,17 +149,29 @@ def source_rows(work: Work) -> DataFrame:
     return rows.withColumn("carried_hash", F.xxhash64(*carried))
 
 
+def found_rows(work: Work, leftover: str = "") -> DataFrame:
+    """Return the target's rows as the run found them, or those that a killed run left in the folder `leftover`.
+
+    As found, because a row that this run removes or overwrites may be the one that a later chunk copies from. What
+    ``--retry`` tries again counts as measured by nothing.
+    """
+    table = work.stage.target
+    if leftover:
+        rows = work.spark.read.parquet(leftover).select(*table.column_names)
+    else:
+        rows = store.read(work.spark, work.settings, table, work.found_version)
+    if work.retry:
+        measured_by = F.expr(f"CASE WHEN {work.stage.passing_failure} THEN '' ELSE measured_by END")
+        rows = rows.withColumn("measured_by", measured_by)
+    return rows
+
+
 def write_plan(work: Work) -> dict[str, int]:
     """Find what is pending, once per run; return its rows by action."""
     keys = ("doc_id", "input_hash", "carried_hash", "measured_by", "decided_by")
-    target = store.read(work.spark, work.settings, work.stage.target)
-    if work.retry:
-        target = target.withColumn(
-            "measured_by", F.expr(f"CASE WHEN {work.stage.passing_failure} THEN '' ELSE measured_by END")
-        )
-    have = target.select(*keys, F.lit(True).alias("in_target"))
+    have = found_rows(work).select(*keys, F.lit(True).alias("in_target"))
     for path in work.leftovers:
-        have = have.unionByName(work.spark.read.parquet(path).select(*keys, F.lit(False).alias("in_target")))
+        have = have.unionByName(found_rows(work, path).select(*keys, F.lit(False).alias("in_target")))
     wanted = source_rows(work).select("doc_id", "input_hash", "carried_hash")
     todo = plan(wanted, have, work.run["measured_by"], work.run["decided_by"])
     todo.sort("input_hash").write.mode("overwrite").parquet(work.plan_path)
@@ -218,15 +233,16 @@ def stage_chunk(work: Work, chunk: Chunk) -> None:
         mode = "append"
     if "decide" in todo:
         chosen = F.broadcast(keys.where("action = 'decide'").select("doc_id"))
-        rows = store.read(work.spark, work.settings, work.stage.target).where(chunk.holds("input_hash"))
+        rows = found_rows(work).where(chunk.holds("input_hash"))
         rows = rows.join(chosen, "doc_id", "left_semi").repartition(partitions, "input_hash")
         finish(work, rows, "decide").write.mode(mode).parquet(path)
 
 
 def measured_pool(work: Work, chunk: Chunk, staged: list[str]) -> DataFrame:
     """Return the chunk's rows that may be copied from: the target's, this run's and what a killed run staged."""
-    pool = store.read(work.spark, work.settings, work.stage.target)
-    left = [work.spark.read.parquet(path).select(*pool.columns) for path in (*staged, *work.leftovers)]
+    pool = found_rows(work)
+    left = [found_rows(work, path) for path in work.leftovers]
+    left += [work.spark.read.parquet(path).select(*pool.columns) for path in staged]
     rows = reduce(DataFrame.unionByName, left, pool).where(chunk.holds("input_hash"))
     rows = rows.where(F.col("measured_by") == work.run["measured_by"])
     return rows.dropDuplicates(["doc_id", "input_hash"]) if left else rows

@@ -34,7 +34,13 @@ class Lake:
     def __init__(self, spark: SparkSession, folder: Path) -> None:
         self.spark, self.folder, self.runs = spark, folder, 0
 
-    def run(self, notes: dict[str, tuple[str, str]] | None = None, measured_by: str = "rule 1", **changes: object):
+    def run(
+        self,
+        notes: dict[str, tuple[str, str]] | None = None,
+        measured_by: str = "rule 1",
+        retry: bool = False,
+        **changes: object,
+    ):
         """Write the source if it is given, run the stage, and return the ledger row and the texts paid for."""
         if notes is not None:
             write_notes(self.folder / "source", notes)
@@ -42,7 +48,7 @@ class Lake:
         self.runs += 1
         bill = self.folder / f"bill-{self.runs}"
         meter = Meter(Console(quiet=True))
-        row = refresh(self.spark, self.settings, toy_stage(bill, measured_by), f"run-{self.runs}", meter)
+        row = refresh(self.spark, self.settings, toy_stage(bill, measured_by), f"run-{self.runs}", meter, retry)
         return row, sorted(path.name.split("-")[0] for path in bill.glob("*"))
 
     def rows(self) -> dict[str, tuple[str, str, bool, str | None]]:
@@ -93,6 +99,32 @@ def test_many_chunks_hold_each_row_once(lake: Lake) -> None:
     assert run["chunks"] == 9
     assert len(paid) == 30 == len(set(paid))
     assert len(lake.rows()) == 60
+
+
+def test_texts_that_move_to_other_documents_cost_nothing(lake: Lake) -> None:
+    """Whatever else happens to the row that a measurement is copied from: removed, or overwritten by another chunk."""
+    lake.run({f"n{i:02}": (f"text {i}", "ann") for i in range(8)}, chunk_rows=3)
+    moved = {f"n{i + 1:02}": (f"text {i}", "bob") for i in range(8)}
+    run, paid = lake.run(moved, chunk_rows=3)
+    assert paid == []
+    assert (run["chunks"], run["rows_in"], run["rows_removed"], run["rows_measured"]) == (3, 8, 1, 0)
+    assert lake.rows() == {doc_id: (text, owner, True, None) for doc_id, (text, owner) in moved.items()}
+
+
+def test_retry_measures_failures_again_once_per_text_and_nothing_else(lake: Lake) -> None:
+    (lake.folder / "storm").touch()
+    notes = {"a": ("flaky", "ann"), "b": ("flaky", "bob"), "c": ("hello", "ann")}
+    _, paid = lake.run(notes)
+    assert paid == ["flaky", "hello"]
+    assert {reason for _, _, _, reason in lake.rows().values()} == {"short", None}
+    (lake.folder / "storm").unlink()
+    assert lake.run() == (None, []), "without being told to, nothing is tried again"
+    run, paid = lake.run(retry=True)
+    assert paid == ["flaky"]
+    assert (run["rows_in"], run["rows_kept"], run["rows_measured"]) == (2, 2, 1)
+    assert all(kept for _, _, kept, _ in lake.rows().values())
+    run, paid = lake.run(retry=True)
+    assert (run["rows_in"], paid) == (0, []), "where nothing failed there is nothing to try again"
 
 
 def test_a_broken_expectation_leaves_the_table_untouched_and_is_recorded(lake: Lake) -> None:

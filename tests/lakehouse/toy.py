@@ -55,8 +55,11 @@ def notes(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
 
 
 def toy_stage(bill: Path, measured_by: str = "rule 1") -> Stage:
-    """Return the stage; every measured text is one more file in the folder `bill`."""
-    paid = str(bill)
+    """Return the stage; every measured text is one more file in the folder `bill`.
+
+    While a file `storm` lies beside that folder, measuring a text that starts with "flaky" fails with 0 letters.
+    """
+    paid, storm = str(bill), str(bill.parent / "storm")
 
     def count(batches):  # type: ignore[no-untyped-def]
         import uuid
@@ -64,8 +67,11 @@ def toy_stage(bill: Path, measured_by: str = "rule 1") -> Stage:
         for batch in batches:
             for text in batch["text"].to_pylist():
                 Path(paid, f"{text}-{uuid.uuid4()}").touch()
-            lengths = pa.array([len(text) for text in batch["text"].to_pylist()], pa.int32())
-            yield pa.RecordBatch.from_arrays([*batch.columns, lengths], [*batch.schema.names, "letters"])
+            failing = ("flaky",) if Path(storm).exists() else ()
+            lengths = [0 if text.startswith(failing) else len(text) for text in batch["text"].to_pylist()]
+            yield pa.RecordBatch.from_arrays(
+                [*batch.columns, pa.array(lengths, pa.int32())], [*batch.schema.names, "letters"]
+            )
 
     def measure(rows: DataFrame, settings: Settings, _scratch: str) -> DataFrame:
         bill.mkdir(exist_ok=True)
@@ -82,6 +88,7 @@ def toy_stage(bill: Path, measured_by: str = "rule 1") -> Stage:
         decide=decide,
         measured_by=lambda settings: {"rule": measured_by},
         decided_by=lambda settings: {"letters": settings.lint_threshold},
+        passing_failure="letters = 0",
     )
 
 
