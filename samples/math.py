@@ -47,8 +47,8 @@ DEFECTS = {
     "too_long": "a table of 35,000 characters, more than a small model's context",
 }
 
-# Short pages. Of fifteen that a 135M model was tried on, the first three are those that it copied nearly whole; the
-# others show how it fails: repeating itself, changing nothing, answering something else.
+# Short pages. Of fifteen that a 135M model was tried on, the first three are those that it copied nearly whole; with the
+# others it mostly fails, in different ways: repeating itself, changing nothing, answering something else.
 SMALL = (
     "binary_forty_five",
     "regression_by_hand",
