@@ -34,6 +34,7 @@ REASONS = {
     "missing": "there is no text",
     "empty": "nothing but white space",
     **limits.REASONS,
+    "byte_order_mark": "starts with U+FEFF, which compile() refuses in text: decode with utf-8-sig",
     "null_bytes": "holds a NUL character: a binary file, or UTF-16 read as something else",
     "too_deep": "nested or chained deeper than the parser can follow",
     "python2": "Python 2 syntax, for instance a print statement",
@@ -85,7 +86,10 @@ _PYTHON2_MESSAGES = (
 )
 _NEWER_MESSAGES = ("only supported in Python",)
 # Only a file that matches can use syntax newer than 3.10 and still compile here, so only it pays for a second parse.
-_MAYBE_NEWER = re.compile(r"\bexcept\s*\*|[\[,:]\s*\*|^\s*type\s+\w|\b(?:def|class)\s+\w+\s*\[", re.MULTILINE)
+_MAYBE_NEWER = re.compile(
+    r"\bexcept\s*\*|[\w\])]\s*\[(?:[^\[\]]*,)?\s*\*\w|\*\s*\w+\s*:\s*\*|^\s*type\s+\w|\b(?:def|class)\s+\w+\s*\[",
+    re.MULTILINE,
+)
 
 
 def check(text: str) -> Syntax:
@@ -99,6 +103,8 @@ def check(text: str) -> Syntax:
         return Syntax(beyond[0], beyond[1])
     if not text or text.isspace():
         return Syntax("empty")
+    if text[0] == "\ufeff":
+        return Syntax("byte_order_mark", "U+FEFF at character 0", 1)
     null_at = text.find("\0")
     if null_at >= 0:
         return Syntax("null_bytes", f"at character {null_at}", text.count("\n", 0, null_at) + 1)
@@ -113,13 +119,29 @@ def _parse(text: str) -> Syntax:
             # dont_inherit: this module's own __future__ imports must not change the verdict.
             compile(text, "<string>", "exec", dont_inherit=True)
             if _MAYBE_NEWER.search(text):
-                ast.parse(text, "<string>", feature_version=GRAMMAR)
+                return _newer(ast.parse(text, "<string>", feature_version=GRAMMAR))
     except SyntaxError as error:
         return _from_error(text, error)
     except (RecursionError, MemoryError) as error:
         return Syntax("too_deep", type(error).__name__)
     except (ValueError, OverflowError) as error:
         return Syntax("syntax_error", _shortened(str(error)))
+    return PARSES
+
+
+def _newer(tree: ast.Module) -> Syntax:
+    """Find what 3.11 added and `feature_version` does not know: a star in a subscript and in an annotation."""
+    for node in ast.walk(tree):
+        star: ast.expr | None = None
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Tuple):
+            star = next((each for each in node.slice.elts if isinstance(each, ast.Starred)), None)
+            first = node.slice.elts[0] if star else node.slice
+            if (first.lineno, first.col_offset) != (node.slice.lineno, node.slice.col_offset):
+                star = None  # a tuple in parentheses, which 3.10 takes
+        elif isinstance(node, ast.arg) and isinstance(node.annotation, ast.Starred):
+            star = node.annotation
+        if star:
+            return Syntax("newer_python", "a star that Python 3.10 does not take here", star.lineno)
     return PARSES
 
 

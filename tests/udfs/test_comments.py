@@ -1,0 +1,110 @@
+"""The comment count, held together with the tokenize module of Python 3.10 and 3.11."""
+
+import io
+import random
+import sys
+import tokenize
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks import corpus
+from udfs import comments
+
+old_tokenize = pytest.mark.skipif(sys.version_info >= (3, 12), reason="tokenize splits f-strings from 3.12 on")
+
+PIECES = (
+    *("x", "if x:", "    ", "\t", "\n", "\r\n", "\\\n", " ", "(", ")", "[", "]", "{", "}", "# c", "#", "'a'", '"b"', "f'{x}'"),
+    *("'''a\nb'''", '"""', "'", "rb'\\''", "1.5e3j", "0x_f", "007", "1__0", ".5", "...", "->", ":=", "!=", "!", "$", "é", "²"),
+    *("\f", "\r", "\ufeff", "\0", "\\", "=", ";", "a.b", "@"),
+)
+
+
+def expected(text: str) -> tuple[float, int, int] | None:
+    """What the recipe computes, None where tokenize fails."""
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
+    except (tokenize.TokenError, SyntaxError):
+        return None
+    found = sum(token.type == tokenize.COMMENT for token in tokens)
+    return found / len(tokens), found, len(tokens)
+
+
+def agree(text: str) -> None:
+    measured, reference = comments.measure(text), expected(text)
+    if reference is None:
+        assert measured == comments.UNKNOWN
+    else:
+        assert (measured.comment_ratio, measured.comment_tokens, measured.tokens) == reference
+
+
+@old_tokenize
+@given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
+def test_tokens_and_comments_are_counted_as_tokenize_counts_them(text: str) -> None:
+    agree(text)
+
+
+@old_tokenize
+def test_real_files_and_torn_ones_are_counted_as_tokenize_counts_them() -> None:
+    draw = random.Random(0)
+    for file in corpus.files()[::40]:
+        agree(file.text)
+        start = draw.randrange(len(file.text))
+        agree(file.text[start:])
+        agree(file.text[:start])
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens", "found"),
+    [
+        ("", 1, 0),
+        ("x\n", 3, 0),
+        ("x", 3, 0),
+        ("# c\n", 3, 1),
+        ("# c", 3, 1),
+        ("x  # c\n", 4, 1),
+        ("if x:\n    y\n", 9, 0),
+        ("x = '''\n# no comment\n'''\n", 5, 0),
+        ("x = f'{y}'\n", 5, 0),
+        ("x = [  # c\n    1,  # d\n]\n", 12, 2),
+    ],
+)
+def test_the_counts_are_those_of_python_3_10_on_any_interpreter(text: str, tokens: int, found: int) -> None:
+    measured = comments.measure(text)
+    assert (measured.tokens, measured.comment_tokens) == (tokens, found)
+    assert measured.comment_ratio == found / tokens
+
+
+@pytest.mark.parametrize("text", ["x = (1,\n", "'''abc", "if x:\n    y\n  z\n", "x \\\n"])
+def test_a_file_that_does_not_tokenize_has_a_ratio_of_zero(text: str) -> None:
+    assert comments.measure(text) == comments.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("x = 'abc'  # plain\n", "ascii"),
+        ("# 日本語のコメント\nx = 1\n", "japanese_or_chinese"),
+        ("x = '漢字、かな'\n", "japanese_or_chinese"),
+        ("# café\n", "other"),
+        ("x = 'привет'\n", "other"),
+        ("é = 1  # names do not count\n", "ascii"),
+        ("x = '\x1b[0m'\n", "other"),
+        ("x = (\n", "unknown"),
+    ],
+)
+def test_the_language_is_that_of_comments_and_strings_alone(text: str, language: str) -> None:
+    assert comments.measure(text).language == language
+
+
+@pytest.mark.parametrize("piece", ["'", '"""\\', "(", "'\\", "#", "1_", '"', "x ", "\\\n", "\r"])
+def test_a_long_hostile_text_is_measured_in_little_time(piece: str) -> None:
+    comments.measure(piece * (100_000 // len(piece)))
+
+
+@given(st.text())
+def test_any_text_is_measured_without_an_exception(text: str) -> None:
+    measured = comments.measure(text)
+    assert 0.0 <= measured.comment_ratio <= 1.0
+    assert measured.language in comments.LANGUAGES

@@ -1,0 +1,128 @@
+"""Verdicts of the syntax stage."""
+
+import ast
+import sys
+import warnings
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from udfs import limits, syntax
+
+CASES = {
+    "x = 1\n": None,
+    "# only a comment\n": None,
+    "def f(a, /, *, b): return a\n": None,
+    "match x:\n    case 1: pass\n": None,
+    "x = a[(*b,)]\n": None,
+    "": "empty",
+    " \n\t\n": "empty",
+    "\ufeffx = 1\n": "byte_order_mark",
+    "x = '\0'\n": "null_bytes",
+    "x = '\ud800'\n": "not_unicode",
+    "print 'hello'\n": "python2",
+    "print\nprint 'a', b\n": "python2",
+    "exec 'x = 1'\n": "python2",
+    "try:\n    f()\nexcept IOError, e:\n    pass\n": "python2",
+    "raise ValueError, 'no'\n": "python2",
+    "if a <> b: pass\n": "python2",
+    "x = `y`\n": "python2",
+    "chmod(0777)\n": "python2",
+    "x = 10L\n": "python2",
+    "x = ur'a'\n": "python2",
+    "def f((a, b)): pass\n": "python2",
+    "try:\n    f()\nexcept* ValueError:\n    pass\n": "newer_python",
+    "x = a[*b]\n": "newer_python",
+    "def f(*args: *Ts): pass\n": "newer_python",
+    "type X = int\n": "newer_python",
+    "def f[T](x: T): pass\n": "newer_python",
+    "class A[T]: pass\n": "newer_python",
+    "import {{ cookiecutter.name }}\n": "template",
+    "{% if x %}\nimport y\n{% endif %}\n": "template",
+    "x = 1\n<<<<<<< HEAD\ny = 2\n=======\ny = 3\n>>>>>>> b\n": "merge_conflict",
+    ">>> x = 1\n>>> x\n1\n": "interactive",
+    "%matplotlib inline\nx = 1\n": "interactive",
+    "!pip install x\n": "interactive",
+    "if x:\n\ty = 1\n        z = 2\n": "tabs",
+    "def f():\nreturn 1\n": "indentation",
+    "  x = 1\n": "indentation",
+    "x = (1,\n": "unterminated",
+    "x = 'abc\n": "unterminated",
+    "x = '''abc\n": "unterminated",
+    "x = = 1\n": "syntax_error",
+    "return 1\n": "syntax_error",
+    "(" * 300 + ")" * 300: "too_deep",
+    "x = " + "-" * 200_000 + "1": "line_too_long",
+    "x = " + "-" * 90_000 + "1": "too_deep",
+    "x = " + "a" + ".b" * 40_000: "too_deep",
+    "".join(f"{' ' * i}if x:\n" for i in range(120)) + " " * 120 + "pass\n": "too_deep",
+    "".join(f"{' ' * i}for x in y:\n" for i in range(25)) + " " * 25 + "pass\n": "too_deep",
+    "x = 1\n" * (limits.MAX_LINES + 1): "too_many_lines",
+    "x = '" + "é" * limits.MAX_BYTES + "'": "too_large",
+}
+
+
+@pytest.mark.parametrize(("text", "reason"), CASES.items(), ids=lambda value: ascii(value)[:40])
+def test_each_kind_of_broken_file_gets_the_reason_that_says_what_to_do(text: str, reason: str | None) -> None:
+    assert syntax.check(text).reason == reason
+
+
+def test_every_reason_of_the_closed_list_is_tested_and_no_other_occurs() -> None:
+    assert {reason for reason in CASES.values() if reason} | {"missing"} == set(syntax.REASONS)
+
+
+def test_detail_and_line_say_where() -> None:
+    verdict = syntax.check("x = 1\ny = = 2\n")
+    assert (verdict.detail, verdict.line) == ("invalid syntax", 2)
+    assert syntax.check("a = 1\nb = '\0'\n").line == 2
+
+
+def test_form_feeds_and_codec_cookies_do_not_matter_to_text() -> None:
+    for text in ("\f\nx = 1\n", "# -*- coding: latin-1 -*-\nx = 'é'\n", "# coding: no-such-codec\nx = 1\n"):
+        assert syntax.check(text).reason is None
+
+
+def test_warnings_of_the_compiler_stay_inside() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert syntax.check("x = '\\d'\nassert (x, 1)\ny = 1 is 1\n") == syntax.PARSES
+
+
+def test_future_imports_of_the_checking_module_do_not_leak_into_the_verdict() -> None:
+    # With `annotations` inherited, the walrus in an annotation would be refused.
+    assert syntax.check("def f(x: (y := 1)): pass\n").reason is None
+
+
+def test_the_verdict_does_not_depend_on_the_depth_of_the_callers_stack() -> None:
+    def from_below(text: str, depth: int) -> syntax.Syntax:
+        return from_below(text, depth - 1) if depth else syntax.check(text)
+
+    free = sys.getrecursionlimit() - 250
+    for terms in range(700, 1100, 40):
+        text = "x = " + "-" * terms + "1"
+        assert from_below(text, min(free, 700)) == syntax.check(text)
+
+
+def test_nothing_of_the_text_is_executed() -> None:
+    assert syntax.check("import sys\nsys.exit(3)\nraise SystemExit\n").reason is None
+
+
+@given(st.text())
+def test_any_text_gets_a_verdict_and_no_exception(text: str) -> None:
+    verdict = syntax.check(text)
+    assert verdict.reason is None or verdict.reason in syntax.REASONS
+
+
+@given(st.text(alphabet="ab=()[]{}:'\"\\\n #,.*-+0x1"))
+def test_the_verdict_is_that_of_the_compiler(text: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            ast.parse(text, feature_version=(3, 10))
+            compile(text, "<string>", "exec", dont_inherit=True)
+            parses = True
+        except SyntaxError:
+            parses = False
+    verdict = syntax.check(text)
+    assert (verdict.reason is None) == parses or verdict.reason in ("empty", "newer_python")
