@@ -29,12 +29,14 @@ if TYPE_CHECKING:
 
 SOFT_CPU_S = 20.0
 """Processor time of one file after which its child stops by itself. 652 real files took 3 s at most."""
-HARD_CPU_S = SOFT_CPU_S + 1.0
-"""Processor time after which the supervisor kills the child."""
+GRACE_CPU_S = 1.0
+"""Processor time beyond the soft limit after which the supervisor kills the child."""
 WALL_S = 120.0
 """Time after which the supervisor kills a child that waits for something."""
 ANSWER_S = WALL_S + 60.0
 """Time after which the helper interpreter itself is given up."""
+START_S = 60.0
+"""Time that the helper interpreter gets to start: it takes about one."""
 END_S = 5.0
 """Time that the helper interpreter gets to end by itself."""
 MAX_MEMORY_BYTES = 3 * 2**30
@@ -94,8 +96,13 @@ class Lint:
     detail: str = ""
 
 
-def lint(texts: Iterable[str | None]) -> Iterator[Lint]:
-    """Yield one Lint per text, in order, as the texts come. Raises only if the helper interpreter cannot be started."""
+def lint(texts: Iterable[str | None], soft_cpu_s: float = SOFT_CPU_S) -> Iterator[Lint]:
+    """Yield one Lint per text, in order, as the texts come. `soft_cpu_s` is the processor time that a file may take.
+
+    Whatever a text holds, it gets a result. What is raised is the machine's fault, and would be no result of a file:
+    OSError if nothing can be written to the temporary folder, RuntimeError if the helper interpreter does not start or
+    finds another pylint than VERSIONS.
+    """
     for text in texts:
         if text is None:
             yield Lint("skipped")
@@ -104,12 +111,18 @@ def lint(texts: Iterable[str | None]) -> Iterator[Lint]:
         if beyond:
             yield Lint(beyond[0], detail=beyond[1])
             continue
-        yield _lint(_helper(), text)
+        yield _lint(text, soft_cpu_s)
 
 
-def _lint(helper: Helper, text: str) -> Lint:
-    answer = helper.ask(text.encode())
+def _lint(text: str, soft_cpu_s: float) -> Lint:
+    source = text.encode()
+    # A helper can be lost through no fault of the file, for instance to a machine that is short of memory.
+    answer = _helper(soft_cpu_s).ask(source) or _helper(soft_cpu_s).ask(source)
     ratio = comments.measure(text).comment_ratio
+    if not answer:
+        return Lint("crashed", comment_ratio=ratio, detail="the helper interpreter ended")
+    if answer["status"] == "unwritten":
+        raise OSError(f"cannot write what is to be linted: {answer['detail']}")
     if answer["status"] not in ("scored", "no_score"):
         return Lint(answer["status"], comment_ratio=ratio, seconds=answer["seconds"], detail=answer["detail"])
     fatal, error, warning, refactor, convention = answer["counts"]
@@ -132,68 +145,74 @@ def _lint(helper: Helper, text: str) -> Lint:
 class Helper:
     """A helper interpreter (udfs/lint_worker.py) with the folder it works in."""
 
-    def __init__(self) -> None:
-        """Start it. RuntimeError if the installed pylint is not the pinned one."""
+    def __init__(self, soft_cpu_s: float) -> None:
+        """Start it. RuntimeError if it does not start, or if the installed pylint is not the pinned one."""
         self.pid = os.getpid()
+        self.soft_cpu_s = soft_cpu_s
         self.folder = tempfile.mkdtemp(prefix="recast-lint-")
         for name in ("packages", "source", "empty"):
             Path(self.folder, name).mkdir()
         link_packages(Path(self.folder, "packages"))
+        options = {
+            "flags": FLAGS,
+            "soft_cpu_s": soft_cpu_s,
+            "hard_cpu_s": soft_cpu_s + GRACE_CPU_S,
+            "wall_s": WALL_S,
+            "memory_bytes": MAX_MEMORY_BYTES,
+        }
+        worker = str(Path(__file__).with_name("lint_worker.py"))
         self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-I",
-                "-S",
-                str(Path(__file__).with_name("lint_worker.py")),
-                self.folder,
-                json.dumps(
-                    {
-                        "flags": FLAGS,
-                        "soft_cpu_s": SOFT_CPU_S,
-                        "hard_cpu_s": HARD_CPU_S,
-                        "wall_s": WALL_S,
-                        "memory_bytes": MAX_MEMORY_BYTES,
-                    }
-                ),
-            ],
+            [sys.executable, "-I", "-S", worker, self.folder, json.dumps(options)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=f"{self.folder}/empty",
             env={"HOME": f"{self.folder}/empty", "PATH": os.defpath, "LANG": "C.UTF-8"},
             start_new_session=True,
         )
+        found = self._read(START_S)
+        if found != VERSIONS:
+            self.close()
+            raise RuntimeError(
+                f"the linter needs {VERSIONS}; its helper interpreter found {found or 'no pylint at all'}"
+            )
 
-    def ask(self, source: bytes) -> dict[str, Any]:
-        """Return the helper's answer for one file; status "crashed" if the helper itself is lost."""
-        stdin, stdout = cast(IO[bytes], self.process.stdin), cast(IO[bytes], self.process.stdout)
-        body = b""
+    def ask(self, source: bytes) -> dict[str, Any] | None:
+        """Return the helper's answer for one file, None if the helper is lost."""
+        stdin = cast(IO[bytes], self.process.stdin)
+        answer = None
         try:
             stdin.write(struct.pack(">I", len(source)) + source)
             stdin.flush()
-            if select.select([stdout], [], [], ANSWER_S)[0]:
-                header = stdout.read(4)
-                body = stdout.read(struct.unpack(">I", header)[0]) if len(header) == 4 else b""
+            answer = self._read(ANSWER_S)
         except OSError:
-            pass  # it is gone, which the empty body says
-        if not body:
+            pass  # it is gone, which no answer says
+        if answer is None:
             self.close()
-            return {"status": "crashed", "detail": "the helper interpreter ended", "seconds": 0.0}
-        return cast(dict[str, Any], json.loads(body))
+        return answer
+
+    def _read(self, timeout_s: float) -> dict[str, Any] | None:
+        stdout = cast(IO[bytes], self.process.stdout)
+        if not select.select([stdout], [], [], timeout_s)[0]:
+            return None
+        header = stdout.read(4)
+        body = stdout.read(struct.unpack(">I", header)[0]) if len(header) == 4 else b""
+        return cast(dict[str, Any], json.loads(body)) if body else None
 
     def alive(self) -> bool:
         """Say whether it can be asked by this process."""
         return self.pid == os.getpid() and self.process.poll() is None
 
     def close(self) -> None:
-        """End it and remove its folder."""
-        if self.pid != os.getpid():
-            return
+        """End it and remove its folder; for one that was inherited through a fork, let go of its pipes."""
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe:
                 try:
                     pipe.close()  # the end of its standard input ends it
                 except OSError:
                     pass  # what was not flushed is of no use any more
+        if self.pid != os.getpid():
+            self.process.returncode = 0  # not ours to wait for
+            return
         try:
             self.process.wait(END_S)
         except subprocess.TimeoutExpired:
@@ -205,12 +224,12 @@ class Helper:
 _helpers: list[Helper] = []
 
 
-def _helper() -> Helper:
+def _helper(soft_cpu_s: float) -> Helper:
     """The process's helper, started on first use and again if it is lost or was inherited through a fork."""
-    if not _helpers or not _helpers[0].alive():
-        if _helpers:
-            _helpers.pop().close()
-        _helpers.append(Helper())
+    if _helpers and not (_helpers[0].alive() and _helpers[0].soft_cpu_s == soft_cpu_s):
+        _helpers.pop().close()
+    if not _helpers:
+        _helpers.append(Helper(soft_cpu_s))
     return _helpers[0]
 
 

@@ -2,7 +2,8 @@
 
 udfs/lint.py starts this file as `python -I -S lint_worker.py FOLDER OPTIONS`. FOLDER holds `packages` (pylint and what it
 needs), `source` (the file being linted) and `empty` (the working directory). Requests come on standard input, answers leave
-on standard output, both as frames of a four-byte length and that many bytes; a request is UTF-8, an answer is JSON.
+on standard output, both as frames of a four-byte length and that many bytes; a request is UTF-8, an answer is JSON. The
+first frame out names the versions at work. When standard input ends, the helper removes FOLDER and ends.
 
 The supervisor keeps a warm pylint and forks a child from it. The child lints files until it has done enough of them or its
 memory has grown, and then makes room for a fresh one. A file that takes too long stops the child by a timer on its
@@ -17,7 +18,10 @@ import sys
 FOLDER = sys.argv[1]
 sys.path.append(f"{FOLDER}/packages")
 
-import pylint.lint  # noqa: E402, F401 (before all else: see warm_pylint.py)
+import pylint.lint  # noqa: E402 (before all else: see warm_pylint.py)
+
+# isort: split
+import astroid  # noqa: E402
 
 # isort: split
 import gc  # noqa: E402
@@ -26,16 +30,24 @@ import json  # noqa: E402
 import os  # noqa: E402
 import resource  # noqa: E402
 import select  # noqa: E402
+import shutil  # noqa: E402
 import signal  # noqa: E402
 import socket  # noqa: E402
 import struct  # noqa: E402
 import time  # noqa: E402
 from types import ModuleType  # noqa: E402
+from typing import IO, TYPE_CHECKING, Any  # noqa: E402
+
+if TYPE_CHECKING:
+    from udfs.warm_pylint import Warm
+
+Answer = dict[str, Any]  # what udfs/lint.py reads, and what passes between child and supervisor
 
 SOURCE = f"{FOLDER}/source/tmprecast.py"
 MAX_CHILD_FILES = 400
 MAX_CHILD_GROWTH_BYTES = 300 * 2**20
 POLL_MS = 250
+MAX_DESCRIPTORS = 1024
 CLOCK_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -49,19 +61,22 @@ def main() -> None:
     flags = limits.pop("flags")
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(nothing, fd)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
     os.chdir(f"{FOLDER}/empty")
-    warm = _load_warm_pylint().Warm(SOURCE, flags)
-    supervisor = Supervisor(warm, limits)
-    while True:
-        request = _read_frame(requests)
-        if request is None:
-            break
-        answer = supervisor.ask(request)
-        answers.write(struct.pack(">I", len(answer)) + answer)
-        answers.flush()
-    supervisor.end_child()
+    try:
+        supervisor = Supervisor(_load_warm_pylint().Warm(SOURCE, flags), limits, requests.fileno())
+        try:
+            _write_frame(answers, {"pylint": pylint.__version__, "astroid": astroid.__version__})
+            os.dup2(nothing, 2)
+            while (request := _read_frame(requests)) is not None:
+                _write_frame(answers, supervisor.ask(request))
+        except (EOFError, BrokenPipeError):
+            pass  # who asked is gone
+        supervisor.end_child()
+    finally:
+        shutil.rmtree(FOLDER, ignore_errors=True)
+    os._exit(0)  # to take a warm pylint apart would cost a tenth of a second and more
 
 
 def _load_warm_pylint() -> ModuleType:
@@ -78,15 +93,17 @@ def _load_warm_pylint() -> ModuleType:
 class Supervisor:
     """Forks children from a warm linter, passes files to them, and kills those that go too far."""
 
-    def __init__(self, warm, limits: dict) -> None:
+    def __init__(self, warm: Warm, limits: dict[str, float], requests: int) -> None:
+        """Start without a child. `requests` is the descriptor whose end says that nobody waits for answers any more."""
         self.warm = warm
         self.limits = limits
+        self.requests = requests
         self.pid = 0
         self.child: socket.socket | None = None
         self.cpu_s = 0.0  # processor time of the child when it gave its last answer
         self.seen: dict[str, int] = {}  # module -> children that had to parse it
 
-    def ask(self, request: bytes) -> bytes:
+    def ask(self, request: bytes) -> Answer:
         """Lint one file. If the child dies of it, try once more in a fresh one: the fault may be an earlier file's."""
         answer = self._ask_child(request)
         if answer["status"] == "crashed" and not answer.pop("first"):
@@ -97,20 +114,20 @@ class Supervisor:
         self.cpu_s = answer.pop("cpu_s", 0.0)
         if answer.pop("last", True):
             self.end_child()
-        return json.dumps(answer).encode()
+        return answer
 
-    def _ask_child(self, request: bytes) -> dict:
+    def _ask_child(self, request: bytes) -> Answer:
         first = not self.child
-        if first:
-            self._fork()
+        child = self.child or self._fork()
         started = time.monotonic()
         try:
-            self.child.sendall(struct.pack(">I", len(request)) + request)
-            frame = self._wait(started)
+            child.sendall(struct.pack(">I", len(request)) + request)
+            frame = self._wait(child, started)
         except OSError:
             frame = None
         if isinstance(frame, bytes):
-            return json.loads(frame)
+            answer: Answer = json.loads(frame)
+            return answer
         status = self.end_child()
         if frame == "timeout":
             return {"status": "timeout", "detail": "killed", "seconds": time.monotonic() - started}
@@ -120,18 +137,21 @@ class Supervisor:
             detail = f"exit {os.waitstatus_to_exitcode(status)}"
         return {"status": "crashed", "detail": detail, "first": first, "seconds": time.monotonic() - started}
 
-    def _wait(self, started: float) -> bytes | str | None:
+    def _wait(self, child: socket.socket, started: float) -> bytes | str | None:
         """Return the child's answer, "timeout" if it ran past its limits, None if it is gone."""
         poll = select.poll()
-        poll.register(self.child, select.POLLIN)
-        while not poll.poll(POLL_MS):
+        poll.register(child, select.POLLIN)
+        poll.register(self.requests, 0)  # nothing but its end
+        while not (ready := poll.poll(POLL_MS)):
             wall_s = time.monotonic() - started
             if wall_s > self.limits["wall_s"] or _cpu_s(self.pid) - self.cpu_s > self.limits["hard_cpu_s"]:
                 return "timeout"
-        with self.child.dup() as copy, copy.makefile("rb") as stream:
+        if any(fd == self.requests for fd, _ in ready):
+            raise EOFError("nobody waits for the answer")
+        with child.dup() as copy, copy.makefile("rb") as stream:
             return _read_frame(stream)
 
-    def _fork(self) -> None:
+    def _fork(self) -> socket.socket:
         self.warm.load([name for name, count in self.seen.items() if count > 0])
         self.seen = {}
         gc.collect()
@@ -140,12 +160,15 @@ class Supervisor:
         self.pid = os.fork()
         if not self.pid:
             try:
-                ours.close()
+                # With the supervisor's descriptors open, the process that asks would not see it die.
+                os.closerange(3, theirs.fileno())
+                os.closerange(theirs.fileno() + 1, MAX_DESCRIPTORS)
                 Child(self.warm, theirs, self.limits).run()
             finally:
                 os._exit(1)
         theirs.close()
         self.child, self.cpu_s = ours, 0.0
+        return ours
 
     def end_child(self) -> int:
         """Kill the child if there is one, and return its wait status."""
@@ -160,7 +183,8 @@ class Supervisor:
 class Child:
     """Lints files one after another until it is used up."""
 
-    def __init__(self, warm, supervisor: socket.socket, limits: dict) -> None:
+    def __init__(self, warm: Warm, supervisor: socket.socket, limits: dict[str, float]) -> None:
+        """Lint with `warm`, for the other end of `supervisor`."""
         self.warm = warm
         self.supervisor = supervisor
         self.limits = limits
@@ -188,12 +212,15 @@ class Child:
                 or _resident_bytes() - start_bytes > MAX_CHILD_GROWTH_BYTES
             )
             answer["cpu_s"] = time.process_time()
-            frame = json.dumps(answer).encode()
-            self.supervisor.sendall(struct.pack(">I", len(frame)) + frame)
+            self.supervisor.sendall(_frame(answer))
 
-    def _lint(self, source: bytes) -> dict:
-        with open(SOURCE, "wb") as file:
-            file.write(source)
+    def _lint(self, source: bytes) -> Answer:
+        answer: Answer
+        try:
+            with open(SOURCE, "wb") as file:
+                file.write(source)
+        except OSError as error:  # not the file's fault, so it is no result
+            return {"status": "unwritten", "detail": str(error), "seconds": 0.0}
         started = time.process_time()
         soft_s = self.limits["soft_cpu_s"]
         try:
@@ -213,7 +240,8 @@ class Child:
         return answer
 
     def _limit_memory(self) -> None:
-        resource.setrlimit(resource.RLIMIT_AS, (self.limits["memory_bytes"],) * 2)
+        most = int(self.limits["memory_bytes"])
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
         try:
             with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
                 file.write("1000")  # if the machine runs short, this process goes first
@@ -225,11 +253,21 @@ def _out_of_time(*_: object) -> None:
     raise OutOfTime
 
 
-def _read_frame(stream) -> bytes | None:
+def _frame(answer: Answer) -> bytes:
+    body = json.dumps(answer).encode()
+    return struct.pack(">I", len(body)) + body
+
+
+def _write_frame(stream: IO[bytes], answer: Answer) -> None:
+    stream.write(_frame(answer))
+    stream.flush()
+
+
+def _read_frame(stream: IO[bytes]) -> bytes | None:
     header = stream.read(4)
     if len(header) < 4:
         return None
-    size = struct.unpack(">I", header)[0]
+    size: int = struct.unpack(">I", header)[0]
     body = stream.read(size)
     return body if len(body) == size else None
 

@@ -39,8 +39,8 @@ MAX_INDEXED_HEIGHT = 100
 def install() -> None:
     """Replace the originals wherever pylint and astroid have them."""
     manager = AstroidManager()
-    AstroidManager.__new__ = lambda cls: manager  # type: ignore[method-assign, assignment]
-    AstroidManager.__init__ = lambda self: None  # type: ignore[method-assign]
+    AstroidManager.__new__ = lambda cls: manager
+    AstroidManager.__init__ = lambda self: None
     NodeNG.infer = _infer
     NodeNG.parent_of = _parent_of
     NodeNG.statement = _statement
@@ -122,7 +122,7 @@ def _nodes_of_class(self: NodeNG, klass: Any, skip_klass: Any = None) -> Iterato
     """NodeNG.nodes_of_class: one pass over a slice, kept for the next call, in place of a generator per node."""
     place = INDEX.place.get(self)
     if place is None:
-        return _walk_for(self, klass, skip_klass)
+        return cast(Iterator[NodeNG], _walk_for(self, klass, skip_klass))
     key = (self, klass, skip_klass)
     found = INDEX.found.get(key)
     if found is None:
@@ -192,11 +192,13 @@ def _ancestors(self: nodes.ClassDef, recurs: bool = True, context: InferenceCont
     for base in self.bases:
         path = set(context.path)
         try:
-            for ancestor in base.infer(context):
-                if not isinstance(ancestor, nodes.ClassDef):
-                    if not isinstance(ancestor, bases.Instance):
-                        continue
-                    ancestor = ancestor._proxied
+            for inferred in base.infer(context):
+                if isinstance(inferred, nodes.ClassDef):
+                    ancestor = inferred
+                elif isinstance(inferred, bases.Instance):
+                    ancestor = inferred._proxied
+                else:
+                    continue
                 if not ancestor.hide:
                     if ancestor in yielded:
                         continue
@@ -256,7 +258,7 @@ def _are_exclusive(stmt1: NodeNG, stmt2: NodeNG, exceptions: list[str] | None = 
                 attribute1 = node.locate_child(child_of[node])[0]
                 if "test" in (attribute1, attribute2):
                     return False
-                return attribute1 != attribute2
+                return bool(attribute1 != attribute2)
             if isinstance(node, nodes.Try):
                 return _in_exclusive_parts(node, child_of[node], previous, exceptions)
             return False
@@ -318,17 +320,14 @@ def _filter_stmts(base_node: NodeNG, stmts: list[NodeNG], frame: NodeNG, offset:
             else:
                 kept, parents = [node], [stmt.parent]
         parent = stmt.parent
+        inside_kept = False
         for i, other in enumerate(parents):
             if other is parent:
-                if _parent_of(kept[i].assign_type(), assign_type):
-                    break
-                if not (optional_assign or _are_exclusive(kept[i], node)):
+                inside_kept = _parent_of(kept[i].assign_type(), assign_type)
+                if not (inside_kept or optional_assign or _are_exclusive(kept[i], node)):
                     del parents[i], kept[i]
-                i = -1
                 break
-        else:
-            i = -1
-        if i >= 0 or _are_exclusive(base_node, node):
+        if inside_kept or _are_exclusive(base_node, node):
             continue
         if isinstance(node, (nodes.NamedExpr, nodes.AssignName)):
             if isinstance(stmt, nodes.ExceptHandler):
@@ -510,7 +509,7 @@ def _copier(tree: nodes.Module, emptied_cache: bool) -> Callable[[], nodes.Modul
     holders = [(number[node], name) for node in order for name, value in vars(node).items() if value is tree.locals]
 
     def copy() -> nodes.Module:
-        copies = [cls.__new__(cls) for cls, _, _ in shapes]
+        copies: list[Any] = [object.__new__(cls) for cls, _, _ in shapes]
         for node, (_, shared, made) in zip(copies, shapes, strict=True):
             attributes = shared.copy()
             for name, make in made:

@@ -29,6 +29,8 @@ VERSION = {"rule": 1, "grammar": "3.10", "python": f"{sys.version_info.major}.{s
 """What changes verdicts by intent; part of the stage's fingerprint."""
 
 MAX_DETAIL_CHARS = 200
+MAX_RULE_CHARS = 2000
+"""Characters of a line that _LINE_RULES look at: some of them take time in the square of its length."""
 
 REASONS = {
     "missing": "there is no text",
@@ -87,7 +89,7 @@ _PYTHON2_MESSAGES = (
 _NEWER_MESSAGES = ("only supported in Python",)
 # Only a file that matches can use syntax newer than 3.10 and still compile here, so only it pays for a second parse.
 _MAYBE_NEWER = re.compile(
-    r"\bexcept\s*\*|[\w\])]\s*\[(?:[^\[\]]*,)?\s*\*\w|\*\s*\w+\s*:\s*\*|^\s*type\s+\w|\b(?:def|class)\s+\w+\s*\[",
+    r"\bexcept\s*\*|[\w\])]\s*\[(?:[^\[\]]*,)?\s*\*\w|\*\s*\w+\s*:\s*\*|^[ \t\f]*type\s+\w|\b(?:def|class)\s+\w+\s*\[",
     re.MULTILINE,
 )
 
@@ -167,7 +169,7 @@ def _reason(text: str, error: SyntaxError, message: str, line: int | None) -> st
     if any(part in message for part in _NEWER_MESSAGES):
         return "newer_python"
     lines = text.split("\n")
-    source = lines[line - 1] if line and line <= len(lines) else error.text or ""
+    source = (lines[line - 1] if line and line <= len(lines) else error.text or "")[:MAX_RULE_CHARS]
     for reason, pattern in _LINE_RULES:
         if pattern.search(source):
             return reason

@@ -26,6 +26,7 @@ import importlib.util
 import os
 import sys
 import types
+from typing import Any
 
 import astroid.builder
 import astroid.context
@@ -55,16 +56,20 @@ MODULE = "tmprecast"
 MANAGER = AstroidManager()
 
 
+Attributes = dict[str, list[nodes.NodeNG]]
+
+
 class Journal:
     """Writes into trees of other modules: what each loaded module did when it was loaded, and what is in force now."""
 
     def __init__(self) -> None:
-        # module -> its ("load", module name) and ("write", attributes, name, node) events, in order
-        self.events: dict[str, list[tuple]] = {}
+        """Start with nothing written."""
+        # module -> the modules that loading it loaded, and the attributes it wrote, in order
+        self.events: dict[str, list[str | tuple[Attributes, str, nodes.NodeNG]]] = {}
         self.visible: set[str] = set()
-        self.in_force: list[tuple[dict, str, nodes.NodeNG]] = []
+        self.in_force: list[tuple[Attributes, str, nodes.NodeNG]] = []
 
-    def write(self, attributes: dict, name: str, node: nodes.NodeNG) -> None:
+    def write(self, attributes: Attributes, name: str, node: nodes.NodeNG) -> None:
         """Put `node` among the values of an attribute, and remember to take it back."""
         values = attributes.setdefault(name, [])
         if node not in values:
@@ -97,10 +102,10 @@ def _reveal(name: str) -> None:
         return
     JOURNAL.visible.add(name)
     for event in JOURNAL.events.get(name, ()):
-        if event[0] == "load":
-            _reveal(event[1])
+        if isinstance(event, str):
+            _reveal(event)
         else:
-            JOURNAL.write(*event[1:])
+            JOURNAL.write(*event)
 
 
 _building: list[str] = []  # modules whose trees are being built, the innermost last
@@ -113,7 +118,7 @@ def _ast_from_module_name(
     if modname is None or modname == MODULE:
         return _load(self, modname, context_file, use_cache)
     if _building:
-        JOURNAL.events[_building[-1]].append(("load", modname))
+        JOURNAL.events[_building[-1]].append(modname)
     if modname in self.astroid_cache:
         _reveal(modname)
         return _load(self, modname, context_file, use_cache)
@@ -136,13 +141,12 @@ def _delayed_assattr(self: astroid.builder.AstroidBuilder, node: nodes.AssignAtt
     root = node.root()
     try:
         for inferred in node.expr.infer():
-            if isinstance(inferred, util.UninferableBase):
-                continue
+            owner = inferred
             try:
                 if type(inferred) in {bases.Instance, objects.ExceptionInstance}:
-                    inferred = inferred._proxied
-                    attributes = inferred.instance_attrs
-                    if not astroid.builder._can_assign_attr(inferred, node.attrname):
+                    owner = inferred._proxied
+                    attributes = owner.instance_attrs
+                    if not astroid.builder._can_assign_attr(owner, node.attrname):
                         continue
                 elif isinstance(inferred, (bases.Instance, bases.Proxy, util.UninferableBase)):
                     continue
@@ -152,13 +156,13 @@ def _delayed_assattr(self: astroid.builder.AstroidBuilder, node: nodes.AssignAtt
                     attributes = inferred.locals
             except AttributeError:
                 continue
-            if inferred.root() is root:
+            if owner.root() is root:
                 values = attributes.setdefault(node.attrname, [])
                 if node not in values:
                     values.append(node)
             else:
                 if _building and _building[-1] == root.name:
-                    JOURNAL.events[root.name].append(("write", attributes, node.attrname, node))
+                    JOURNAL.events[root.name].append((attributes, node.attrname, node))
                 JOURNAL.write(attributes, node.attrname, node)
     except InferenceError:
         pass
@@ -172,12 +176,21 @@ def _find_spec_without_importing(name: str, package: str | None = None) -> objec
     return importlib.util.find_spec(name, package)
 
 
+def _report_no_crash(error: BaseException | None, *_: object) -> str:
+    """pylint's prepare_crash_report, which would write a file. What our own memory limit caused is no finding of pylint's."""
+    while error is not None:
+        if isinstance(error, MemoryError):
+            raise MemoryError
+        error = error.__cause__ or error.__context__
+    return "a report that is not written"
+
+
 def _patch() -> None:
     AstroidManager.ast_from_module_name = _ast_from_module_name
     astroid.builder.AstroidBuilder.delayed_assattr = _delayed_assattr
     guarded = types.SimpleNamespace(find_spec=_find_spec_without_importing)
     spec.importlib = types.SimpleNamespace(util=guarded, machinery=importlib.machinery)
-    pylinter.prepare_crash_report = lambda *_: "a report that is not written"
+    pylinter.prepare_crash_report = _report_no_crash
 
 
 CACHES = (LookupMixIn.lookup, ObjectModel.attributes, nodes.ClassDef._metaclass_lookup_attribute)
@@ -233,7 +246,7 @@ class Warm:
         """The modules parsed so far."""
         return list(MANAGER.astroid_cache)
 
-    def check(self) -> dict:
+    def check(self) -> dict[str, Any]:
         """Lint the file at `path`. Returns score, statements, counts, messages and pragmas, ready for JSON."""
         linter = self.linter
         try:
@@ -246,11 +259,11 @@ class Warm:
         finally:
             self._restore()
 
-    def _parse_pragma(self, pragma: str):
+    def _parse_pragma(self, pragma: str) -> Any:
         self.pragmas.append(pragma.strip())
         return parse_pragma(pragma)
 
-    def _result(self) -> dict:
+    def _result(self) -> dict[str, Any]:
         linter, stats = self.linter, self.linter.stats
         counts = {name: getattr(stats, name) for name in ("fatal", "error", "warning", "refactor", "convention")}
         score = None
@@ -298,7 +311,7 @@ class Warm:
 _SMALL_OBJECTS = (LinterStats, ScopeAccessMap, ConsiderUsingWithStack)
 
 
-def _containers(owner: object) -> dict[str, object]:
+def _containers(owner: object) -> dict[str, Any]:
     """Return copies of the attributes of a checker that a file could change in place.
 
     One level deep is enough: before the first file, what lies deeper is either constant or empty.

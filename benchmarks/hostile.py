@@ -1,0 +1,151 @@
+"""Hostile files through syntax, comments and lint: `python -m benchmarks.hostile [--cases N] [--soft-seconds S]`.
+
+Every case goes through the code of the two stages in a worker process, as it would in Spark, and after every case a good
+file goes through it as well, whose right result one pylint process per file has told. Prints one JSON line:
+
+    cases              hostile files judged
+    crashed_workers    worker processes that died
+    wrong_neighbours   good files that got another verdict, count or message than alone
+    without_reason     cases without a verdict and a status of the closed lists, exceptions included
+    longest_seconds    the slowest case: syntax, comments and lint together, wall clock
+    past_limit_seconds by how much the slowest case was over the linter's limit; negative if none was
+    markers            traces that a case left by being executed
+    soft_limit_seconds processor time after which a file's linter stops; a run in production allows 20
+    lint, syntax       cases by status and by reason
+
+All cases are made by rule, without chance or with a fixed seed, so every run judges the same ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+from benchmarks.hostile_files import NEIGHBOURS, Case, cases
+from benchmarks.lint import messages, reference
+from udfs import comments, limits, lint, syntax
+
+SOFT_S = 5.0
+"""Processor time a file's linter may take here. A quarter of production's limit keeps the run short."""
+
+Judged = tuple[str | None, tuple[float, int, int, str], str, float | None, tuple[tuple[str, str, int, int], ...]]
+
+
+def judge(text: str, soft_s: float) -> tuple[Judged, float]:
+    """Put one text through syntax, comments and lint. Returns what they say, and the seconds they took."""
+    started = time.monotonic()
+    verdict = syntax.check(text)
+    counted = comments.UNKNOWN if limits.check(text) else comments.measure(text)
+    linted = next(lint.lint([text], soft_s))
+    found: Judged = (
+        verdict.reason,
+        (counted.comment_ratio, counted.comment_tokens, counted.tokens, counted.language),
+        linted.status,
+        linted.score,
+        messages(linted),
+    )
+    return found, time.monotonic() - started
+
+
+def has_reason(found: Judged) -> bool:
+    """Say whether what was found of a text is of the closed lists."""
+    reason, (_, _, _, language), status, score, _ = found
+    return (
+        (reason is None or reason in syntax.REASONS)
+        and language in comments.LANGUAGES
+        and status in lint.LINT_STATUSES
+        and (status == "scored") == (score is not None)
+    )
+
+
+class Worker:
+    """A process that judges texts, and a new one when it dies. `died` counts."""
+
+    def __init__(self) -> None:
+        """Start with none dead."""
+        self.pool = ProcessPoolExecutor(1)
+        self.died = 0
+
+    def judge(self, text: str, soft_s: float) -> tuple[Judged, float] | None:
+        """As `judge`; None if the process died or an exception came out."""
+        try:
+            return self.pool.submit(judge, text, soft_s).result()
+        except BrokenProcessPool:
+            self.died += 1
+            self.pool.shutdown()
+            self.pool = ProcessPoolExecutor(1)
+        except Exception as error:
+            print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return None
+
+
+def run(found: list[Case], soft_s: float, markers: Path) -> dict[str, Any]:
+    """Judge the cases, each followed by a neighbour, and return the numbers. Says on standard error what went wrong."""
+    worker = Worker()
+    known = {}
+    with tempfile.TemporaryDirectory(prefix="reference-packages-") as packages:
+        lint.link_packages(Path(packages))
+        for text in NEIGHBOURS:
+            alone = worker.judge(text, soft_s)
+            told = reference(text, packages)
+            assert alone and alone[0][3:] == (told.score, told.messages), f"wrong before any hostile file: {text!r}"
+            known[text] = alone[0]
+    wrong = without_reason = 0
+    longest_s = 0.0
+    statuses: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    for i, case in enumerate(found):
+        result = worker.judge(case.text, soft_s)
+        if result is None or not has_reason(result[0]):
+            without_reason += 1
+            print(f"without a reason: {case.name}: {result and result[0][:4]}", file=sys.stderr)
+        else:
+            statuses[result[0][2]] += 1
+            reasons[result[0][0] or "parses"] += 1
+            longest_s = max(longest_s, result[1])
+            if result[1] > soft_s + 1 or result[0][2] == "crashed":
+                print(f"{result[1]:.1f} s: {case.name}: {result[0][:4]}", file=sys.stderr)
+        neighbour = NEIGHBOURS[i % len(NEIGHBOURS)]
+        after = worker.judge(neighbour, soft_s)
+        if after is None or after[0] != known[neighbour]:
+            wrong += 1
+            print(f"wrong after {case.name}: {after} is not {known[neighbour]}", file=sys.stderr)
+    worker.pool.shutdown()
+    return {
+        "cases": len(found),
+        "crashed_workers": worker.died,
+        "wrong_neighbours": wrong,
+        "without_reason": without_reason,
+        "longest_seconds": round(longest_s, 2),
+        "past_limit_seconds": round(longest_s - soft_s, 2),
+        "markers": len(list(markers.iterdir())),
+        "soft_limit_seconds": soft_s,
+        "lint": dict(statuses.most_common()),
+        "syntax": dict(reasons.most_common()),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", type=int, help="judge about this many, evenly drawn from all")
+    parser.add_argument(
+        "--soft-seconds", type=float, default=SOFT_S, help=f"processor time a file may take ({SOFT_S:g})"
+    )
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="markers-") as folder:
+        found = cases(Path(folder))
+        if options.cases:
+            found = found[:: max(len(found) // options.cases, 1)]
+        print(json.dumps(run(found, options.soft_seconds, Path(folder))))
+
+
+if __name__ == "__main__":
+    main()

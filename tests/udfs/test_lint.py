@@ -1,0 +1,301 @@
+"""The linter: exact scores and messages, a result for whatever comes, and no file that harms another."""
+
+import importlib.metadata
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from benchmarks import corpus
+from udfs import limits, lint
+
+SOFT_CPU_S = 0.5
+ENDED_S = 10.0
+
+TIDY = '"""Sums."""\n\n\ndef total(values):\n    """Return the sum of `values`."""\n    return sum(values)\n'
+UNTIDY = textwrap.dedent("""\
+    import os, sys
+
+    def f(a, b=[]):
+        if a == None:
+            return b
+        else:
+            return os.getcwdu()
+    """)
+LIBRARY = "import os\nfor name in os.environ.keys():\n    print('%s %s' % name)\n"
+ENDLESS = "def f(a):\n" + "    if a: a = 1\n" * 3000
+
+# What `pylint --persistent=n --disable=...` (lint.FLAGS), version 4.1.4, prints of each file on its own: score and messages.
+TOLD = {
+    TIDY: (10.0, []),
+    UNTIDY: (
+        0.0,
+        [
+            ("C0121", "singleton-comparison", 4, 7),
+            ("C0410", "multiple-imports", 1, 0),
+            ("E1101", "no-member", 7, 15),
+            ("R1705", "no-else-return", 4, 4),
+            ("W0102", "dangerous-default-value", 3, 0),
+            ("W0611", "unused-import", 1, 0),
+        ],
+    ),
+    LIBRARY: (
+        3.33,
+        [("C0201", "consider-iterating-dictionary", 2, 12), ("C0209", "consider-using-f-string", 3, 10)],
+    ),
+    "# -*- coding: latin-1 -*-\nx = 'é'\n": (0.0, [("C2503", "bad-file-encoding", 1, 0)]),
+    "import os  # pylint: disable=unused-import\n": (10.0, []),
+    "# pylint: disable=C,R,W\nimport os\n": (10.0, []),
+    "def f(:\n    pass\n": (None, [("E0001", "syntax-error", 1, 7)]),
+    "x = 1\0\n": (None, [("E0001", "syntax-error", 1, 0)]),
+    "x = 1" + " + 1" * 900 + "\n": (None, [("F0002", "astroid-error", 1, 0)]),
+    "": (None, []),
+    "# only a comment\n": (None, []),
+    '"""Only a docstring."""\n': (None, []),
+    "# pylint: skip-file\nimport os\n": (None, []),
+}
+
+
+def run(*texts: str | None) -> list[lint.Lint]:
+    return list(lint.lint(texts, SOFT_CPU_S))
+
+
+def told(result: lint.Lint) -> tuple[float | None, list[tuple[str, str, int, int]]]:
+    return result.score, sorted((m.msg_id, m.symbol, m.line, m.column) for m in result.messages)
+
+
+def helper() -> lint.Helper:
+    """The helper interpreter that the next file goes to."""
+    run("")
+    return lint._helpers[0]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ended() -> Iterator[None]:
+    yield
+    lint.close()
+
+
+@pytest.mark.parametrize("text", TOLD, ids=lambda text: ascii(text[:30]))
+def test_score_and_messages_are_those_of_a_pylint_process_of_its_own(text: str) -> None:
+    (result,) = run(text)
+    assert told(result) == TOLD[text]
+    assert result.status == ("no_score" if TOLD[text][0] is None else "scored")
+
+
+def test_statements_and_counts_per_category_belong_to_the_messages() -> None:
+    (result,) = run(UNTIDY)
+    assert result.statements == 5
+    assert (result.fatal, result.error, result.warning, result.refactor, result.convention) == (0, 1, 2, 1, 2)
+    assert result.seconds > 0.0
+
+
+def test_pragmas_are_told_in_their_order() -> None:
+    (result,) = run("# pylint: disable=C, R\nimport os  # pylint:disable=W0611\n'# pylint: disable=E'\n")
+    assert result.pragmas == ("disable=C, R", "disable=W0611")
+
+
+def test_the_share_of_comments_is_told_with_the_score() -> None:
+    assert [result.comment_ratio for result in run("x = 1  # c\n", "# c\n")] == [1 / 6, 1 / 3]
+
+
+def test_results_come_in_order_one_per_text_and_as_the_texts_come() -> None:
+    texts = [TIDY, None, "\ud800", LIBRARY, "x" * (limits.MAX_BYTES + 1), "", UNTIDY] * 3
+    asked = []
+
+    def coming() -> Iterator[str | None]:
+        for text in texts:
+            asked.append(text)
+            yield text
+
+    results = lint.lint(coming(), SOFT_CPU_S)
+    found = [next(results)]
+    assert len(asked) == 1
+    found += results
+    assert found[3].messages and [result.status for result in found] == 3 * [
+        "scored",
+        "skipped",
+        "not_unicode",
+        "scored",
+        "too_large",
+        "no_score",
+        "scored",
+    ]
+
+
+def test_beyond_a_limit_nothing_is_linted_and_the_status_says_which() -> None:
+    beyond = {
+        "not_unicode": "x = '\udfff'\n",
+        "too_large": "é" * (limits.MAX_BYTES // 2 + 1),
+        "too_many_lines": "\n" * limits.MAX_LINES,
+        "line_too_long": "x = '" + "a" * limits.MAX_LINE_CHARS + "'\n",
+    }
+    assert beyond.keys() == limits.REASONS.keys()
+    for status, result in zip(beyond, run(*beyond.values()), strict=True):
+        assert (result.status, result.score, result.seconds) == (status, None, 0.0)
+        assert result.detail
+
+
+def test_out_of_time_or_memory_is_a_status_and_the_next_file_is_unharmed() -> None:
+    greedy = "x = '%99999999999d' % 1\nprint(x.y)\n"
+    before, late, between, large, after = run(LIBRARY, ENDLESS, LIBRARY, greedy, LIBRARY)
+    assert (late.status, late.score, late.messages) == ("timeout", None, ())
+    assert 0.9 * SOFT_CPU_S < late.seconds < SOFT_CPU_S + lint.GRACE_CPU_S
+    assert (large.status, large.score, large.messages) == ("memory", None, ())
+    assert told(before) == told(between) == told(after) == TOLD[LIBRARY]
+
+
+def test_what_a_file_writes_into_other_modules_is_gone_after_it() -> None:
+    hostile = (
+        "import os, sys, builtins\nos.environ = os.name = None\nsys.stdout = os\nbuiltins.print = builtins.sum = 1\n"
+    )
+    results = run(LIBRARY, hostile, LIBRARY, TIDY, hostile)
+    assert told(results[0]) == told(results[2]) == TOLD[LIBRARY]
+    assert told(results[3]) == TOLD[TIDY]
+    assert told(results[1]) == told(results[4])
+
+
+def test_nothing_of_a_file_is_executed_or_imported(tmp_path: Path) -> None:
+    marker = tmp_path / "executed"
+    leave = f"open({str(marker)!r}, 'w').close()\n"
+    texts = [
+        leave,
+        f"class A:\n    {leave}",
+        f"def f(x={leave.strip()}): pass\n",
+        f"# pylint: init-hook={leave}x = 1\n",
+        f"import sys\n{leave}sys.exit(3)\n",
+        "import idlelib.idle.x\nimport this.x\nimport antigravity.x\nimport __main__.x\n",  # would end it, print, browse
+        "import tmprecast.x\nfrom tmprecast import y\n",
+        "import sys\nsys.stdin.read()\nimport os\nos.fork()\nos.kill(os.getppid(), 9)\n",
+    ]
+    assert {result.status for result in run(*texts)} == {"scored"}
+    assert not marker.exists()
+    assert told(run(LIBRARY)[0]) == TOLD[LIBRARY]
+
+
+def test_a_helper_that_was_killed_is_replaced() -> None:
+    first = helper()
+    os.kill(first.process.pid, signal.SIGKILL)
+    first.process.wait()
+    assert told(run(LIBRARY)[0]) == TOLD[LIBRARY]
+    assert not Path(first.folder).exists()
+    assert helper() is not first
+
+
+@pytest.mark.slow
+def test_a_file_whose_helper_is_killed_gets_a_second_chance() -> None:
+    first = helper()
+    killing = threading.Timer(SOFT_CPU_S / 2, os.kill, (first.process.pid, signal.SIGKILL))
+    killing.start()
+    (result,) = run(ENDLESS)
+    killing.join()
+    assert result.status == "timeout"
+    assert helper() is not first
+
+
+def test_a_disk_that_cannot_be_written_is_no_result_of_a_file() -> None:
+    Path(helper().folder, "source").rename(Path(helper().folder, "elsewhere"))
+    with pytest.raises(OSError, match="cannot write what is to be linted"):
+        run(TIDY)
+    lint.close()
+    assert told(run(TIDY)[0]) == TOLD[TIDY]
+
+
+def test_after_a_fork_each_process_has_a_helper_of_its_own() -> None:
+    mine = helper()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            result = told(run(LIBRARY)[0]) == TOLD[LIBRARY] and lint._helpers[0].process.pid != mine.process.pid
+            lint.close()
+            os.write(writing, b"right" if result else b"wrong")
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as said:
+        assert said.read() == b"right"
+    os.waitpid(child, 0)
+    assert told(run(LIBRARY)[0]) == TOLD[LIBRARY]
+    assert lint._helpers == [mine]
+
+
+def test_a_process_that_is_killed_leaves_no_helper_and_no_folder_behind() -> None:
+    program = f"""
+        from udfs import lint
+        next(lint.lint(["x = 1"]))
+        print(lint._helpers[0].process.pid, lint._helpers[0].folder, flush=True)
+        next(lint.lint([{ENDLESS!r}]))
+        """
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    ) as process:
+        assert process.stdout
+        pid, _, folder = process.stdout.readline().strip().partition(" ")
+        assert Path(folder).is_dir()
+        process.kill()
+    until = time.monotonic() + ENDED_S
+    while Path(folder).exists() or Path("/proc", pid).exists():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_another_pylint_than_the_pinned_one_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(lint.VERSIONS, "pylint", "3.3.9")
+    lint.close()
+    with pytest.raises(RuntimeError, match=r"needs .*3\.3\.9.*found .*" + importlib.metadata.version("pylint")):
+        run(TIDY)
+
+
+def test_the_facts_name_versions_and_flags() -> None:
+    facts = lint.facts()
+    assert facts["pylint"] == importlib.metadata.version("pylint")
+    assert facts["astroid"] == importlib.metadata.version("astroid")
+    assert facts["flags"] == list(lint.FLAGS)
+
+
+@pytest.fixture(scope="module")
+def first_seen() -> dict[str, object]:
+    """Some files of every kind, with what a fresh helper says of each in the order of the corpus."""
+    files = [file.text for file in corpus.files() if file.text.count("\n") < 250][::2]
+    lint.close()
+    return dict(zip(files, map(told, lint.lint(files)), strict=True))
+
+
+@pytest.mark.slow
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32), size=st.integers(1, 60))
+def test_order_and_chunks_never_change_a_result(first_seen: dict[str, object], seed: int, size: int) -> None:
+    shuffled = random.Random(seed).sample(list(first_seen), len(first_seen))
+    for at in range(0, min(len(shuffled), 4 * size), size):
+        lint.close()
+        chunk = shuffled[at : at + size]
+        assert {text: told(result) for text, result in zip(chunk, lint.lint(chunk), strict=True)} == {
+            text: first_seen[text] for text in chunk
+        }
+
+
+@pytest.mark.slow
+def test_memory_stays_bounded_over_thousands_of_files() -> None:
+    def resident_bytes() -> int:
+        pages = Path("/proc", str(helper().process.pid), "statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+    files = [file.text for file in corpus.files() if file.text.count("\n") < 100][:40]
+    list(lint.lint(files * 10, SOFT_CPU_S))
+    early = resident_bytes()
+    list(lint.lint(files * 60, SOFT_CPU_S))
+    assert resident_bytes() < early + 30 * 2**20

@@ -1,0 +1,308 @@
+"""Each shortcut against the function of pylint or astroid that it replaces, over every node of real and awkward files.
+
+The originals stay in place in this process: only the helper interpreter of udfs/lint.py installs the shortcuts.
+"""
+
+import random
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import astroid
+import astroid.builder
+import pytest
+from astroid import bases, filter_statements, nodes, objects, transforms
+from astroid.context import InferenceContext
+from astroid.exceptions import InferenceError, StatementMissing
+from astroid.manager import AstroidManager
+from astroid.nodes import node_classes
+from astroid.nodes.node_ng import NodeNG
+from pylint.checkers import utils as checker_utils
+from pylint.checkers import variables
+from pylint.lint import PyLinter
+from pylint.utils import ASTWalker
+
+from udfs import pylint_shortcuts as shortcuts
+
+AWKWARD = textwrap.dedent("""\
+    import os, sys
+    from abc import ABC, abstractmethod
+
+    LEVEL = 1
+    if os.name == "nt":
+        LEVEL = 2
+        def shown(x): return x
+    elif sys.argv:
+        LEVEL = 3
+    else:
+        from sys import path as LEVEL
+
+    try:
+        import json
+        DUMPS = json.dumps
+    except (ImportError, ValueError) as error:
+        json = None
+        DUMPS = error
+    except OSError:
+        DUMPS = None
+    else:
+        DUMPS = len
+    finally:
+        LAST = DUMPS
+
+    class Base(ABC):
+        level = LEVEL
+        @property
+        def size(self): return self.level
+        @abstractmethod
+        def run(self): ...
+
+    class Left(Base): pass
+    class Right(Base): level = 2
+    class Both(Left, Right, metaclass=type(Base)):
+        def run(self, items=(), *rest, key=None, **more):
+            total = 0
+            def add(n):
+                nonlocal total
+                total += n
+                total: int = total
+                return total
+            for item in items:
+                if (found := add(item)) and found > LEVEL:
+                    item = found
+                    break
+                elif found: continue
+            else:
+                item = None
+            with open(os.devnull) as file, file as other:
+                item = [x for x in other if x for x in x]
+            del total
+            lambda total=item: total
+            match item:
+                case [a, *b] if a: return a
+                case {"k": c, **d}: return c
+                case str() as e: return e
+            while item:
+                item = item[1:] if item else "%s" % item
+            return dict.fromkeys(rest), more.get(key, super().run)
+
+    async def later(x):
+        global LEVEL
+        LEVEL = await x
+        async with x as y, x: yield y
+        async for z in x: print(f"{z!r:>{LEVEL}}", *x, **{**x})
+
+    later = Base = isinstance(later, object) or bool(set(frozenset(tuple(list(range(3))))))
+    """)
+LIBRARY = ("sched.py", "string.py")
+PAIRS = 3000
+
+
+@pytest.fixture(scope="module", params=["awkward", *LIBRARY])
+def module(request: pytest.FixtureRequest) -> nodes.Module:
+    return parse(request.param)
+
+
+def parse(name: str) -> nodes.Module:
+    text = AWKWARD if name == "awkward" else Path(random.__file__).with_name(name).read_text("utf-8")
+    return astroid.parse(text, module_name=Path(name).stem, apply_transforms=True)
+
+
+@pytest.fixture
+def index(module: nodes.Module) -> Iterator[None]:
+    shortcuts.INDEX.build(module)
+    assert shortcuts.INDEX.place
+    yield
+    shortcuts.INDEX.clear()
+
+
+def everything(module: nodes.Module) -> list[NodeNG]:
+    return list(module.nodes_of_class(NodeNG))
+
+
+def pairs(found: list[NodeNG], seed: int = 0) -> Iterable[tuple[NodeNG, NodeNG]]:
+    draw = random.Random(seed)
+    return ((draw.choice(found), draw.choice(found)) for _ in range(PAIRS))
+
+
+def outcome(call: Callable[[], Any]) -> object:
+    """What a call gives, a generator's values drawn; or the type of its exception."""
+    try:
+        result = call()
+        return list(result) if isinstance(result, Iterator) else result
+    except (InferenceError, StatementMissing, AttributeError, astroid.AstroidError) as error:
+        return type(error)
+
+
+def told(result: object) -> object:
+    """A result by what it says: instances and constants are made anew by every inference."""
+    if isinstance(result, list):
+        return [told(part) for part in result]
+    if isinstance(result, nodes.Const):
+        return type(result), result.value
+    if isinstance(result, (bases.Proxy, objects.Super, NodeNG)):
+        return type(result), re.sub(r" at \w+", "", repr(result))
+    return result
+
+
+KLASSES = (
+    nodes.Name,
+    nodes.AssignName,
+    (nodes.FunctionDef, nodes.ClassDef),
+    (nodes.Return, nodes.Yield),
+    nodes.If,
+    NodeNG,
+)
+SKIPPED = (None, nodes.FunctionDef, (nodes.FunctionDef, nodes.ClassDef, nodes.Lambda))
+
+
+@pytest.mark.usefixtures("index")
+def test_nodes_of_class_finds_the_same_nodes_in_the_same_order(module: nodes.Module) -> None:
+    for node in everything(module):
+        for klass in KLASSES:
+            for skip in SKIPPED:
+                original = list(shortcuts._walk_for(node, klass, skip))
+                for _ in range(2):  # looked for, and remembered
+                    assert list(shortcuts._nodes_of_class(node, klass, skip)) == original
+
+
+def test_a_tree_that_is_too_deep_or_not_a_tree_gets_no_index() -> None:
+    deep = astroid.parse("x = 1" + " + 1" * (shortcuts.MAX_INDEXED_HEIGHT + 1))
+    shortcuts.INDEX.build(deep)
+    assert not shortcuts.INDEX.place
+    assert list(shortcuts._nodes_of_class(deep, nodes.Const)) == list(deep.nodes_of_class(nodes.Const))
+
+
+def test_a_dissolved_tree_is_forgotten() -> None:
+    tree = parse("awkward")
+    shortcuts.INDEX.build(tree)
+    shortcuts.INDEX.dissolve()
+    assert not vars(tree) and not shortcuts.INDEX.place
+
+
+def test_statement_and_parent_of_say_the_same(module: nodes.Module) -> None:
+    found = everything(module)
+    for node in found:
+        assert outcome(lambda node=node: shortcuts._statement(node)) == outcome(lambda node=node: node.statement())
+    for one, other in pairs(found):
+        assert shortcuts._parent_of(one, other) == one.parent_of(other)
+
+
+@pytest.mark.parametrize("exceptions", [None, ["ImportError"], ["OSError", "KeyError"]])
+def test_are_exclusive_says_the_same(module: nodes.Module, exceptions: list[str] | None) -> None:
+    for one, other in pairs(everything(module)):
+        theirs = node_classes.are_exclusive(one, other, exceptions)
+        assert shortcuts._are_exclusive(one, other, exceptions) == theirs
+
+
+def test_filtered_statements_are_the_same(module: nodes.Module) -> None:
+    for name in module.nodes_of_class((nodes.Name, nodes.AssignName, nodes.DelName)):
+        scope = name.scope()
+        while scope:
+            statements = scope.locals.get(name.name, [])
+            for offset in (0, -1):
+                theirs = outcome(lambda: original_filter(name, statements, scope, offset))  # noqa: B023
+                assert outcome(lambda: shortcuts._filter_stmts(name, statements, scope, offset)) == theirs  # noqa: B023
+            scope = scope.parent and scope.parent.scope()
+
+
+original_filter = filter_statements._filter_stmts
+
+
+@pytest.mark.usefixtures("index")
+def test_names_reassigned_and_names_declared_nonlocal_are_the_same(module: nodes.Module) -> None:
+    found = [n for n in everything(module) if isinstance(n, (nodes.AssignName, nodes.FunctionDef, nodes.ClassDef))]
+    for node in found:
+        for other in found[::8]:
+            for before in (True, False):
+                theirs = checker_utils._is_reassigned_relative_to_current(node, other.name, before)
+                assert shortcuts._is_reassigned_relative_to_current(node, other.name, before) == theirs
+    for name in module.nodes_of_class(nodes.Name):
+        for frame in (name.frame(), module):
+            assert shortcuts._is_nonlocal_name(name, frame) == variables._is_nonlocal_name(name, frame)
+
+
+def test_inference_yields_the_same_values(module: nodes.Module) -> None:
+    for node in everything(module):
+        if isinstance(node, (nodes.Arguments, nodes.Comprehension)):
+            continue
+        astroid.context._invalidate_cache()
+        theirs = told(outcome(lambda node=node: NodeNG.infer(node)))
+        astroid.context._invalidate_cache()
+        for _ in range(2):  # inferred, and remembered
+            assert told(outcome(lambda node=node: shortcuts._infer(node))) == theirs
+
+
+def test_ancestors_are_the_same_and_the_path_is_left_alike(module: nodes.Module) -> None:
+    for node in module.nodes_of_class(nodes.ClassDef):
+        for recurs in (True, False):
+            own, other = InferenceContext(), InferenceContext()
+            theirs = outcome(lambda: node.ancestors(recurs, other))  # noqa: B023
+            assert outcome(lambda: shortcuts._ancestors(node, recurs, own)) == theirs  # noqa: B023
+            assert own.path == other.path
+
+
+def test_a_walk_calls_the_same_checkers_in_the_same_order(module: nodes.Module) -> None:
+    def walked(walk: Callable[[ASTWalker, NodeNG], None]) -> tuple[list[tuple[str, NodeNG]], int]:
+        calls: list[tuple[str, NodeNG]] = []
+        walker = ASTWalker(PyLinter())
+        for name in ("module", "functiondef", "name", "call", "if"):
+            walker.visit_events[name].append(lambda node: calls.append(("visit", node)))
+            walker.leave_events[name].append(lambda node: calls.append(("leave", node)))
+        walker.walk = lambda node: walk(walker, node)  # type: ignore[method-assign]
+        walker.walk(module)
+        return calls, walker.nbstatements
+
+    shortcuts._callbacks.clear()
+    try:
+        assert walked(shortcuts._walk) == walked(ASTWalker.walk)
+    finally:
+        shortcuts._callbacks.clear()
+
+
+@pytest.mark.parametrize("name", ["awkward", *LIBRARY])
+def test_transforms_make_the_same_tree(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = parse(name).repr_tree(ids=False)
+    monkeypatch.setattr(transforms.TransformVisitor, "_transform", shortcuts._transform)
+    assert parse(name).repr_tree(ids=False) == theirs
+
+
+TEMPLATES = (
+    "def f(x=1, *, y: int = 2) -> int:\n    return [x, (y, {1: y})]",
+    "class A(object):\n    @property\n    def x(self): return self._x\n    def __init__(self): self._x = 'é'",
+    "import numpy\nclass ndarray(object):\n    def T(self): return numpy.ndarray([0, 0])",
+    "x = [1, 2]",
+    "1 + x",
+    "f(1, *a, b=2)",
+)
+
+
+@pytest.mark.parametrize("code", TEMPLATES)
+def test_a_copied_template_is_like_a_parsed_one_and_shares_no_node_with_another_copy(code: str) -> None:
+    templates = shortcuts._Templates()
+    parsed = astroid.builder.extract_node(code, "numpy")
+    copies = [templates.extract_node(code, "numpy") for _ in range(4)]
+    for copy in copies:
+        assert copy.repr_tree() == parsed.repr_tree()
+        assert copy.root().name == "numpy"
+        assert copy.as_string() == parsed.as_string()
+        assert {name: [type(n) for n in found] for name, found in copy.root().locals.items()} == {
+            name: [type(n) for n in found] for name, found in parsed.root().locals.items()
+        }
+        assert AstroidManager().astroid_cache["numpy"].name == "numpy"
+    AstroidManager().astroid_cache.pop("numpy")
+    own = [{id(node) for node in copy.root().nodes_of_class(NodeNG)} for copy in copies]
+    assert not own[2] & own[3]
+    for node in copies[3].root().nodes_of_class(NodeNG):
+        assert node.root() is copies[3].root()
+
+
+def test_a_text_that_marks_what_to_extract_is_parsed_each_time() -> None:
+    templates = shortcuts._Templates()
+    for _ in range(3):
+        name = templates.extract_node("x = __(y)\n")
+        assert isinstance(name, nodes.Name) and name.name == "y"
+        call = templates.extract_node("a = 1 #@\nb = 2\n")
+        assert isinstance(call, nodes.Assign) and call.targets[0].name == "a"
