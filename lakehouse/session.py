@@ -41,6 +41,8 @@ LOCAL_DEFAULTS = {
     "spark.driver.memory": "3g",
     "spark.driver.host": "localhost",
     "spark.driver.bindAddress": "127.0.0.1",
+    # The catalogue makes its folder at start, where we stand unless told otherwise; no table of ours lies in it.
+    "spark.sql.warehouse.dir": str(Path(tempfile.gettempdir(), "spark-warehouse")),
 }
 DEFAULTS = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",

@@ -135,7 +135,7 @@ READING = {
 }
 SYNTAX = {
     "null_byte": "null_bytes",
-    "byte_order_mark": "syntax_error",
+    "byte_order_mark": "byte_order_mark",
     "empty": "empty",
     "python2": "python2",
     "newer_python": "newer_python",
