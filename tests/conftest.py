@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 # The same examples every time, and no deadline: on a busy machine the first import of a codec takes longer than one.
-hypothesis.settings.register_profile("recast", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("recast", derandomize=True, deadline=None, max_examples=50)
 hypothesis.settings.load_profile("recast")
 
 CHECKOUT = Path(__file__).parents[1]

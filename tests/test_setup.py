@@ -83,12 +83,14 @@ def loaded_after(program: str, **variables: str) -> set[str]:
     return set(ran.stdout.splitlines()[-1].split()[1:])
 
 
+@pytest.mark.slow
 def test_what_runs_on_executors_is_cheap_to_import() -> None:
     modules = sorted(path.stem for path in (CHECKOUT / "udfs").glob("*.py"))
     inside = [name for name in modules if name not in ("__init__", "lint_worker", "warm_pylint", "pylint_shortcuts")]
     assert loaded_after(f"from udfs import {', '.join(inside)}") == set()
 
 
+@pytest.mark.slow
 def test_what_needs_no_spark_loads_none(tmp_path: Path) -> None:
     from tests.lakehouse.lakes import write_lake
 

@@ -17,6 +17,8 @@ from lakehouse import session
 from lakehouse.settings import Settings, UserError, environment_name
 from tests.sources import write_code
 
+START = session.start
+
 HOLD = """
 import sys
 from jobs.catalogue import chosen
@@ -94,16 +96,17 @@ def test_a_lake_that_cannot_be_written_is_named(folder: Path) -> None:
             pass
 
 
-def test_without_java_refresh_says_what_to_install(folder: Path) -> None:
-    command = [sys.executable, "-m", "jobs", "refresh", "raw_code", "--lake", "lake", *code_source(folder)]
-    environment = os.environ | {"PATH": str(folder), "JAVA_HOME": ""}
-    program = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert (program.returncode, program.stdout) == (2, "")
-    starting, line = program.stderr.splitlines()
-    assert starting == "starting Spark"
+def test_without_java_refresh_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "start", START)
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    result = CliRunner().invoke(main, ["refresh", "raw_code", "--lake", "lake", *code_source(folder)])
+    starting, line = result.stderr.splitlines()
+    assert (result.exit_code, result.stdout, starting) == (2, "", "starting Spark")
     assert line.startswith("recast: no Java found. Recast needs a JDK 17: install one")
 
 
+@pytest.mark.slow
 def test_a_java_that_cannot_run_spark_is_one_line_that_names_the_log(folder: Path) -> None:
     java = folder / "jdk" / "bin" / "java"
     java.parent.mkdir(parents=True)

@@ -34,11 +34,8 @@ def test_other_facts_have_another_fingerprint(one: dict, other: dict) -> None:  
     assert (ledger.fingerprint(one) == ledger.fingerprint(other)) == same
 
 
-@given(FACTS)
-def test_a_fingerprint_is_sixteen_hexadecimal_digits(facts: dict) -> None:  # type: ignore[type-arg]
-    digits = ledger.fingerprint(facts)
-    assert len(digits) == 16
-    assert set(digits) <= set("0123456789abcdef")
+def test_a_fingerprint_is_sixteen_hexadecimal_digits() -> None:
+    assert ledger.fingerprint({"rule": 1}) == "91c26342579995a3"
 
 
 def test_a_fact_that_is_no_json_is_refused_rather_than_named_by_its_address() -> None:

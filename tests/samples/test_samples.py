@@ -17,6 +17,7 @@ def bytes_below(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_two_builds_of_the_small_set_are_equal_byte_for_byte(small: Path, tmp_path: Path) -> None:
     again, built = samples.build(tmp_path, "small")
     assert built
@@ -37,6 +38,7 @@ def test_a_second_build_touches_nothing(small: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in small.rglob("*")} == before
 
 
+@pytest.mark.slow
 def test_a_build_that_comes_out_the_same_leaves_the_files_in_place(small: Path, tmp_path: Path) -> None:
     """Their times are part of the source's version: a new comment in samples/ must not cause another ingest."""
     shutil.copytree(small, tmp_path / "small")
@@ -48,6 +50,7 @@ def test_a_build_that_comes_out_the_same_leaves_the_files_in_place(small: Path, 
     assert manifest(tmp_path / "small") == manifest(small)
 
 
+@pytest.mark.slow
 def test_a_damaged_build_is_made_again(small: Path, tmp_path: Path) -> None:
     shutil.copytree(small, tmp_path / "small")
     content = tmp_path / "small" / "code" / "content"

@@ -180,7 +180,6 @@ def test_thresholds_are_put_to_the_stored_facts_of_pages(answer, options, reason
 
 @pytest.mark.parametrize("path", GOLDEN_PAGES, ids=lambda path: path.stem)
 def test_a_careful_rewrite_of_a_sample_page_is_kept_and_one_of_another_page_is_not(path):
-    pytest.importorskip("math_verify")
     source = (SAMPLE_PAGES / path.name).read_text()
     other = GOLDEN_PAGES[GOLDEN_PAGES.index(path) - 1].read_text()
     kept = read_math_answer(source, path.read_text(), "answered", "stop")
