@@ -4,14 +4,14 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 import prompts
 from lakehouse import ledger
 from lakehouse.settings import Settings, UserError
-from udfs import engine, rewrite
-from udfs.engine import EngineError, EngineSpec
+from udfs import asking, rewrite
+from udfs.engine import EngineError, EngineSpec, is_folder_name
 from udfs.rewrite import RewriteSpec
 
 FAILED = "answer_status IN ('request_failed', 'poison')"  # measurements that `--retry` tries again
@@ -34,7 +34,7 @@ def engine_spec(settings: Settings) -> EngineSpec:
         args=tuple(shlex.split(settings.engine_args)),
     )
     try:
-        engine.check(spec)
+        asking.tokenizer_of(spec)
     except EngineError as problem:
         raise UserError(str(problem)) from None
     return spec
@@ -43,7 +43,7 @@ def engine_spec(settings: Settings) -> EngineSpec:
 def model_name(settings: Settings) -> str:
     """Return the model's name as tables record it: a folder's own name, wherever the folder lies."""
     model = settings.require("model")
-    return Path(model).name if not settings.endpoint and engine.is_folder_name(model) else model
+    return Path(model).name if not settings.endpoint and is_folder_name(model) else model
 
 
 def load_prompt(name: str) -> prompts.Prompt:
@@ -73,9 +73,9 @@ def facts(settings: Settings, prompt: str) -> dict[str, Any]:
 
 def ask(rows: DataFrame, settings: Settings, prompt: str, journal: str) -> DataFrame:
     """Add the columns of the model's answer about `source_text`."""
-    words = load_prompt(prompt)
+    words, engine = load_prompt(prompt), engine_spec(settings)
     spec = RewriteSpec(
-        engine=engine_spec(settings),
+        engine=engine,
         system=words.system,
         user_template=words.user,
         fingerprint=ledger.fingerprint(facts(settings, prompt)),
@@ -85,7 +85,7 @@ def ask(rows: DataFrame, settings: Settings, prompt: str, journal: str) -> DataF
         max_tokens=settings.max_tokens,
         window=settings.window,
         journal=journal,
-        journal_buckets=settings.partitions or task_slots(rows.sparkSession),
+        journal_buckets=settings.partitions or rewrite.feeders(rows.sparkSession, engine),
         error_budget=settings.error_budget,
     )
     asked = rewrite.ask(rows.withColumn("text", F.col("source_text")), spec)
@@ -96,8 +96,3 @@ def ask(rows: DataFrame, settings: Settings, prompt: str, journal: str) -> DataF
             "prompt": F.lit(prompt),
         }
     )
-
-
-def task_slots(spark: SparkSession) -> int:
-    """Return how many tasks can feed engines at once: more would leave each with too few requests in flight."""
-    return int(spark.sparkContext.defaultParallelism)

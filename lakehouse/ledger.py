@@ -16,7 +16,15 @@ from schemas.operations import RUNS
 Run = dict[str, Any]  # one row of the runs table
 
 COUNTS = ("chunks", "rows_in", "rows_kept", "rows_rejected", "rows_measured", "rows_removed")
-TOKENS = ("model_requests", "prompt_tokens", "output_tokens", "cached_tokens")
+TOKENS = (
+    "model_requests",
+    "prompt_tokens",
+    "output_tokens",
+    "cached_tokens",
+    "kept_output_tokens",
+    "recalled_output_tokens",
+    "requests_failed",
+)
 
 
 def fingerprint(facts: dict[str, Any]) -> str:

@@ -23,10 +23,17 @@ class Chunk(NamedTuple):
         return above if self.high is None else above & (F.col(column) < self.high)
 
 
-def chunks_of(rows: int, chunk_rows: int) -> list[Chunk]:
-    """Return the fewest equal hash ranges that keep the average chunk of `rows` rows within `chunk_rows`."""
+def chunks_of(rows: int, chunk_rows: int, staggered: bool = False) -> list[Chunk]:
+    """Return the fewest equal hash ranges that keep the average chunk of `rows` rows within `chunk_rows`.
+
+    Where they are staggered, the first of several is half as wide: two chunks that are measured side by side then never
+    end together.
+    """
     count = max(1, -(-rows // chunk_rows))
-    bounds = ["", *(f"{i * 16**8 // count:08x}" for i in range(1, count))]
+    missing = 0.5 if staggered and count > 1 else 0.0
+    if rows > (count - missing) * chunk_rows:
+        count += 1
+    bounds = ["", *(f"{int((i - missing) * 16**8 / (count - missing)):08x}" for i in range(1, count))]
     return [Chunk(i, low, bounds[i + 1] if i + 1 < count else None) for i, low in enumerate(bounds)]
 
 

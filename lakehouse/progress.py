@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -14,13 +14,16 @@ from lakehouse.ledger import Run
 
 PLAIN_EVERY_S = 15.0
 LIVE_EVERY_S = 0.5
+LAST_S = 60.0
 
 
 class Seen(NamedTuple):
-    """What is done of the chunks that are not committed yet."""
+    """What is done of the chunks that are not committed yet, and how many requests engines run and keep waiting."""
 
     rows: float = 0.0
     output_tokens: int = 0
+    running: int = 0
+    waiting: int = 0
 
 
 class Meter:
@@ -35,7 +38,8 @@ class Meter:
         self.job_group = ""
         self._watch: Callable[[], Seen] = Seen
         self._started, self._steps, self._step = time.monotonic(), defaultdict[str, float](float), "start"
-        self._rows = self._committed = 0
+        self._rows = self._committed = self._committed_tokens = 0
+        self._tokens_at: deque[tuple[float, int]] = deque()
 
     @contextmanager
     def stage(self, run: Run, watch: Callable[[], Seen] = Seen) -> Iterator[None]:
@@ -43,6 +47,9 @@ class Meter:
         self.job_group = f"{run['table_name']}:{run['run_id']}"
         self._started, self._steps = time.monotonic(), defaultdict[str, float](float)
         self._rows, self._committed, self._step, self._watch = 0, 0, "plan", watch
+        # What killed runs left counts as there from the beginning.
+        self._committed_tokens = -watch().output_tokens
+        self._tokens_at.clear()
         over = threading.Event()
         shown = threading.Thread(target=self._show, args=(run["table_name"], over), daemon=True)
         shown.start()
@@ -71,9 +78,10 @@ class Meter:
         """Rows that are not committed yet."""
         return self._rows - self._committed
 
-    def committed(self, rows: int) -> None:
-        """Say that `rows` more rows are committed."""
+    def committed(self, rows: int, output_tokens: int = 0) -> None:
+        """Say that `rows` more rows are committed, with the tokens of what this run asked for them."""
         self._committed += rows
+        self._committed_tokens += output_tokens
 
     def close_books(self, run: Run) -> None:
         """Write the seconds spent so far into the run's row."""
@@ -116,16 +124,28 @@ class Meter:
     def _words(self, seen: Seen | None = None) -> str:
         seen = seen or self._watch()
         elapsed = time.monotonic() - self._started
-        done = self._committed + seen.rows
-        if not self._rows or not done:
+        done = min(self._committed + seen.rows, self._rows)
+        if not done:
             return self._step
         rate = done / elapsed
-        words = [self._step, f"{done:,.0f} of {self._rows:,} rows", f"{rate:,.1f} rows/s"]
-        if seen.output_tokens:
-            words.append(f"{seen.output_tokens / elapsed:,.0f} tokens/s")
+        words = [self._step, f"{done:,.0f} of {self._rows:,} rows", f"{rate:,.1f} rows/s", *self._tokens(seen, elapsed)]
         if done < self._rows:
             words.append(f"{(self._rows - done) / rate:,.0f} s left")
         return ", ".join(words)
+
+    def _tokens(self, seen: Seen, elapsed: float) -> list[str]:
+        """Return tokens per second over the stage and its last minute, and what the engines are at."""
+        now, tokens = time.monotonic(), self._committed_tokens + seen.output_tokens
+        self._tokens_at.append((now, tokens))
+        while self._tokens_at[0][0] < now - LAST_S:
+            self._tokens_at.popleft()
+        if tokens <= 0:
+            return []
+        words = f"{tokens / elapsed:,.0f} tokens/s"
+        then, tokens_then = self._tokens_at[0]
+        if elapsed > LAST_S:
+            words += f" ({max(0, tokens - tokens_then) / max(now - then, 1.0):,.0f} in the last minute)"
+        return [words, f"{seen.running} requests running, {seen.waiting} waiting"]
 
 
 def summary(run: Run) -> str:

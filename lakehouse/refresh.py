@@ -5,7 +5,8 @@ chunk is measured while the last one is checked and committed, so that no engine
 """
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import reduce
@@ -21,7 +22,8 @@ from lakehouse.progress import Meter, Seen
 from lakehouse.settings import Settings, is_local
 from lakehouse.stage import Stage
 from schemas.operations import EXPECTATION_RESULTS
-from udfs import journal
+from udfs import journal, telemetry
+from udfs.answers import FAILED_STATUSES, ErrorBudgetError, budget_words, over_budget
 
 # input_hash stands for the text, and source_version only says when a row was first read.
 NOT_CARRIED = ("doc_id", "input_hash", "text", "source_text", "source_version")
@@ -41,6 +43,7 @@ class Work(NamedTuple):
     leftovers: list[str]
     retry: bool
     found_version: str
+    engines: dict[str, telemetry.Report]
 
     @property
     def plan_path(self) -> str:
@@ -71,6 +74,7 @@ def refresh(
 
     Raises:
         QualityError: a critical expectation failed. What was committed before stays.
+        ErrorBudgetError: too large a share of a chunk's requests failed. Likewise.
         UserError: something that the user can mend.
     """
     run = ledger.begin(
@@ -85,8 +89,8 @@ def refresh(
         settle_books(spark, settings, stage)
     store.open_table(spark, settings, stage.target)
     found_version = str(query.version(settings, stage.name))
-    work = Work(spark, settings, stage, run, f"{table_folder}/{run_id}", leftovers, retry, found_version)
-    with meter.stage(run, lambda: under_way(work, meter)):
+    work = Work(spark, settings, stage, run, f"{table_folder}/{run_id}", leftovers, retry, found_version, {})
+    with meter.stage(run, seldom(lambda: under_way(work, meter))):
         try:
             do_pending(work, meter)
             run["status"] = "succeeded"
@@ -94,7 +98,7 @@ def refresh(
             run["status"], run["problem"] = "failed", explain(problem).partition("\n")[0]
             raise
         finally:
-            meter.close_books(run)
+            close_books(work, meter)
             ledger.record(spark, settings, run)
     store.delete_folder(spark, table_folder)
     return run
@@ -128,7 +132,8 @@ def do_pending(work: Work, meter: Meter) -> None:
             removed = work.spark.read.parquet(work.plan_path).where("action = 'remove'")
             store.remove(work.spark, work.settings, work.stage.target, removed, (transaction_name(work), 0))
             work.run["rows_removed"] = pending["remove"]
-    chunks = chunks_of(rows_in, work.settings.chunk_rows) if rows_in else []
+    staggered = work.stage.asks_model  # an engine must not wait while both chunks in work drain
+    chunks = chunks_of(rows_in, work.settings.chunk_rows, staggered) if rows_in else []
     for chunk in measured_ahead(work, chunks, meter):
         check_and_commit(work, chunk, meter)
         work.run["target_version"] = query.version(work.settings, work.stage.name)
@@ -153,14 +158,14 @@ def found_rows(work: Work, leftover: str = "") -> DataFrame:
     """Return the target's rows as the run found them, or those that a killed run left in the folder `leftover`.
 
     As found, because a row that this run removes or overwrites may be the one that a later chunk copies from. What
-    ``--retry`` tries again counts as measured by nothing.
+    ``--retry`` tries again counts as measured by nothing, and so does a failure that was never committed.
     """
     table = work.stage.target
     if leftover:
         rows = work.spark.read.parquet(leftover).select(*table.column_names)
     else:
         rows = store.read(work.spark, work.settings, table, work.found_version)
-    if work.retry:
+    if work.retry or leftover:
         measured_by = F.expr(f"CASE WHEN {work.stage.passing_failure} THEN '' ELSE measured_by END")
         rows = rows.withColumn("measured_by", measured_by)
     return rows
@@ -271,9 +276,13 @@ def check_and_commit(work: Work, chunk: Chunk, meter: Meter) -> None:
 
     Raises:
         QualityError: a critical expectation failed; nothing of the chunk is committed.
+        ErrorBudgetError: too large a share of its requests failed; likewise.
     """
     spark, settings, target = work.spark, work.settings, work.stage.target
     staged = spark.read.parquet(work.staged_path(chunk))
+    with meter.step("check"):
+        counted = counts(staged, work.run["started_at"])
+        require_budget(staged, counted, settings.error_budget)
     planned = spark.read.parquet(work.plan_path).where(chunk.holds("input_hash")).where("action != 'remove'")
     docs = f"{settings.lake}/{quality.DATA_DOCS}" if is_local(settings.lake) else ""
     with meter.step("check"):
@@ -286,7 +295,6 @@ def check_and_commit(work: Work, chunk: Chunk, meter: Meter) -> None:
         )
         quality.require(results)
     with meter.step("commit"):
-        counted = counts(staged)
         for name, value in counted.items():
             if name == "reasons":
                 work.run["reasons"] = {
@@ -295,22 +303,31 @@ def check_and_commit(work: Work, chunk: Chunk, meter: Meter) -> None:
             else:
                 work.run[name] += value
         work.run["chunks"] += 1
-        meter.close_books(work.run)
+        work.engines.update(telemetry.engines([*work.engines.values(), *telemetry.reports(work.journal_path(chunk))]))
+        close_books(work, meter)
         commit = store.merge if expected["replaces"] else store.insert
         commit(spark, settings, target, staged, (transaction_name(work), 1 + chunk.number), work.run)
         store.delete_folder(spark, work.staged_path(chunk))
         store.delete_folder(spark, work.journal_path(chunk))
-    meter.committed(counted["rows_in"])
+    meter.committed(counted["rows_in"], counted.get("output_tokens", 0) - counted.get("recalled_output_tokens", 0))
 
 
-def counts(staged: DataFrame) -> dict[str, Any]:
+def counts(staged: DataFrame, run_started_at: datetime) -> dict[str, Any]:
     """Return what the ledger says of staged rows, in one pass."""
     paid = F.col("action") == "measure"
     sums = {"rows_in": F.count("*"), "rows_measured": F.count_if(paid)}
     if "answer_status" in staged.columns:
         sums["model_requests"] = F.count_if(paid & (F.col("answer_status") == "answered"))
-        for tokens in ("prompt_tokens", "output_tokens", "cached_tokens"):
-            sums[tokens] = F.coalesce(F.sum(F.when(paid, F.col(tokens))), F.lit(0))
+        sums["requests_failed"] = F.count_if(paid & F.col("answer_status").isin(*FAILED_STATUSES))
+        of_these = {
+            "prompt_tokens": ("prompt_tokens", paid),
+            "output_tokens": ("output_tokens", paid),
+            "cached_tokens": ("cached_tokens", paid),
+            "kept_output_tokens": ("output_tokens", paid & F.col("kept")),
+            "recalled_output_tokens": ("output_tokens", paid & (F.col("answered_at") < F.lit(run_started_at))),
+        }
+        for name, (column, condition) in of_these.items():
+            sums[name] = F.coalesce(F.sum(F.when(condition, F.col(column))), F.lit(0))
     by_reason = staged.groupBy("reason").agg(*(column.alias(name) for name, column in sums.items())).collect()
     totals = {name: sum(row[name] for row in by_reason) for name in sums}
     reasons = {row["reason"]: row["rows_in"] for row in by_reason if row["reason"]}
@@ -318,11 +335,47 @@ def counts(staged: DataFrame) -> dict[str, Any]:
     return totals | {"rows_kept": totals["rows_in"] - rejected, "rows_rejected": rejected, "reasons": reasons}
 
 
+def require_budget(staged: DataFrame, counted: dict[str, Any], budget: float) -> None:
+    """Raise ErrorBudgetError where too many of a chunk's requests failed. A task in trouble says so long before."""
+    failed = counted.get("requests_failed", 0)
+    finished = counted.get("model_requests", 0) + failed
+    if over_budget(failed, finished, budget):
+        failures = staged.where(F.col("answer_status").isin(*FAILED_STATUSES))
+        commonest = failures.groupBy("error").count().orderBy(F.desc("count")).first()
+        raise ErrorBudgetError(budget_words(failed, finished, budget, commonest["error"] if commonest else None))
+
+
+def close_books(work: Work, meter: Meter) -> None:
+    """Write seconds and engines into the run's row as they stand."""
+    run, settings = work.run, work.settings
+    meter.close_books(run)
+    output = run["output_tokens"] - run["recalled_output_tokens"]
+    computed = output + run["prompt_tokens"] - run["cached_tokens"]
+    used = work.engines.values()
+    run |= telemetry.ledger_figures(used, output, computed, settings.model, settings.tensor_parallel)
+
+
+def seldom(look: Callable[[], Seen]) -> Callable[[], Seen]:
+    """Return `look`, but with what it saw last while looking again would take more than a tenth of the time."""
+    seen, next_at = Seen(), 0.0
+
+    def last_seen() -> Seen:
+        nonlocal seen, next_at
+        now = time.monotonic()
+        if now >= next_at:
+            seen = look()
+            next_at = now + 10 * (time.monotonic() - now)
+        return seen
+
+    return last_seen
+
+
 def under_way(work: Work, meter: Meter) -> Seen:
     """Return what is done of chunks not committed yet: by the journal for a model stage, else by finished tasks."""
     if work.stage.asks_model:
         answered = journal.progress(work.journals)
-        return Seen(answered.rows, answered.output_tokens)
+        running, waiting = telemetry.running_now(telemetry.reports(work.journals), time.time())
+        return Seen(answered.rows, answered.output_tokens, running, waiting)
     tracker = work.spark.sparkContext.statusTracker()
     done = total = 0
     for job in tracker.getJobIdsForGroup(meter.job_group):

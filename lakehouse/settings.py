@@ -81,7 +81,9 @@ class Settings:
     error_budget: float = _setting(0.05, "largest share of failed requests before a run stops by itself")
 
     chunk_rows: int = _setting(100_000, "most rows that are measured, checked and committed together")
-    partitions: int = _setting(0, "tasks that a chunk is spread over; 0: twice the cores, four times for a model stage")
+    partitions: int = _setting(
+        0, "tasks that a chunk is spread over; 0: twice the cores, half of those that feed engines for a model stage"
+    )
 
     def __post_init__(self) -> None:
         """Refuse values that no run can use.

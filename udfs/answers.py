@@ -1,6 +1,7 @@
 """What is stored of an answer: the measured columns of a model stage, and how a response is read into them."""
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -45,6 +46,8 @@ FAILED_STATUSES = (REQUEST_FAILED, POISON)
 # What was dear to learn is not learned again after a restart; a failed request gets another chance.
 JOURNALED_STATUSES = (ANSWERED, POISON)
 
+# Below so many finished requests no share of them is held against the error budget.
+BUDGET_MIN_FINISHED = 20
 MAX_ERROR_CHARS = 500
 MAX_RETRY_AFTER_S = 600.0
 
@@ -62,6 +65,30 @@ class Answer(NamedTuple):
     engine: str | None = None
     answered_at: datetime | None = None
     request_seconds: float | None = None
+
+
+class ErrorBudgetError(RuntimeError):
+    """More requests failed than the run's budget allows."""
+
+
+def budget_words(failed: int, finished: int, budget: float, last_error: str | None) -> str:
+    """Return what an ErrorBudgetError says, in one line."""
+    share = f"{failed} of {finished} requests failed, the budget is {budget:.1%}"
+    return f"{share}: {last_error}" if last_error else share
+
+
+def over_budget(failed: int, finished: int, budget: float) -> bool:
+    """Tell whether failed requests pass their share, once enough are finished to say so."""
+    return finished >= BUDGET_MIN_FINISHED and failed > budget * finished
+
+
+def clearly_over_budget(failed: int, finished: int, budget: float) -> bool:
+    """Tell whether so many requests failed that chance alone does not explain it: three standard deviations too many.
+
+    A task sees few of a chunk's requests at a time; without this, one of many tasks would soon meet a streak of bad luck.
+    """
+    expected = budget * finished
+    return over_budget(failed, finished, budget) and failed > expected + 3 * math.sqrt(expected)
 
 
 def answer_columns(answers: Sequence[Answer]) -> pa.RecordBatch:

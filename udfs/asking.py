@@ -1,12 +1,16 @@
 """What is asked of the engine: the spec of a model stage, and how a text becomes a request that fits the context."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
+
+import jinja2
 
 from udfs import engine as engines
 from udfs import tokens
 from udfs.answers import EMPTY_INPUT, TOO_LONG, Answer
 from udfs.engine import EngineError, EngineSpec
+from udfs.tokens import ChatTokenizer
 
 
 @dataclass(frozen=True)
@@ -51,21 +55,36 @@ class Request:
     tries: int = 0
 
 
+@cache
+def tokenizer_of(spec: EngineSpec) -> ChatTokenizer | None:
+    """Return the model's tokenizer and chat template, None for an endpoint whose tokenizer is not at hand.
+
+    Raises EngineError, in one line, where the model cannot chat or is not there.
+    """
+    engines.check(spec)
+    name = spec.tokenizer or ("" if spec.endpoint else spec.model)
+    try:
+        return tokens.load(name, spec.revision, spec.given_template) if name else None
+    except (OSError, ValueError, jinja2.TemplateError) as error:
+        raise EngineError(f"no tokenizer for {name}: {' '.join(str(error).split())}") from error
+
+
 class Counter:
     """Turns texts into requests: renders, counts tokens, refuses what cannot fit."""
 
     def __init__(self, spec: RewriteSpec) -> None:
         """Load the tokenizer, if there is one. Raises EngineError where the model cannot chat or is not there."""
         self._spec = spec
-        name = spec.engine.tokenizer or ("" if spec.engine.endpoint else spec.engine.model)
-        try:
-            engines.check(spec.engine)
-            self._tokenizer = tokens.load(name, spec.engine.revision) if name else None
-        except (OSError, ValueError) as error:
-            raise EngineError(f"no tokenizer for {name}: {error}") from error
+        self._tokenizer = tokenizer_of(spec.engine)
         self.exact = self._tokenizer is not None
+        self._longest_token_chars = (
+            self._tokenizer.longest_token_chars if self._tokenizer else tokens.LONGEST_TOKEN_CHARS
+        )
         self._context = engines.context_tokens(spec.engine)
-        self._empty = self._count(user_message(spec, ""))
+        try:
+            self._empty = self._count(user_message(spec, ""))
+        except jinja2.TemplateError as error:
+            raise EngineError(f"the chat template of {spec.engine.model} refuses our messages: {error}") from error
 
     def _count(self, user: str) -> int:
         if self._tokenizer is None:
@@ -77,7 +96,8 @@ class Counter:
         if not text.strip():
             return Answer(None, EMPTY_INPUT)
         tokenizer, context, spec = self._tokenizer, self._context, self._spec
-        if context and tokenizer is not None and tokenizer.certainly_exceeds(text, context):
+        # 50 MB need no tokenizer to be refused, nor a trip to the endpoint.
+        if context and len(text) > context * self._longest_token_chars:
             return Answer(None, TOO_LONG, error=f"{len(text)} characters cannot fit a context of {context} tokens")
         user = user_message(spec, text)
         counted = self._count(user)

@@ -105,6 +105,15 @@ class EngineSpec:
         """The model's name in requests."""
         return self.model if self.endpoint else (os.path.basename(self.model.rstrip("/")) or self.model)
 
+    @property
+    def given_template(self) -> str:
+        """The server's argument --chat-template, "" where the model's own serves."""
+        for place, arg in enumerate(self.args):
+            name, separator, value = arg.partition("=")
+            if name == "--chat-template":
+                return value if separator else "".join(self.args[place + 1 : place + 2])
+        return ""
+
 
 @dataclass(frozen=True)
 class Engine:
@@ -141,8 +150,11 @@ def check(spec: EngineSpec) -> None:
         return
     if not (folder / "config.json").is_file():
         raise EngineError(f"model folder {spec.model} holds no config.json, so it is no Hugging Face model")
-    if chat_template(folder) is None and "--chat-template" not in spec.args:
-        raise EngineError(f"the model in {spec.model} has no chat template, so it cannot answer chat requests")
+    if chat_template(folder) is None and not spec.given_template:
+        raise EngineError(
+            f"the model in {spec.model} has no chat template, so it cannot answer chat requests: take an instruct "
+            "model, or give one with --chat-template FILE among the engine's arguments"
+        )
 
 
 def is_folder_name(model: str) -> bool:
@@ -253,6 +265,19 @@ class Load(NamedTuple):
     cache_hits: int
 
 
+# What to do about the failures that are met most, by a pattern in the server's own words.
+ADVICE = (
+    (
+        r"Free memory on device|out of memory|No available memory for the cache blocks",
+        "Another process may hold the GPU's memory: end what nvidia-smi shows, or give the engine less with "
+        "--gpu-memory-utilization or --max-model-len among its arguments",
+    ),
+    (
+        r"larger than the available KV cache memory",
+        "Set max_model_len, or give each engine more GPUs (tensor_parallel)",
+    ),
+    (r"No module named .vllm", "Install vLLM in the environment that the executors run"),
+)
 _METRICS = (
     "vllm:num_requests_running",
     "vllm:num_requests_waiting",
@@ -473,7 +498,8 @@ def _failure(folder: Path, what: str) -> EngineError:
     lines = [line.rstrip() for line in _log_tail(folder) if line.strip()]
     cause = _cause(lines)
     tail = "\n".join(f"  {line}" for line in lines[-LOG_LINES:])
-    message = f"{what}{f': {cause}' if cause else ''}\n  last lines of its log:\n{tail}"
+    advice = next((f". {words}" for pattern, words in ADVICE if re.search(pattern, cause)), "")
+    message = f"{what}{f': {cause}' if cause else ''}{advice}\n  last lines of its log:\n{tail}"
     write_whole(folder / FAILED_FILE, json.dumps({"at": time.time(), "message": message}))
     return EngineError(message)
 

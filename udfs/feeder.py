@@ -4,12 +4,16 @@ Three threads: the reader takes rows from the input, looks them up in the journa
 event loop sends, retries and journals; the task itself takes finished rows from `Feeder.output`. Nothing ever waits for
 the slowest of a batch. When the own engine dies, what was in flight is asked again in smaller company until the request
 that kills it is alone (`udfs.company` keeps other tasks out meanwhile).
+
+Memory is bounded by what is prepared, in flight and not yet taken by the task; answers of texts that may come again are
+kept. While the journal cannot be written nothing new is sent, so that a full disk costs no more than a kill does.
 """
 
 import asyncio
 import contextlib
 import hashlib
 import logging
+import os
 import queue
 import random
 import re
@@ -37,7 +41,10 @@ from udfs.answers import (
     REQUEST_FAILED,
     TOO_LONG,
     Answer,
+    ErrorBudgetError,
     answer_columns,
+    budget_words,
+    clearly_over_budget,
     error_words,
     read_answer,
     retry_after_s,
@@ -45,6 +52,7 @@ from udfs.answers import (
 from udfs.asking import Counter, Request, RewriteSpec, body
 from udfs.company import POLL_S, Company
 from udfs.engine import Engine, EngineError, Load
+from udfs.journal import JournalError
 
 logger = logging.getLogger(__name__)
 
@@ -58,45 +66,34 @@ MAX_TRIES = 5
 # After a death the requests that were in flight come back in groups of one eighth, then one sixty-fourth, ...: a
 # restart costs minutes, so few deaths matter more than many requests at once.
 COMPANY_DIVISOR = 8
-BUDGET_MIN_FINISHED = 20
 TICK_S = 0.25
 METRICS_EVERY_S = 1.0
+# Finished rows go to the task in lists of so many rows or bytes; while so many lists lie there nothing more is read.
 OUTPUT_ROWS = 64
+OUTPUT_BYTES = 16 << 20
+OUTPUT_LISTS = 16
 PREPARED_ROWS = 32
 PREPARED_SLICES = 4
 # A request's own failures are retried after 0.5, 2, 8 and 32 s, a refusal pauses the whole feeder likewise.
 RETRY_FIRST_S = 0.5
 RETRY_FACTOR = 4.0
 RETRY_MAX_S = 60.0
+# A journal that cannot be written for so long ends the task.
+JOURNAL_PATIENCE_S = 60.0
+JOURNAL_ADVICE = "Make room and run again: what was answered before is kept"
 # vLLM closes idle connections after 5 s; a client that reuses one at that moment reads a closed connection.
 KEEPALIVE_S = 3.0
 
 _CONTEXT_WORDS = re.compile(r"context length|context_length|maximum context|max_model_len|prompt is too long", re.I)
 
 
-class ErrorBudgetError(RuntimeError):
-    """More requests failed than the run's budget allows."""
-
-
-class Row(NamedTuple):
-    """Where an input row is: its batch and its place in it."""
-
-    batch: pa.RecordBatch
-    position: int
-
-
 class Prepared(NamedTuple):
-    """An input row with its request, or with its answer where nothing needs to be asked."""
+    """An input row, a batch of one, with its request, or with its answer where nothing needs to be asked."""
 
-    row: Row
+    row: pa.RecordBatch
     key: str
     request: Request | None
     answer: Answer | None
-
-
-def over_budget(failed: int, finished: int, budget: float) -> bool:
-    """Tell whether failed requests pass their share, once enough are finished to say so."""
-    return finished >= BUDGET_MIN_FINISHED and failed > budget * finished
 
 
 class _Died(Exception):  # noqa: N818 an event, not an error
@@ -104,12 +101,16 @@ class _Died(Exception):  # noqa: N818 an event, not an error
 
 
 class _Again(Exception):  # noqa: N818 likewise
-    """A request failed in a way that may pass. `after_s` is what the endpoint asked for; `busy` means slow down."""
+    """A request failed in a way that may pass.
 
-    def __init__(self, words: str, busy: bool = False, after_s: float = 0.0) -> None:
+    `after_s` is what the endpoint asked for; `busy` means slow down, `hung` that no answer came.
+    """
+
+    def __init__(self, words: str, busy: bool = False, after_s: float = 0.0, hung: bool = False) -> None:
         super().__init__(words)
         self.busy = busy
         self.after_s = after_s
+        self.hung = hung
 
 
 class Window:
@@ -168,14 +169,15 @@ class Feeder:
         self._main: asyncio.Task[None] | None = None
         self._cancelled = threading.Event()
         self._known: dict[str, Answer] = {}
-        self._waiting: dict[str, list[Row]] = {}
+        self._waiting: dict[str, list[pa.RecordBatch]] = {}
         self._backlog: deque[Request] = deque()
         self._delayed = 0
         self._in_flight: dict[asyncio.Task[None], Request] = {}
         self._suspects: list[Request] = []
-        self._ready: list[tuple[Row, Answer]] = []
+        self._ready: list[tuple[pa.RecordBatch, Answer]] = []
+        self._ready_bytes = 0
         self._to_journal: list[tuple[str, Answer]] = []
-        self._journal_warned = False
+        self._refused_at: float | None = None
         self._input_done = False
         self._counter: Counter | None = None
         self._failure: Exception | None = None
@@ -190,6 +192,7 @@ class Feeder:
         self._finished = self._failed = 0
         self._last_error: str | None = None
         self._load: Load | None = None
+        self._since = 0.0
         if spec.journal:
             folder = journal.bucket_folder(spec.journal, spec.fingerprint, spec.journal_buckets)
             self._journal: journal.Writer | None = journal.Writer(folder, bucket)
@@ -234,6 +237,7 @@ class Feeder:
             for task in [*background, *self._in_flight]:
                 task.cancel()
             await asyncio.gather(*background, *self._in_flight, return_exceptions=True)
+            self._in_flight.clear()
             await self._flush_journal()  # what was paid for is kept, whatever ended the task
             if self._session is not None:
                 await self._session.close()
@@ -250,15 +254,15 @@ class Feeder:
                 for start in range(0, batch.num_rows, PREPARED_ROWS):
                     if self._cancelled.is_set():
                         return
-                    rows = (Row(batch, index) for index in range(start, min(start + PREPARED_ROWS, batch.num_rows)))
-                    self._hand_over([self._prepare(row, known) for row in rows])
+                    places = range(start, min(start + PREPARED_ROWS, batch.num_rows))
+                    self._hand_over([self._prepare(batch.slice(place, 1), known) for place in places])
             self._hand_over(None)
         except Exception as error:
             self._hand_over(error)
 
-    def _prepare(self, row: Row, known: dict[str, Answer]) -> Prepared:
+    def _prepare(self, row: pa.RecordBatch, known: dict[str, Answer]) -> Prepared:
         """Turn an input row into a request, or into the answer that makes one needless."""
-        text, key = (row.batch.column(name)[row.position].as_py() for name in ("text", "input_hash"))
+        text, key = (row.column(name)[0].as_py() for name in ("text", "input_hash"))
         if text is None:
             return Prepared(row, "", None, Answer(None, EMPTY_INPUT))
         key = key or hashlib.sha256(text.encode()).hexdigest()
@@ -268,7 +272,8 @@ class Feeder:
         outcome = self._counter.request(key, text)
         if isinstance(outcome, Answer):
             return Prepared(row, key, None, outcome)
-        return Prepared(row, key, outcome, None)
+        # A copy of its own: a slice would keep its whole batch in memory until the answer comes.
+        return Prepared(row.take(pa.array([0])), key, outcome, None)
 
     def _recall(self) -> dict[str, Answer]:
         """Return what the journals know for this task's bucket."""
@@ -309,14 +314,22 @@ class Feeder:
             for prepared in item:
                 self._accept(prepared)
             self._wake.set()
-            while len(self._backlog) > max(PREPARED_ROWS, int(self._window.size)):
+            while not self._room():
                 self._low.clear()
                 await self._low.wait()
         self._input_done = True
         self._wake.set()
 
+    def _room(self) -> bool:
+        """Tell whether more rows may be read: one window ahead, and no further than the task takes them."""
+        return len(self._backlog) <= max(PREPARED_ROWS, int(self._window.size)) and self.output.qsize() < OUTPUT_LISTS
+
     def _accept(self, prepared: Prepared) -> None:
         row, key, request, answer = prepared
+        if answer is not None and answer.answer_status in JOURNALED_STATUSES and key not in self._known:
+            # Answered before this attempt: it counts for the error budget as if it had been answered now.
+            self._known[key] = answer
+            self._count(answer)
         answer = answer or self._known.get(key)
         if answer is not None:
             self._give(row, answer)
@@ -355,6 +368,9 @@ class Feeder:
         """Find or start the engine; nothing of this feeder is in flight meanwhile."""
         self._engine = await _in_thread(engines.connect, self.spec.engine)
         self._healthy_at = self._last_success = time.monotonic()
+        if not self._since:
+            self._since = time.time()
+            await self._flush_journal()  # a journal that cannot be written is found before anything is paid for
         if self._company is None and self._own:
             self._company = Company(Path(self._engine.folder))
         if self._session is None:
@@ -370,6 +386,8 @@ class Feeder:
     def _send(self) -> None:
         """Fill the window from the backlog."""
         pause_s = self._paused_until - time.monotonic()
+        if self._refused_at is not None:
+            pause_s = max(pause_s, TICK_S)
         if pause_s > 0:
             self._wake_in(pause_s)
             return
@@ -378,7 +396,7 @@ class Feeder:
                 self._wake_in(POLL_S)
                 break
             self._launch(self._backlog.popleft())
-        if len(self._backlog) <= max(PREPARED_ROWS, int(self._window.size)):
+        if self._room():
             self._low.set()
 
     def _launch(self, request: Request) -> None:
@@ -417,7 +435,7 @@ class Feeder:
                 status, content = response.status, await response.read()
                 after_s = retry_after_s(response.headers.get("Retry-After"))
         except TimeoutError:
-            return await self._trouble(f"no answer within {self.spec.request_timeout_s:.0f} s")
+            return await self._trouble(f"no answer within {self.spec.request_timeout_s:.0f} s", hung=True)
         except aiohttp.ClientConnectorError as error:
             return await self._trouble(str(error), busy=True)
         except (aiohttp.ClientError, OSError) as error:
@@ -432,7 +450,7 @@ class Feeder:
             return await self._trouble(words)
         if status == 401:
             raise EngineError(f"{engine.base_url} refused the key: {words}")
-        if _CONTEXT_WORDS.search(words):
+        if status == 413 or _CONTEXT_WORDS.search(words):
             if self._counter is not None and not self._counter.exact and request.max_tokens > self.spec.answer_floor:
                 # The prompt's length was a guess: the answer gets less room before the request is given up.
                 request.max_tokens = max(request.max_tokens // 2, self.spec.answer_floor)
@@ -440,11 +458,11 @@ class Feeder:
             return Answer(None, TOO_LONG, error=words, engine=engine.label)
         return Answer(None, REQUEST_FAILED, error=words, engine=engine.label)
 
-    async def _trouble(self, words: str, busy: bool = False, after_s: float = 0.0) -> Answer:
+    async def _trouble(self, words: str, busy: bool = False, after_s: float = 0.0, hung: bool = False) -> Answer:
         """Raise _Died where the own engine is dead, else _Again."""
         if self._own and await self._state() == engines.DEAD:
             raise _Died
-        raise _Again(words, busy, after_s)
+        raise _Again(words, busy, after_s, hung)
 
     async def _state(self) -> str:
         """Ask once, however many requests want to know, how the own engine is."""
@@ -456,14 +474,13 @@ class Feeder:
     def _retry(self, request: Request, again: _Again, sent_at: float) -> None:
         """Put a request back: at once behind a pause when the engine is busy, else after a while of its own."""
         now = time.monotonic()
+        if (again.busy or again.hung) and now - self._last_success > self.spec.patience_s:
+            self._fail(EngineError(f"nothing was answered for {self.spec.patience_s:.0f} s: {again}"))
         if again.busy:
             if self._window.cut(sent_at):
                 pause_s = again.after_s or min(RETRY_FIRST_S * RETRY_FACTOR**self._refusals, RETRY_MAX_S)
                 self._paused_until = max(self._paused_until, now + pause_s)
                 self._refusals += 1
-            if now - self._last_success > self.spec.patience_s:
-                waited = f"nothing was answered for {self.spec.patience_s:.0f} s"
-                self._fail(EngineError(f"{waited}: {again}"))
             self._backlog.appendleft(request)
             return
         request.tries += 1
@@ -535,47 +552,63 @@ class Feeder:
             self._to_journal.append((key, answer))
         for row in self._waiting.pop(key, ()):
             self._give(row, answer)
-        self._finished += 1
         if answer.answer_status == ANSWERED:
             self._last_success = time.monotonic()
             self._refusals = 0
             if not self._own:
                 self._window.answered(len(self._in_flight))
-        elif answer.answer_status in FAILED_STATUSES:
+        self._count(answer)
+
+    def _count(self, answer: Answer) -> None:
+        """Count a distinct request's outcome, and stop the task once too many have clearly failed."""
+        self._finished += 1
+        if answer.answer_status in FAILED_STATUSES:
             self._failed += 1
             self._last_error = answer.error
-        if over_budget(self._failed, self._finished, self.spec.error_budget):
-            share = f"{self._failed} of {self._finished} requests failed"
-            self._fail(ErrorBudgetError(f"{share}, the budget is {self.spec.error_budget:.1%}: {self._last_error}"))
+        if clearly_over_budget(self._failed, self._finished, self.spec.error_budget):
+            words = budget_words(self._failed, self._finished, self.spec.error_budget, self._last_error)
+            self._fail(ErrorBudgetError(words))
 
-    def _give(self, row: Row, answer: Answer) -> None:
+    def _give(self, row: pa.RecordBatch, answer: Answer) -> None:
         self._ready.append((row, answer))
-        if len(self._ready) >= OUTPUT_ROWS:
+        self._ready_bytes += row.nbytes
+        if len(self._ready) >= OUTPUT_ROWS or self._ready_bytes >= OUTPUT_BYTES:
             self._flush_rows()
 
     def _flush_rows(self) -> None:
         if self._ready:
             self.output.put(self._ready)
-            self._ready = []
+            self._ready, self._ready_bytes = [], 0
 
     async def _flush_journal(self) -> None:
-        """Write what was answered since the last flush as one segment; a store that refuses is asked again later."""
+        """Report on the engine and write what was answered since the last flush as one segment.
+
+        A store that refuses is asked again later; until it gives way nothing more is sent (`_send`).
+        """
         if self._journal is None:
             return
         async with self._journal_lock:
             batch, self._to_journal = self._to_journal, []
-            if not batch:
-                return
-            columns = answer_columns([answer for _, answer in batch])
-            keys = pa.array([key for key, _ in batch], pa.string())
-            segment = pa.Table.from_arrays([keys, *columns.columns], schema=JOURNAL_FIELDS)
             try:
-                await _in_thread(self._journal.write, segment)
+                if self._engine is not None and self._since:
+                    await _in_thread(telemetry.write, self._journal.folder, self._journal.name, self._report())
+                if batch:
+                    await _in_thread(self._journal.write, _segment(batch))
             except OSError as error:
                 self._to_journal = batch + self._to_journal
-                if not self._journal_warned:
-                    logger.warning("the journal cannot be written, answers stay in memory: %s", error)
-                    self._journal_warned = True
+                self._refused(error)
+            else:
+                self._refused_at = None
+
+    def _refused(self, error: OSError) -> None:
+        """Note that the journal cannot be written; give up when that lasts."""
+        now = time.monotonic()
+        if self._refused_at is None:
+            self._refused_at = now
+            logger.warning("the journal cannot be written, so nothing more is asked for now: %s", error)
+        elif now - self._refused_at > JOURNAL_PATIENCE_S:
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            self._fail(JournalError(f"the journal {self.spec.journal} cannot be written: {reason}. {JOURNAL_ADVICE}"))
 
     async def _tick(self) -> None:
         """Flush what is ready, follow the engine's queue and see that it lives."""
@@ -583,28 +616,25 @@ class Feeder:
         while True:
             await asyncio.sleep(TICK_S)
             self._flush_rows()
+            if self._room():
+                self._low.set()
             now = time.monotonic()
-            if now - flushed_at >= self.spec.journal_flush_s:
+            if now - flushed_at >= self.spec.journal_flush_s and not self._journal_lock.locked():
                 flushed_at = now
-                await self._report()
-                if not self._journal_lock.locked():
-                    # A task of its own: a slow store holds up nothing, and the end waits for it behind the lock.
-                    self._flush = asyncio.create_task(self._flush_journal())
+                # A task of its own: a slow store holds up nothing, and the end waits for it behind the lock.
+                self._flush = asyncio.create_task(self._flush_journal())
             if self._own and self._in_flight and now - measured_at >= METRICS_EVERY_S:
                 measured_at = now
                 await self._measure()
 
-    async def _report(self) -> None:
-        """Leave word of the engine where the driver can read it; a store that refuses is no reason to stop."""
-        if self._journal is None or self._engine is None:
-            return
+    def _report(self) -> telemetry.Report:
+        """Return what the driver shall know of the engine."""
+        assert self._engine is not None
         window, in_flight = int(self._window.size), len(self._in_flight)
         load = self._load or Load(in_flight, 0, 0, 0, 0, 0)
-        said = telemetry.report(HOST, self._engine, engines.starts(self._engine), load, window, in_flight)
-        try:
-            await _in_thread(telemetry.write, self._journal.folder, self._journal.name, said)
-        except OSError:
-            pass
+        return telemetry.report(
+            HOST, self._engine, engines.starts(self._engine), load, window, in_flight, since=self._since
+        )
 
     async def _measure(self) -> None:
         """Let the window follow the engine, and declare an engine dead that has been silent for too long."""
@@ -617,6 +647,13 @@ class Feeder:
             self._wake.set()
         elif now - self._healthy_at > engines.HEALTH_PATIENCE_S and self._engine is not None:
             self._died()
+
+
+def _segment(answers: Sequence[tuple[str, Answer]]) -> pa.Table:
+    """Return answers by key as a segment of the journal."""
+    columns = answer_columns([answer for _, answer in answers])
+    keys = pa.array([key for key, _ in answers], pa.string())
+    return pa.Table.from_arrays([keys, *columns.columns], schema=JOURNAL_FIELDS)
 
 
 async def _in_thread(function: Any, *arguments: Any) -> Any:

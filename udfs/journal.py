@@ -29,6 +29,10 @@ _SEGMENT_NAME = re.compile(
 )
 
 
+class JournalError(RuntimeError):
+    """The journal cannot be written, so that answers would be paid for and lost."""
+
+
 class Place(NamedTuple):
     """A folder in a file system: what a journal URI means to pyarrow."""
 

@@ -8,14 +8,16 @@ import re
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 
-from udfs.answers import ANSWER_DDL, ANSWER_FIELDS, STATUSES, Answer, answer_columns
+from udfs.answers import ANSWER_DDL, ANSWER_FIELDS, STATUSES, Answer, ErrorBudgetError, answer_columns
 from udfs.asking import RewriteSpec
-from udfs.feeder import ErrorBudgetError, Feeder, Row, over_budget
+from udfs.engine import EngineSpec
+from udfs.feeder import Feeder
+from udfs.journal import JournalError
 
 if TYPE_CHECKING:
     from pyspark.resource import ResourceProfile
@@ -26,21 +28,25 @@ __all__ = [
     "ANSWER_FIELDS",
     "STATUSES",
     "ErrorBudgetError",
+    "JournalError",
     "RewriteSpec",
     "ask",
-    "over_budget",
+    "feeders",
     "profile",
     "rewrite",
 ]
 
 FEEDERS_PER_GPU = 4
+# Two chunks feed at a time (lakehouse.refresh), so that the tail of one never leaves an engine without requests.
+CHUNKS_AT_ONCE = 2
 
 
 def rewrite(batches: Iterable[pa.RecordBatch], spec: RewriteSpec) -> Iterator[pa.RecordBatch]:
     """Yield every input row with the columns of ANSWER_FIELDS behind its own.
 
     Batches hold at least `text` and `input_hash` (sha256 hex of the text). Raises EngineError where there is no engine
-    to ask, ErrorBudgetError where too many requests failed, and whatever reading the input raises.
+    to ask, ErrorBudgetError where too many requests failed, JournalError where the journal cannot be written, and
+    whatever reading the input raises.
     """
     feeder = Feeder(batches, spec, _bucket())
     thread = threading.Thread(target=feeder.run, name="recast-feeder", daemon=True)
@@ -73,7 +79,7 @@ def ask(rows: "DataFrame", spec: RewriteSpec) -> "DataFrame":
         raise ValueError("spark.speculation is on: a speculative copy of a model task pays for its answers twice")
     schema = StructType([*rows.schema.fields, *cast("StructType", StructType.fromDDL(ANSWER_DDL)).fields])
     return rows.repartition(spec.journal_buckets, "input_hash").mapInArrow(
-        partial(rewrite, spec=spec), schema, profile=profile(spark, spec)
+        partial(rewrite, spec=spec), schema, profile=profile(spark, spec.engine)
     )
 
 
@@ -88,9 +94,9 @@ def _bucket() -> int:
     return 0
 
 
-def _with_answers(rows: Sequence[tuple[Row, Answer]]) -> Iterator[pa.RecordBatch]:
+def _with_answers(rows: Sequence[tuple[pa.RecordBatch, Answer]]) -> Iterator[pa.RecordBatch]:
     """Yield these rows with their answers: one record batch, or several where the texts pass Arrow's 2 GiB a column."""
-    given = pa.Table.from_batches([row.batch.slice(row.position, 1) for row, _ in rows]).combine_chunks()
+    given = pa.Table.from_batches([row for row, _ in rows]).combine_chunks()
     measured = answer_columns([answer for _, answer in rows])
     start = 0
     for piece in given.to_batches():
@@ -100,36 +106,71 @@ def _with_answers(rows: Sequence[tuple[Row, Answer]]) -> Iterator[pa.RecordBatch
         yield pa.RecordBatch.from_arrays([*piece.columns, *answers.columns], schema=schema)
 
 
-def profile(spark: "SparkSession", spec: RewriteSpec) -> "ResourceProfile | None":
+def feeders(spark: "SparkSession", spec: EngineSpec) -> int:
+    """Return the number of tasks that should feed one chunk: half of those that can run at once.
+
+    The other half feeds the chunk after it; where Spark's own cores run the feeders, one core stays free for checks and
+    commits. On one or two cores, and for engines that span several GPUs (one feeder holds them all), chunks must take
+    turns, so each gets all.
+    """
+    cores = int(spark.sparkContext.defaultParallelism)
+    if profile(spark, spec) is None:
+        return cores if cores <= CHUNKS_AT_ONCE else max(1, (cores - 1) // CHUNKS_AT_ONCE)
+    setting = partial(_setting, spark)
+    own = int(setting("spark.recast.gpu.amount", "0"))
+    if own:
+        gpus = own * int(setting("spark.dynamicAllocation.maxExecutors"))
+    else:
+        executors = max(1, cores // int(setting("spark.executor.cores", "1")))
+        gpus = executors * int(setting("spark.executor.resource.gpu.amount"))
+    if spec.tensor_parallel > 1:
+        return max(1, gpus // spec.tensor_parallel)
+    return gpus * FEEDERS_PER_GPU // CHUNKS_AT_ONCE
+
+
+def profile(spark: "SparkSession", spec: EngineSpec) -> "ResourceProfile | None":
     """Return the resource profile of a model stage, None where it runs on the session's own executors as they are.
 
     * `local[*]` refuses profiles, an endpoint needs no GPU here, executors without GPUs serve on their CPUs: None.
     * `spark.recast.gpu.amount` is set: model stages get executors of their own (`spark.recast.gpu.*` describes them),
-      other stages keep executors without GPUs. Needs dynamic allocation; ValueError without it.
+      other stages keep executors without GPUs. Needs dynamic allocation with an upper bound, since Spark asks for as
+      many executors as there are tasks; ValueError without it.
     * `spark.executor.resource.gpu.amount` is set: all executors have GPUs, and tasks of model stages share them.
 
     docs/engine.md shows the settings per platform.
     """
-    from pyspark.resource import ExecutorResourceRequests, ResourceProfileBuilder, TaskResourceRequests
-
-    def setting(name: str, default: str = "") -> str:
-        return spark.conf.get(name, default) or default
-
+    setting = partial(_setting, spark)
     own_executors = setting("spark.recast.gpu.amount")
-    if re.match(r"local(\[|$)", setting("spark.master")) or spec.engine.endpoint:
+    if re.match(r"local(\[|$)", setting("spark.master")) or spec.endpoint:
         return None
     if not own_executors and setting("spark.executor.resource.gpu.amount", "0") == "0":
         return None
-    # A share must be whole above 1: the tensor-parallel group's only feeder then holds all of its GPUs.
-    share = float(spec.engine.tensor_parallel) if spec.engine.tensor_parallel > 1 else 1.0 / FEEDERS_PER_GPU
-    task = TaskResourceRequests().cpus(int(setting("spark.task.cpus", "1"))).resource("gpu", share)
-    builder = ResourceProfileBuilder().require(task)
     if own_executors:
         if setting("spark.dynamicAllocation.enabled", "false").lower() != "true":
             raise ValueError("spark.recast.gpu.amount needs spark.dynamicAllocation.enabled=true (docs/engine.md)")
+        if not setting("spark.dynamicAllocation.maxExecutors"):
+            raise ValueError("spark.recast.gpu.amount needs spark.dynamicAllocation.maxExecutors (docs/engine.md)")
+    # A share must be whole above 1: the tensor-parallel group's only feeder then holds all of its GPUs.
+    share = float(spec.tensor_parallel) if spec.tensor_parallel > 1 else 1.0 / FEEDERS_PER_GPU
+    return _profile(spark, share)
+
+
+@cache
+def _profile(spark: "SparkSession", gpu_share: float) -> "ResourceProfile":
+    """Build a profile once: for a second one, however equal, Spark would start executors and so engines of its own."""
+    from pyspark.resource import ExecutorResourceRequests, ResourceProfileBuilder, TaskResourceRequests
+
+    setting = partial(_setting, spark)
+    task = TaskResourceRequests().cpus(int(setting("spark.task.cpus", "1"))).resource("gpu", gpu_share)
+    builder = ResourceProfileBuilder().require(task)
+    if own_executors := setting("spark.recast.gpu.amount"):
         executor = ExecutorResourceRequests().cores(int(setting("spark.recast.gpu.cores", str(FEEDERS_PER_GPU))))
         executor.memory(setting("spark.recast.gpu.memory", "8g"))
         executor.memoryOverhead(setting("spark.recast.gpu.memoryOverhead", "32g"))
         script, vendor = setting("spark.recast.gpu.discoveryScript"), setting("spark.recast.gpu.vendor")
         builder = builder.require(executor.resource("gpu", int(own_executors), script, vendor))
     return builder.build
+
+
+def _setting(spark: "SparkSession", name: str, default: str = "") -> str:
+    return spark.conf.get(name, default) or default

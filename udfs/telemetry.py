@@ -2,15 +2,16 @@
 
 A driver cannot reach the Unix sockets of its executors' engines. So every feeder leaves a small report in its journal,
 `<journal>/<fingerprint>/<buckets>/feeder-<writer>.json`, and overwrites it every few seconds; the journal's removal
-takes it away.
+takes it away. Before that the driver makes the ledger's figures of it.
 """
 
 import json
 import struct
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow.fs as pafs
 
@@ -40,10 +41,11 @@ PEAK_FLOPS = (
 class Report:
     """One engine as a feeder last saw it.
 
-    `engine` names the server (host and runtime folder), `label` says what it is, `start_seconds` how long it took to
-    start, `starts` how often it was started. `running` and `waiting` are requests now; tokens and prefix-cache
-    figures (in tokens) count from the server's start; `window` and `in_flight` are the reporting feeder's. `at` is
-    seconds since the epoch.
+    `engine` names the server (host and runtime folder, or the endpoint's URL), `label` says what it is, `device` what
+    it runs on ("" for an endpoint), `start_seconds` how long it took to start, `starts` how often it was started.
+    `running` and `waiting` are requests now; tokens and prefix-cache figures (in tokens) count from the server's start;
+    `window` and `in_flight` are the reporting feeder's, who began at `since` and reported at `at` (seconds since the
+    epoch).
     """
 
     engine: str
@@ -59,13 +61,15 @@ class Report:
     cache_hits: int
     window: int
     in_flight: int
+    since: float
     at: float
 
 
-def report(host: str, engine: Engine, starts: int, load: Load, window: int, in_flight: int) -> Report:
+def report(host: str, engine: Engine, starts: int, load: Load, window: int, in_flight: int, since: float) -> Report:
     """Return the report of a feeder on this host about the engine it uses."""
-    server = (f"{host}:{engine.folder}", engine.label, engine.device, engine.start_seconds, starts)
-    return Report(*server, *load, window=window, in_flight=in_flight, at=time.time())
+    name = f"{host}:{engine.folder}" if engine.folder else engine.base_url
+    server = (name, engine.label, engine.device, engine.start_seconds, starts)
+    return Report(*server, *load, window=window, in_flight=in_flight, since=since, at=time.time())
 
 
 def write(folder: journal.Place, writer: str, content: Report) -> None:
@@ -84,33 +88,66 @@ def write(folder: journal.Place, writer: str, content: Report) -> None:
         folder.filesystem.move(written, folder.joined(name).path)
 
 
-def engines(uri: str) -> list[Report]:
-    """Return the newest report about every engine from the feeders of all journals below a URI, oldest engine first."""
-    newest: dict[str, Report] = {}
+def reports(uri: str) -> list[Report]:
+    """Return what every feeder said last, over all journals below a URI."""
+    said = []
     for place, name in journal.files(uri):
         if not name.startswith(PREFIX):
             continue
         try:
             with place.filesystem.open_input_stream(place.path) as stream:
-                said = Report(**json.loads(stream.read()))
+                said.append(Report(**json.loads(stream.read())))
         except (OSError, ValueError, TypeError):
             continue  # the chunk was committed meanwhile, or a version of Recast that reported otherwise
-        if said.engine not in newest or said.at > newest[said.engine].at:
-            newest[said.engine] = said
-    return sorted(newest.values(), key=lambda said: said.engine)
+    return said
 
 
-def running_now(reports: Iterable[Report], now: float) -> tuple[int, int]:
-    """Return requests running and waiting over all engines that were heard of in the last STALE_S seconds."""
-    fresh = [said for said in reports if now - said.at <= STALE_S]
-    return sum(said.running for said in fresh), sum(said.waiting for said in fresh)
+def engines(said: Iterable[Report]) -> dict[str, Report]:
+    """Return the newest report about every engine by its name, `since` the first of its feeders began."""
+    found: dict[str, Report] = {}
+    for each in said:
+        known = found.get(each.engine, each)
+        newest = each if each.at >= known.at else known
+        found[each.engine] = replace(newest, since=min(each.since, known.since))
+    return found
 
 
-def cache_hit_share(reports: Iterable[Report]) -> float | None:
-    """Return the share of prompt tokens that were found in the prefix caches, None before the first prompt."""
-    seen = list(reports)
-    queries = sum(said.cache_queries for said in seen)
-    return sum(said.cache_hits for said in seen) / queries if queries else None
+def running_now(said: Iterable[Report], now: float) -> tuple[int, int]:
+    """Return requests running and waiting over all engines that were heard of in the last STALE_S seconds.
+
+    An own server counts the requests of all its feeders; an endpoint tells nobody, so its feeders' are added up.
+    """
+    fresh = [each for each in said if now - each.at <= STALE_S]
+    own = engines(each for each in fresh if each.device).values()
+    hosted = sum(each.in_flight for each in fresh if not each.device)
+    return sum(each.running for each in own) + hosted, sum(each.waiting for each in own)
+
+
+def ledger_figures(
+    used: Iterable[Report], output_tokens: int, computed_tokens: int, model: str, gpus: int
+) -> dict[str, Any]:
+    """Return the columns of `runs` that tell what a run had of its engines.
+
+    `output_tokens` were answered in this run, `computed_tokens` are these and the prompt tokens no prefix cache held;
+    `gpus` is how many GPUs one engine spans. An engine's seconds are those from its first request to its last report:
+    it is paid for while it waits, too.
+    """
+    seen = list(used)
+    if not seen:
+        return {}
+    seconds = max(each.at for each in seen) - min(each.since for each in seen)
+    per_second = output_tokens / seconds if seconds > 0 else None
+    weights = parameters(model) if peak_flops(seen[0].device) else None
+    busy = (
+        mfu(weights, computed_tokens / seconds, seen[0].device, gpus * len(seen)) if weights and seconds > 0 else None
+    )
+    return {
+        "engines": len(seen),
+        "engine_start_seconds": max(each.start_seconds for each in seen),
+        "engine_seconds": sum(each.at - each.since for each in seen),
+        "tokens_per_s": per_second,
+        "mfu": busy,
+    }
 
 
 def parameters(model: str) -> int | None:
@@ -140,11 +177,16 @@ def parameters(model: str) -> int | None:
     return total or None
 
 
+def peak_flops(device: str) -> float | None:
+    """Return a GPU's peak in FLOP/s by what nvidia-smi calls the product, None where it is not known here."""
+    return next((flops for name, flops in PEAK_FLOPS if name in device), None)
+
+
 def mfu(parameters: int, computed_tokens_per_s: float, device: str, gpus: int = 1) -> float | None:
     """Return the share of the GPUs' peak that computing so many tokens per second takes; None where no peak is known.
 
     Counts 2 FLOP per weight and token (Kaplan et al. 2020, arXiv 2001.08361, section 2.1), attention left out. Computed
     tokens are output tokens and those prompt tokens that the prefix cache did not hold.
     """
-    peak = next((flops for name, flops in PEAK_FLOPS if name in device), None)
+    peak = peak_flops(device)
     return 2.0 * parameters * computed_tokens_per_s / (peak * gpus) if peak else None

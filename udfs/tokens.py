@@ -19,6 +19,8 @@ from tokenizers import Tokenizer
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "config.json")
 # Code and English text run at 3 to 4 bytes a token with today's vocabularies; 3 errs towards too many tokens.
 ESTIMATED_BYTES_PER_TOKEN = 3
+# For a vocabulary that is not at hand. 128 spaces are the longest token we know of; twice that errs towards asking.
+LONGEST_TOKEN_CHARS = 256
 
 
 class NoChatTemplateError(ValueError):
@@ -35,7 +37,11 @@ class ChatTokenizer:
 
     @cached_property
     def longest_token_chars(self) -> int:
-        """Return how many characters one token can stand for at most; byte-level alphabets write a byte as one."""
+        """Return how many characters one token can stand for at most; byte-level alphabets write a byte as one.
+
+        A text of more than n times that is certainly longer than n tokens, given a byte-level vocabulary or one with
+        byte fallback, which today's chat models have.
+        """
         return max((len(token) for token in self.tokenizer.get_vocab()), default=1)
 
     def render(self, system: str, user: str) -> str:
@@ -46,13 +52,6 @@ class ChatTokenizer:
         """Return the prompt's length in tokens, as the engine will count it."""
         return len(self.tokenizer.encode(self.render(system, user), add_special_tokens=False).ids)
 
-    def certainly_exceeds(self, text: str, tokens: int) -> bool:
-        """Tell, without tokenizing, that a text is longer than so many tokens: 50 MB need no tokenizer.
-
-        Holds for byte-level vocabularies and those with byte fallback, which today's chat models have.
-        """
-        return len(text) > tokens * self.longest_token_chars
-
 
 def messages(system: str, user: str) -> list[dict[str, str]]:
     """Return the chat messages of a request: the constant instruction first, so that its prefix stays cached."""
@@ -60,10 +59,11 @@ def messages(system: str, user: str) -> list[dict[str, str]]:
     return [{"role": "system", "content": system}, user_message] if system else [user_message]
 
 
-def load(model: str, revision: str = "") -> ChatTokenizer:
+def load(model: str, revision: str = "", template: str = "") -> ChatTokenizer:
     """Load tokenizer and chat template of a model folder or hub name.
 
-    Raises FileNotFoundError where there is no tokenizer, NoChatTemplateError where there is no chat template.
+    `template` stands for the model's own: a file, or the template itself (as vLLM's --chat-template has it). Raises
+    FileNotFoundError where there is no tokenizer, NoChatTemplateError where there is no chat template.
     """
     folder = model_folder(model, revision)
     config_path = folder / "tokenizer_config.json"
@@ -71,12 +71,18 @@ def load(model: str, revision: str = "") -> ChatTokenizer:
     tokenizer_path = folder / "tokenizer.json"
     if not tokenizer_path.is_file():
         raise FileNotFoundError(f"{folder} holds no tokenizer.json")
-    template = chat_template(folder)
-    if template is None:
+    source = _given_template(template) if template else chat_template(folder)
+    if source is None:
         raise NoChatTemplateError(f"the model in {folder} has no chat template, so it cannot answer chat requests")
     return ChatTokenizer(
-        Tokenizer.from_file(str(tokenizer_path)), _environment().from_string(template), _template_variables(config)
+        Tokenizer.from_file(str(tokenizer_path)), _environment().from_string(source), _template_variables(config)
     )
+
+
+def _given_template(template: str) -> str:
+    if "{" in template:
+        return template
+    return Path(template).read_text("utf-8")
 
 
 def model_folder(model: str, revision: str = "") -> Path:

@@ -14,15 +14,22 @@ HAVE = "doc_id string, input_hash string, carried_hash bigint, measured_by strin
     rows=st.integers(0, 10**9),
     chunk_rows=st.integers(1, 10**6),
     digest=st.text("0123456789abcdef", min_size=64, max_size=64),
+    staggered=st.booleans(),
 )
-def test_every_hash_lies_in_exactly_one_chunk(rows: int, chunk_rows: int, digest: str) -> None:
-    chunks = chunks_of(min(rows, 500 * chunk_rows), chunk_rows)
+def test_every_hash_lies_in_exactly_one_chunk(rows: int, chunk_rows: int, digest: str, staggered: bool) -> None:
+    chunks = chunks_of(min(rows, 500 * chunk_rows), chunk_rows, staggered)
     holding = [chunk for chunk in chunks if chunk.low <= digest and (chunk.high is None or digest < chunk.high)]
     assert len(holding) == 1
 
 
 def test_chunks_are_as_few_as_the_size_allows() -> None:
     assert [len(chunks_of(rows, 10)) for rows in (1, 10, 11, 100)] == [1, 1, 2, 10]
+    assert [len(chunks_of(rows, 10, staggered=True)) for rows in (1, 10, 11, 15, 16, 95)] == [1, 1, 2, 2, 3, 10]
+
+
+def test_the_first_of_staggered_chunks_is_half_as_wide() -> None:
+    bounds = [int(chunk.low or "0", 16) / 16**8 for chunk in chunks_of(25, 10, staggered=True)]
+    assert bounds == pytest.approx([0, 0.2, 0.6], abs=1e-6)
 
 
 def planned(spark: SparkSession, wanted: list[tuple], have: list[tuple]) -> dict[str, tuple[str, str | None]]:

@@ -1,6 +1,7 @@
 """What a run shows: plain lines where there is no terminal, and words that no name or problem can break."""
 
 import io
+import re
 import time
 
 import pytest
@@ -54,15 +55,33 @@ def test_rows_rate_and_time_left_are_told_while_it_works(
 ) -> None:
     monkeypatch.setattr(progress, "PLAIN_EVERY_S", 0.05)
     run = new_run() | {"status": "succeeded"}
-    with meter.stage(run, lambda: Seen(rows=10, output_tokens=500)), meter.step("measure"):
+    left_by_a_killed_run, now = Seen(output_tokens=400), Seen(10, 900, running=7, waiting=2)
+    seen = iter([left_by_a_killed_run])
+    with meter.stage(run, lambda: next(seen, now)), meter.step("measure"):
         meter.expect(100)
         meter.committed(15)
         time.sleep(0.3)
     line = screen.getvalue().splitlines()[0]
     assert line.startswith("linted_code: measure, 25 of 100 rows, ")
     assert "rows/s" in line
-    assert "tokens/s" in line
+    rate = float(re.search(r"([\d,]+) tokens/s", line)[1].replace(",", ""))
+    assert rate < 500 / 0.05, "what was there from the beginning is not counted"
+    assert "7 requests running, 2 waiting" in line
     assert line.endswith(" s left")
+
+
+def test_the_last_minute_is_told_apart_once_there_is_one(meter: Meter, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: clock)
+    with meter.stage(new_run() | {"status": "succeeded"}):
+        meter.expect(100)
+        for minute, tokens in enumerate((0, 600, 6600), start=1):
+            clock = 1000.0 + 60 * minute
+            words = meter._words(Seen(10, tokens))
+    assert "37 tokens/s (100 in the last minute)" in words
+    # A commit moves tokens from the journal to the table; none appear or vanish.
+    meter.committed(10, 6600)
+    assert "37 tokens/s (100 in the last minute)" in meter._words(Seen())
 
 
 def test_time_is_booked_to_the_step_that_took_it(meter: Meter) -> None:

@@ -76,7 +76,7 @@ def main() -> None:
         engine, "", "{text}", fingerprint="f", journal=str(folder / "journal"), journal_buckets=8, journal_flush_s=0.2
     )
     spark = session(folder, own_executors=what == "apart")
-    result: dict[str, object] = {"profile": profile(spark, spec) is not None}
+    result: dict[str, object] = {"profile": profile(spark, engine) is not None}
     if what == "loss":
         spec_slow = [f"[[slow 0.3]] {index}" for index in range(200)]
         asked = ask(rows_of(spark, spec_slow), RewriteSpec(**{**spec.__dict__, "window": 4}))

@@ -151,6 +151,7 @@ def test_a_server_that_cannot_start_says_why_with_its_last_log_lines(fake_engine
         engine.connect(fake_engine("--fail-start", "Free memory on device is less than desired"))
     first_line, *rest = str(raised.value).splitlines()
     assert "RuntimeError: Free memory on device is less than desired" in first_line
+    assert "end what nvidia-smi shows" in first_line
     assert "  loading the model" in rest
 
 
@@ -260,7 +261,10 @@ def test_a_model_without_chat_template_is_refused_unless_one_is_given(tmp_path: 
     (tmp_path / "tokenizer_config.json").write_text("{}")
     with pytest.raises(EngineError, match="has no chat template"):
         engine.check(EngineSpec(model=str(tmp_path)))
-    engine.check(EngineSpec(model=str(tmp_path), args=("--chat-template", "mine.jinja")))
+    for args in (("--chat-template", "mine.jinja"), ("--seed", "1", "--chat-template=mine.jinja")):
+        spec = EngineSpec(model=str(tmp_path), args=args)
+        engine.check(spec)
+        assert spec.given_template == "mine.jinja"
 
 
 def test_a_hub_name_is_no_folder_name() -> None:

@@ -4,6 +4,8 @@ import hashlib
 import json
 import logging
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -15,12 +17,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from udfs import asking, feeder, journal
+from udfs import answers, asking, feeder, journal
 from udfs import engine as engines
 from udfs.engine import EngineError, EngineSpec
 from udfs.rewrite import ANSWER_FIELDS, STATUSES, ErrorBudgetError, RewriteSpec, rewrite
 
 Make = Callable[..., EngineSpec]
+ROOT = Path(__file__).parent.parent.parent
 
 
 def digest(text: str) -> str:
@@ -188,6 +191,51 @@ def test_fifty_megabytes_in_one_row_are_refused_without_being_tokenized(fake_eng
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.slow
+def test_ten_thousand_rows_of_which_one_has_fifty_megabytes_stream_through(fake_engine: Make) -> None:
+    """The large row holds up no other, and Arrow holds little more than that row at any time."""
+    held, taken = [], 0
+    pa.default_memory_pool().release_unused()
+    before = pa.total_allocated_bytes()
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for start in range(0, 10_000, 250):
+            texts = [f"{index} " + "word " * 100 for index in range(start, start + 250)]
+            if start == 2_500:
+                texts[100] = "x" * 50_000_000
+            yield batch(*texts)
+
+    statuses_seen: Counter[str] = Counter()
+    for out in rewrite(batches(), spec_for(fake_engine(), window=64)):
+        held.append(pa.total_allocated_bytes() - before)
+        statuses_seen.update(out.column("answer_status").to_pylist())
+        taken += out.num_rows
+    assert taken == 10_000
+    assert statuses_seen == {"answered": 9_999, "too_long": 1}
+    # The row itself, once more in the task's output, and a few hundred short ones of 500 bytes each.
+    assert max(held) < 2 * 50_000_000 + 10_000_000
+
+
+def test_a_waiting_row_holds_no_other_rows_of_its_batch(endpoint: Make) -> None:
+    spec = spec_for(endpoint(), window=4)
+    first = batch("[[slow 1]]", "x" * 5_000_000)
+    large = first.nbytes
+    before = pa.total_allocated_bytes()
+    source = iter([first])
+    del first
+    out = rewrite(source, spec)
+    rest = next(out)
+    assert rest.column("answer_status").to_pylist() == ["answered"] or rest.nbytes > large // 2
+    del rest
+    assert pa.total_allocated_bytes() - before < large // 2
+    out.close()
+
+
+def test_fifty_megabytes_are_not_sent_to_an_endpoint_of_unknown_vocabulary(endpoint: Make) -> None:
+    rows = run(spec_for(endpoint()), batch("x" * 50_000_000, "fine"))
+    assert Counter(row["answer_status"] for row in rows) == {"too_long": 1, "answered": 1}
+
+
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
@@ -237,6 +285,21 @@ def test_trouble_that_passes_costs_no_row(endpoint: Make, trouble: str) -> None:
     assert set(statuses(rows).values()) == {"answered"}
 
 
+def test_retry_after_is_honoured(endpoint: Make) -> None:
+    began = time.monotonic()
+    run(spec_for(endpoint()), batch("[[limited 1]]"))
+    assert time.monotonic() - began >= 0.2, "the endpoint asked for 0.2 s"
+
+
+def test_a_request_that_the_endpoint_calls_too_large_is_too_long(endpoint: Make) -> None:
+    assert statuses(run(spec_for(endpoint()), batch("[[status 413]]"))) == {"[[status 413]]": "too_long"}
+
+
+def test_an_endpoint_that_hangs_on_everything_fails_the_task(endpoint: Make) -> None:
+    with pytest.raises(EngineError, match=r"nothing was answered for .* s: no answer within"):
+        run(spec_for(endpoint(), request_timeout_s=0.2, patience_s=0.1), batch("[[hang]]"))
+
+
 def test_an_endpoint_that_hangs_costs_the_request_and_not_the_task(endpoint: Make) -> None:
     rows = run(spec_for(endpoint(), request_timeout_s=0.2), batch("[[hang]]", "fine"))
     assert statuses(rows) == {"[[hang]]": "request_failed", "fine": "answered"}
@@ -257,6 +320,15 @@ def test_too_many_failures_stop_the_task_with_the_reason(endpoint: Make) -> None
     texts = [f"[[status 400]] {index}" for index in range(15)] + [f"fine {index}" for index in range(60)]
     with pytest.raises(ErrorBudgetError, match=r"\d+ of \d+ requests failed, the budget is 5.0%: 400: refused"):
         run(spec_for(endpoint(), error_budget=0.05), batch(*texts))
+
+
+def test_what_was_answered_before_a_restart_counts_for_the_budget(endpoint: Make, tmp_path: Path) -> None:
+    spec = spec_for(endpoint(), journal=str(tmp_path), error_budget=0.2)
+    fine = [f"fine {index}" for index in range(60)]
+    run(spec, batch(*fine))
+    failing = [f"[[status 400]] {index}" for index in range(10)]
+    rows = run(spec, batch(*failing, *fine[:50]), batch(*fine[50:], *[f"more {index}" for index in range(15)]))
+    assert Counter(row["answer_status"] for row in rows) == {"answered": 75, "request_failed": 10}
 
 
 def test_a_lone_surrogate_in_an_answer_becomes_a_replacement_character(endpoint: Make) -> None:
@@ -377,7 +449,7 @@ def test_failed_requests_are_not_journaled_and_get_another_chance(endpoint: Make
     assert journal.progress(str(tmp_path)).rows == 1
 
 
-def test_a_full_disk_warns_once_and_loses_no_answer(
+def test_a_full_disk_that_is_cleared_warns_once_and_loses_no_answer(
     endpoint: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     refused = 0
@@ -398,6 +470,50 @@ def test_a_full_disk_warns_once_and_loses_no_answer(
     assert refused == 3
     assert journal.progress(str(tmp_path)).rows == 20
     assert caplog.text.count("No space left on device") == 1
+
+
+FULL_DISK = """
+import json, resource, sys
+from tests.udfs.test_rewrite import batch, spec_for
+from udfs import feeder
+from udfs.engine import EngineSpec
+from udfs.rewrite import rewrite
+
+folder, endpoint = sys.argv[1:]
+feeder.TICK_S, feeder.JOURNAL_PATIENCE_S = 0.05, 0.5
+spec = spec_for(EngineSpec(model="fake", endpoint=endpoint), journal=folder, journal_flush_s=0.05, window=2)
+texts = [f"[[slow 0.02]] {index}" for index in range(100)]
+out = rewrite(iter([batch(*texts)]), spec)
+rows = 0
+try:
+    for answered in out:
+        rows += answered.num_rows
+        # From here on no file may be longer than half a segment: the kernel refuses the write in the middle.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))
+except Exception as error:
+    print(f"{type(error).__name__}: {error}")
+"""
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_stops_the_task_before_it_pays_for_what_it_cannot_keep(
+    endpoint: Make, tmp_path: Path
+) -> None:
+    spec = endpoint("--record", str(tmp_path / "record"))
+    kept = str(tmp_path / "journal")
+    command = [sys.executable, "-c", FULL_DISK, kept, spec.endpoint]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    (line,) = done.stdout.splitlines()
+    assert re.fullmatch(rf"JournalError: the journal {kept} cannot be written: File too large\. Make room .*", line)
+    assert not list(Path(kept).rglob(".unfinished-*")), "nothing half-written is left"
+    paid = asked(tmp_path / "record")
+    assert max(paid.values()) == 1
+    lost = len(paid) - journal.progress(kept).rows
+    assert 0 < lost <= 2 * (1 + 0.15 / 0.02), "what was in flight, and answered since the last flush"
+    rows = run(spec_for(spec, journal=kept, window=2), batch(*[f"[[slow 0.02]] {index}" for index in range(100)]))
+    assert Counter(row["answer_status"] for row in rows) == {"answered": 100}
+    paid = asked(tmp_path / "record")
+    assert sum(paid.values()) == 100 + lost
 
 
 # Small parts.
@@ -428,9 +544,18 @@ def test_a_fixed_window_stays_for_an_own_engine() -> None:
 
 
 def test_the_budget_needs_enough_requests_to_judge() -> None:
-    assert not feeder.over_budget(5, 10, 0.05)
-    assert not feeder.over_budget(5, 100, 0.05)
-    assert feeder.over_budget(6, 100, 0.05)
+    assert not answers.over_budget(5, 10, 0.05)
+    assert not answers.over_budget(5, 100, 0.05)
+    assert answers.over_budget(6, 100, 0.05)
+
+
+def test_a_task_stops_when_chance_does_not_explain_its_failures() -> None:
+    assert not answers.clearly_over_budget(10, 10, 0.05), "too few to judge"
+    assert not answers.clearly_over_budget(4, 20, 0.05)
+    assert answers.clearly_over_budget(5, 20, 0.05)
+    assert not answers.clearly_over_budget(70, 1000, 0.05)
+    assert answers.clearly_over_budget(72, 1000, 0.05)
+    assert answers.clearly_over_budget(1, 20, 0.0)
 
 
 def test_every_status_is_explained() -> None:

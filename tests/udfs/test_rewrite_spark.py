@@ -96,4 +96,4 @@ def test_rows_that_have_measured_columns_already_are_refused(spark: "SparkSessio
 
 
 def test_local_masters_get_no_profile(spark: "SparkSession", endpoint: Make, fake_engine: Make) -> None:
-    assert profile(spark, RewriteSpec(fake_engine(), "", "{text}")) is None
+    assert profile(spark, fake_engine()) is None

@@ -14,60 +14,88 @@ from udfs import journal, telemetry
 from udfs.engine import EngineSpec
 from udfs.rewrite import rewrite
 
-SAID = telemetry.Report("host:/f", "vllm 0.32.0 on cpu", "cpu", 80.0, 1, 4, 2, 1000, 500, 800, 600, 16, 6, 100.0)
+SAID = telemetry.Report("host:/f", "vllm 0.32.0 on cpu", "cpu", 80.0, 1, 4, 2, 1000, 500, 800, 600, 16, 6, 40.0, 100.0)
 
 
 def test_a_feeders_report_is_overwritten_by_its_next_one(tmp_path: Path) -> None:
     folder = journal.bucket_folder(str(tmp_path), "f", 2)
     telemetry.write(folder, "b0-aa", SAID)
     telemetry.write(folder, "b0-aa", replace(SAID, running=5, at=101.0))
-    assert telemetry.engines(str(tmp_path)) == [replace(SAID, running=5, at=101.0)]
+    assert telemetry.reports(str(tmp_path)) == [replace(SAID, running=5, at=101.0)]
     assert len(list(tmp_path.rglob("*.json"))) == 1
 
 
 def test_two_feeders_of_one_engine_are_one_engine_as_last_seen(tmp_path: Path) -> None:
     folder = journal.bucket_folder(str(tmp_path), "f", 2)
-    telemetry.write(folder, "b0-aa", replace(SAID, running=1, at=99.0))
+    telemetry.write(folder, "b0-aa", replace(SAID, running=1, since=30.0, at=99.0))
     telemetry.write(folder, "b1-bb", SAID)
     telemetry.write(folder, "b1-cc", replace(SAID, engine="host:/g"))
-    assert [said.engine for said in telemetry.engines(str(tmp_path))] == ["host:/f", "host:/g"]
-    assert telemetry.running_now(telemetry.engines(str(tmp_path)), now=110.0) == (8, 4)
-    assert telemetry.running_now(telemetry.engines(str(tmp_path)), now=1000.0) == (0, 0)
+    said = telemetry.reports(str(tmp_path))
+    assert telemetry.engines(said) == {"host:/f": replace(SAID, since=30.0), "host:/g": replace(SAID, engine="host:/g")}
+    assert telemetry.running_now(said, now=110.0) == (8, 4)
+    assert telemetry.running_now(said, now=1000.0) == (0, 0)
+
+
+def test_requests_at_an_endpoint_are_those_of_all_its_feeders() -> None:
+    hosted = replace(SAID, engine="https://host/v1", device="", waiting=0)
+    assert telemetry.running_now([replace(hosted, in_flight=3), replace(hosted, in_flight=4)], now=110.0) == (7, 0)
+
+
+def test_the_ledger_learns_what_engines_cost_from_their_first_request_to_their_last() -> None:
+    used = [SAID, replace(SAID, engine="host:/g", start_seconds=90.0, since=50.0, at=90.0)]
+    figures = telemetry.ledger_figures(used, output_tokens=600, computed_tokens=900, model="owner/name", gpus=1)
+    assert figures == {
+        "engines": 2,
+        "engine_start_seconds": 90.0,
+        "engine_seconds": 60.0 + 40.0,
+        "tokens_per_s": 10.0,
+        "mfu": None,
+    }
+    assert telemetry.ledger_figures([], 0, 0, "owner/name", 1) == {}
+
+
+def test_the_ledgers_mfu_is_over_all_gpus_of_all_engines(tmp_path: Path) -> None:
+    weights(tmp_path, 70_000_000_000)
+    used = [replace(SAID, device="NVIDIA H100 80GB HBM3", engine=name) for name in "ab"]
+    figures = telemetry.ledger_figures(used, 1, 60_000, str(tmp_path), gpus=4)
+    # 1,000 computed tokens/s on 2 engines of 4 GPUs.
+    assert figures["mfu"] == pytest.approx(2 * 70e9 * 1000 / (8 * 989e12))
 
 
 def test_reports_stand_beside_segments_without_being_taken_for_them(tmp_path: Path) -> None:
     telemetry.write(journal.bucket_folder(str(tmp_path), "f", 2), "b0-aa", SAID)
     (tmp_path / "f" / "2" / "feeder-x.json").write_text("torn {")
     assert journal.progress(str(tmp_path)).rows == 0
-    assert telemetry.engines(str(tmp_path)) == [SAID]
+    assert telemetry.reports(str(tmp_path)) == [SAID]
 
 
 def test_a_feeder_reports_while_it_works(fake_engine: Callable[..., EngineSpec], tmp_path: Path) -> None:
     spec = spec_for(fake_engine(), journal=str(tmp_path), journal_flush_s=0.1, window=4)
     answered = rewrite(iter([batch(*[f"[[slow 0.2]] {index}" for index in range(40)])]), spec)
     for _ in answered:
-        if found := telemetry.engines(str(tmp_path)):
+        if found := telemetry.reports(str(tmp_path)):
             break
     (said,) = found
     answered.close()
+    (last,) = telemetry.reports(str(tmp_path))
+    assert (last.in_flight, last.since) == (0, said.since), "the last report comes at the end"
     assert said.label == "vllm 0.0-fake on cpu"
     assert said.starts == 1
     assert said.window == 4
-    assert time.time() - said.at < 60
+    assert time.time() - 60 < said.since <= said.at
 
 
-def test_the_share_of_cache_hits_is_over_all_engines() -> None:
-    assert telemetry.cache_hit_share([]) is None
-    assert telemetry.cache_hit_share([SAID, replace(SAID, cache_hits=0)]) == pytest.approx(600 / 1600)
+def weights(folder: Path, count: int) -> None:
+    """Write a model folder whose safetensors header tells of so many weights."""
+    tensors = {"__metadata__": {}, "a": {"dtype": "BF16", "shape": [count, 1], "data_offsets": [0, 24]}}
+    header = json.dumps(tensors).encode()
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
+    (folder / "config.json").write_text("{}")
 
 
 def test_weights_are_counted_from_headers_of_dense_models_only(tmp_path: Path) -> None:
-    header = json.dumps(
-        {"__metadata__": {}, "a": {"dtype": "BF16", "shape": [3, 4], "data_offsets": [0, 24]}, "b": {"shape": []}}
-    ).encode()
-    (tmp_path / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
-    (tmp_path / "config.json").write_text("{}")
-    assert telemetry.parameters(str(tmp_path)) == 13
+    weights(tmp_path, 12)
+    assert telemetry.parameters(str(tmp_path)) == 12
     (tmp_path / "config.json").write_text('{"num_local_experts": 8}')
     assert telemetry.parameters(str(tmp_path)) is None
     assert telemetry.parameters("owner/name-that-is-no-folder") is None

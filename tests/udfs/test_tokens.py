@@ -41,8 +41,15 @@ def test_an_empty_instruction_is_no_message(folder: Path) -> None:
 @given(text=st.text(st.characters(codec="utf-8"), max_size=300), limit=st.integers(0, 40))
 def test_a_text_called_too_long_unread_is_too_long(folder: Path, text: str, limit: int) -> None:
     tokenizer = tokens.load(str(folder))
-    if tokenizer.certainly_exceeds(text, limit):
+    if len(text) > limit * tokenizer.longest_token_chars:
         assert tokenizer.count("", text) > limit
+
+
+def test_a_given_template_stands_for_the_models_own(folder: Path, tmp_path: Path) -> None:
+    given = tmp_path / "mine.jinja"
+    given.write_text("{{ messages[0]['content'] }}!")
+    assert tokens.load(str(folder), template=str(given)).render("", "Hi") == "Hi!"
+    assert tokens.load(str(folder), template="{{ messages[0]['content'] }}?").render("", "Hi") == "Hi?"
 
 
 def test_a_separate_template_file_wins(folder: Path, tmp_path: Path) -> None:
