@@ -33,10 +33,10 @@ from benchmarks.hostile_files import NEIGHBOURS, Case, cases
 from benchmarks.lint import messages, reference
 from udfs import comments, limits, lint, syntax
 
-SOFT_S = 5.0
-"""Processor time a file's linter may take here. A quarter of production's limit keeps the run short."""
+SOFT_S = 2.0
+"""Processor time a file's linter may take here. A tenth of production's limit keeps the run short."""
 
-Judged = tuple[str | None, tuple[float, int, int, str], str, float | None, tuple[tuple[str, str, int, int], ...]]
+Judged = tuple[str | None, comments.Comments, str, float | None, tuple[tuple[str, str, int, int], ...]]
 
 
 def judge(text: str, soft_s: float) -> tuple[Judged, float]:
@@ -47,7 +47,7 @@ def judge(text: str, soft_s: float) -> tuple[Judged, float]:
     linted = next(lint.lint([text], soft_s))
     found: Judged = (
         verdict.reason,
-        (counted.comment_ratio, counted.comment_tokens, counted.tokens, counted.language),
+        counted,
         linted.status,
         linted.score,
         messages(linted),
@@ -57,10 +57,9 @@ def judge(text: str, soft_s: float) -> tuple[Judged, float]:
 
 def has_reason(found: Judged) -> bool:
     """Say whether what was found of a text is of the closed lists."""
-    reason, (_, _, _, language), status, score, _ = found
+    reason, _, status, score, _ = found
     return (
         (reason is None or reason in syntax.REASONS)
-        and language in comments.LANGUAGES
         and status in lint.LINT_STATUSES
         and (status == "scored") == (score is not None)
     )

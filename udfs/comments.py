@@ -1,4 +1,4 @@
-"""Share of comment tokens in a file, and the language its comments and strings are written in.
+"""Share of comment tokens in a file.
 
 The recipe multiplies the linter's score by one minus the share of COMMENT tokens among all tokens of
 `tokenize.generate_tokens`; a file that does not tokenize counts as zero. Here a regular expression finds the tokens of
@@ -12,13 +12,6 @@ import io
 import re
 import tokenize
 from dataclasses import dataclass
-
-LANGUAGES = {
-    "ascii": "comments and strings hold nothing but ASCII",
-    "japanese_or_chinese": "comments and strings hold ASCII, kana, CJK ideographs, CJK punctuation and nothing else",
-    "other": "some comment or string holds other characters",
-    "unknown": "the file does not tokenize",
-}
 
 VERSION = {"comments": 1}
 """What changes the numbers by intent; part of the stage's fingerprint."""
@@ -52,9 +45,11 @@ _TOKENS = re.compile(
 )
 _ONE_TOKEN = re.compile("|".join((*_COMMENT_OR_LONG_STRING, *_OTHER_TOKENS)))
 
-# The recipe's rule for the released set: printable ASCII, kana, CJK ideographs, half-width kana and white space.
-_JAPANESE_OR_CHINESE = re.compile(r"[\u0020-\u007E\u3000-\u30FF\u4E00-\u9FFF\uFF66-\uFF9F\s]*")
 _TAB_COLUMNS = 8
+
+MAX_STEPS = 10_000_000
+"""Steps up to which `tokenize` itself is asked, as `_steps` estimates them: some seconds. Only files that do not compile
+were seen to need more, and they count as files that do not tokenize."""
 
 
 @dataclass(frozen=True)
@@ -64,23 +59,21 @@ class Comments:
     comment_ratio: float
     comment_tokens: int
     tokens: int
-    language: str
 
 
-UNKNOWN = Comments(0.0, 0, 0, "unknown")
+UNKNOWN = Comments(0.0, 0, 0)
 
 
 def measure(text: str) -> Comments:
     """Count the tokens of `text` as Python 3.10's `tokenize` does. Raises nothing, whatever the text."""
     counted = _count(text)
-    if counted is None:
-        return _count_with_tokenize(text)
-    tokens, comments, found = counted
-    return Comments(comments / tokens, comments, tokens, _language(text, found))
+    if counted is None and _steps(text) <= MAX_STEPS:
+        counted = _count_with_tokenize(text)
+    return counted or UNKNOWN
 
 
-def _count(text: str) -> tuple[int, int, list[str]] | None:
-    """Return (tokens, comment tokens, the tokens found), or None for a text that only `tokenize` itself can judge."""
+def _count(text: str) -> Comments | None:
+    """Count with the regular expression; None for a text that only `tokenize` itself can judge."""
     found: list[str] = _TOKENS.findall("\n" + text)
     last = found[-1]
     if not _ONE_TOKEN.fullmatch(last) or last[0] == "\\":
@@ -105,7 +98,7 @@ def _count(text: str) -> tuple[int, int, list[str]] | None:
                 while column < indents[-1]:
                     indents.pop()
                     if column > indents[-1]:
-                        return None  # fits no block: tokenize raises
+                        return UNKNOWN  # fits no block: tokenize raises
             if first in "([{":
                 depth += 1
             elif first in ")]}":
@@ -115,7 +108,7 @@ def _count(text: str) -> tuple[int, int, list[str]] | None:
             elif first == "\\":
                 joined += 1
     if depth:
-        return None
+        return UNKNOWN  # tokenize raises at the end
     last_line = text[text.rfind("\n") + 1 :]
     unended = bool(last_line)
     on_its_own = last[0] == "#" and found[-2][0] in "\r\n"
@@ -123,7 +116,8 @@ def _count(text: str) -> tuple[int, int, list[str]] | None:
         return None  # what ends such a line depends on what is before it
     # A last line without its line end gets a token for it all the same, INDENT and DEDENT come in pairs, and the line
     # end put before the text makes up for the ENDMARKER.
-    return len(found) - joined + 2 * blocks + unended, comments, found
+    tokens = len(found) - joined + 2 * blocks + unended
+    return Comments(comments / tokens, comments, tokens)
 
 
 def _column(line_start: str) -> int:
@@ -142,29 +136,20 @@ def _column(line_start: str) -> int:
     return column
 
 
-def _language(text: str, found: list[str]) -> str:
-    if text.isascii():
-        return "ascii" if _JAPANESE_OR_CHINESE.fullmatch(text) else _language_of(_prose(found))
-    return _language_of(_prose(found))
-
-
-def _prose(found: list[str]) -> list[str]:
-    """The comments and strings among `found`: only they may hold quotes or start with a number sign."""
-    return [token for token in found if token[0] == "#" or token[-1] in "'\""]
-
-
-def _language_of(prose: list[str]) -> str:
-    joined = "".join(prose)
-    if not _JAPANESE_OR_CHINESE.fullmatch(joined):
-        return "other"
-    return "ascii" if joined.isascii() else "japanese_or_chinese"
+def _steps(text: str) -> int:
+    """Estimate what `tokenize` searches in vain: for the end of a string to the end of the line, from every quote, and for a
+    token behind white space, from each of its characters. 50,000 times `'\\` in a line took it over seven minutes.
+    """
+    strings = sum(len(line) * (line.count("'") + line.count('"')) for line in text.split("\n"))
+    return strings + sum(len(space) ** 2 for space in re.findall(r"[ \f\t]+", text))
 
 
 def _count_with_tokenize(text: str) -> Comments:
+    tokens = comments = 0
     try:
-        found = list(tokenize.generate_tokens(io.StringIO(text).readline))
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            tokens += 1
+            comments += token.type == tokenize.COMMENT
     except (tokenize.TokenError, SyntaxError, UnicodeError, RecursionError):
         return UNKNOWN
-    comments = sum(token.type == tokenize.COMMENT for token in found)
-    prose = [token.string for token in found if token.type in (tokenize.COMMENT, tokenize.STRING)]
-    return Comments(comments / len(found), comments, len(found), _language_of(prose))
+    return Comments(comments / tokens, comments, tokens)

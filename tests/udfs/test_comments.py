@@ -3,6 +3,7 @@
 import io
 import random
 import sys
+import time
 import tokenize
 
 import pytest
@@ -120,29 +121,16 @@ def test_a_file_that_does_not_tokenize_has_a_ratio_of_zero(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "language"),
-    [
-        ("x = 'abc'  # plain\n", "ascii"),
-        ("# 日本語のコメント\nx = 1\n", "japanese_or_chinese"),
-        ("x = '漢字、かな'\n", "japanese_or_chinese"),
-        ("# café\n", "other"),
-        ("x = 'привет'\n", "other"),
-        ("é = 1  # names do not count\n", "ascii"),
-        ("x = '\x1b[0m'\n", "other"),
-        ("x = (\n", "unknown"),
-    ],
+    "piece", ["'", '"""\\', "(", "'\\", "#", "1_", '"', "x ", "\\\n", "\r", " ", "f'{", ")", "'\n\"\n", "$ "]
 )
-def test_the_language_is_that_of_comments_and_strings_alone(text: str, language: str) -> None:
-    assert comments.measure(text).language == language
-
-
-@pytest.mark.parametrize("piece", ["'", '"""\\', "(", "'\\", "#", "1_", '"', "x ", "\\\n", "\r"])
 def test_a_long_hostile_text_is_measured_in_little_time(piece: str) -> None:
-    comments.measure(piece * (100_000 // len(piece)))
+    started = time.process_time()
+    for text in (piece * (90_000 // len(piece)), "x" + piece * (9000 // len(piece)) + "$"):
+        comments.measure(text)
+    assert time.process_time() - started < 5.0, "a search that is quadratic takes minutes"
 
 
 @given(st.text())
 def test_any_text_is_measured_without_an_exception(text: str) -> None:
     measured = comments.measure(text)
     assert 0.0 <= measured.comment_ratio <= 1.0
-    assert measured.language in comments.LANGUAGES
