@@ -7,8 +7,8 @@ in proportion to the file, so that their lengths have a long tail):
 
 * `bare`: an asyncio client that keeps `--window` requests in flight, nothing else;
 * `stage`: `udfs.rewrite.ask` in Spark on two cores, the same number in flight over two tasks, journal and all;
-* `batch_synchronous`: `--batch` requests at a time, the next ones when the slowest has ended, as the recipe's scripts
-  do.
+* `batch_synchronous`: `--batch` requests at a time (as many as the window holds), the next ones when the slowest has
+  ended, as the recipe's scripts do.
 
 Tokens per second are output tokens over wall-clock time. Every way has a first line of its own in its instruction, so
 that none finds another's prompts in the prefix cache. The stage is measured twice: `stage_tokens_per_s` over the whole
@@ -189,7 +189,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--endpoint", default="", help="ask this OpenAI-compatible endpoint instead")
     parser.add_argument("--simulated", action="store_true", help="ask a server without a model: bookkeeping only")
     parser.add_argument("--requests", type=int, default=64)
-    parser.add_argument("--window", type=int, default=32, help="requests in flight (default 32)")
+    parser.add_argument("--window", type=int, default=16, help="requests in flight (default 16)")
     parser.add_argument("--batch", type=int, default=16, help="requests of a synchronous batch (default 16)")
     parser.add_argument("--rounds", type=int, default=1, help="times every way is measured; the median counts")
     parser.add_argument("--longest-chars", type=int, default=6000)

@@ -5,6 +5,9 @@ from typing import NamedTuple
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+# Rows are counted by so many hexadecimal digits of their hash: at most 65,536 numbers on the driver.
+PREFIX_DIGITS = 4
+
 
 class Chunk(NamedTuple):
     """A range of input hashes.
@@ -23,18 +26,30 @@ class Chunk(NamedTuple):
         return above if self.high is None else above & (F.col(column) < self.high)
 
 
-def chunks_of(rows: int, chunk_rows: int, staggered: bool = False) -> list[Chunk]:
-    """Return the fewest equal hash ranges that keep the average chunk of `rows` rows within `chunk_rows`.
+def chunks_of(rows: dict[str, int], chunk_rows: int, staggered: bool = False) -> list[Chunk]:
+    """Return the fewest hash ranges of about equally many rows that keep their average within `chunk_rows`.
 
-    Where they are staggered, the first of several is half as wide: two chunks that are measured side by side then never
-    end together.
+    Every chunk holds rows, wherever the pending ones lie: a run that goes on where another stopped finds them all at one
+    end.
+
+    Args:
+        rows: pending rows by the first digits of their hash.
+        chunk_rows: the most rows that a chunk should hold.
+        staggered: whether the first of several gets half as many: two chunks that are measured side by side then never
+            end together.
     """
-    count = max(1, -(-rows // chunk_rows))
+    total = sum(rows.values())
+    count = max(1, -(-total // chunk_rows))
     missing = 0.5 if staggered and count > 1 else 0.0
-    if rows > (count - missing) * chunk_rows:
+    if total > (count - missing) * chunk_rows:
         count += 1
-    bounds = ["", *(f"{int((i - missing) * 16**8 / (count - missing)):08x}" for i in range(1, count))]
-    return [Chunk(i, low, bounds[i + 1] if i + 1 < count else None) for i, low in enumerate(bounds)]
+    lows: dict[int, str] = {}
+    before = 0
+    for prefix in sorted(rows):
+        lows.setdefault(int(missing + before * (count - missing) / total), prefix)
+        before += rows[prefix]
+    bounds = ["", *list(lows.values())[1:]]
+    return [Chunk(i, low, bounds[i + 1] if i + 1 < len(bounds) else None) for i, low in enumerate(bounds)]
 
 
 def plan(wanted: DataFrame, have: DataFrame, measured_by: str, decided_by: str) -> DataFrame:

@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 
 from lakehouse import ledger, quality, query, store
 from lakehouse.ledger import Run
-from lakehouse.plan import Chunk, chunks_of, plan
+from lakehouse.plan import PREFIX_DIGITS, Chunk, chunks_of, plan
 from lakehouse.progress import Meter, Seen
 from lakehouse.settings import Settings, is_local
 from lakehouse.stage import Stage
@@ -124,16 +124,15 @@ def staged_below(spark: SparkSession, run_folder: str, stage: Stage) -> list[str
 def do_pending(work: Work, meter: Meter) -> None:
     """Do everything the plan says, chunk by chunk."""
     with meter.step("plan"):
-        pending = write_plan(work)
-    rows_in = sum(pending.values()) - pending.get("remove", 0)
-    meter.expect(rows_in)
-    if pending.get("remove"):
+        to_write, to_remove = write_plan(work)
+    meter.expect(sum(to_write.values()))
+    if to_remove:
         with meter.step("commit"):
             removed = work.spark.read.parquet(work.plan_path).where("action = 'remove'")
             store.remove(work.spark, work.settings, work.stage.target, removed, (transaction_name(work), 0))
-            work.run["rows_removed"] = pending["remove"]
+            work.run["rows_removed"] = to_remove
     staggered = work.stage.asks_model  # an engine must not wait while both chunks in work drain
-    chunks = chunks_of(rows_in, work.settings.chunk_rows, staggered) if rows_in else []
+    chunks = chunks_of(to_write, work.settings.chunk_rows, staggered) if to_write else []
     for chunk in measured_ahead(work, chunks, meter):
         check_and_commit(work, chunk, meter)
         work.run["target_version"] = query.version(work.settings, work.stage.name)
@@ -171,8 +170,8 @@ def found_rows(work: Work, leftover: str = "") -> DataFrame:
     return rows
 
 
-def write_plan(work: Work) -> dict[str, int]:
-    """Find what is pending, once per run; return its rows by action."""
+def write_plan(work: Work) -> tuple[dict[str, int], int]:
+    """Find what is pending, once per run; return the rows to write by the beginning of their hash, and those to remove."""
     keys = ("doc_id", "input_hash", "carried_hash", "measured_by", "decided_by")
     have = found_rows(work).select(*keys, F.lit(True).alias("in_target"))
     for path in work.leftovers:
@@ -180,8 +179,11 @@ def write_plan(work: Work) -> dict[str, int]:
     wanted = source_rows(work).select("doc_id", "input_hash", "carried_hash")
     todo = plan(wanted, have, work.run["measured_by"], work.run["decided_by"])
     todo.sort("input_hash").write.mode("overwrite").parquet(work.plan_path)
-    counted = work.spark.read.parquet(work.plan_path).groupBy("action").count().collect()
-    return {row["action"]: row["count"] for row in counted}
+    removed = (F.col("action") == "remove").alias("removed")
+    prefix = F.when(~removed, F.substring("input_hash", 1, PREFIX_DIGITS)).alias("prefix")
+    counted = work.spark.read.parquet(work.plan_path).groupBy(removed, prefix).count().collect()
+    to_write = {row["prefix"]: row["count"] for row in counted if not row["removed"]}
+    return to_write, sum(row["count"] for row in counted if row["removed"])
 
 
 def measured_ahead(work: Work, chunks: list[Chunk], meter: Meter) -> Iterator[Chunk]:

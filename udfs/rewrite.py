@@ -109,13 +109,12 @@ def _with_answers(rows: Sequence[tuple[pa.RecordBatch, Answer]]) -> Iterator[pa.
 def feeders(spark: "SparkSession", spec: EngineSpec) -> int:
     """Return the number of tasks that should feed one chunk: half of those that can run at once.
 
-    The other half feeds the chunk after it; where Spark's own cores run the feeders, one core stays free for checks and
-    commits. On one or two cores, and for engines that span several GPUs (one feeder holds them all), chunks must take
-    turns, so each gets all.
+    The other half feeds the chunk after it. For engines that span several GPUs (one feeder holds them all) chunks must
+    take turns, so each gets all.
     """
     cores = int(spark.sparkContext.defaultParallelism)
     if profile(spark, spec) is None:
-        return cores if cores <= CHUNKS_AT_ONCE else max(1, (cores - 1) // CHUNKS_AT_ONCE)
+        return feeders_on(cores)
     setting = partial(_setting, spark)
     own = int(setting("spark.recast.gpu.amount", "0"))
     if own:
@@ -126,6 +125,14 @@ def feeders(spark: "SparkSession", spec: EngineSpec) -> int:
     if spec.tensor_parallel > 1:
         return max(1, gpus // spec.tensor_parallel)
     return gpus * FEEDERS_PER_GPU // CHUNKS_AT_ONCE
+
+
+def feeders_on(cores: int) -> int:
+    """Return the number of tasks that feed one chunk from cores that do everything else, too.
+
+    One core stays free for checks and commits. On one or two, chunks must take turns, so each gets all.
+    """
+    return cores if cores <= CHUNKS_AT_ONCE else max(1, (cores - 1) // CHUNKS_AT_ONCE)
 
 
 def profile(spark: "SparkSession", spec: EngineSpec) -> "ResourceProfile | None":

@@ -168,6 +168,27 @@ def test_a_run_that_dies_after_staging_pays_for_nothing_twice(lake: Lake, monkey
     assert len(lake.rows()) == 3
 
 
+def test_a_run_that_dies_between_chunks_is_gone_on_with(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left lies at one end of the hashes; the rest of the range has nothing pending."""
+    from lakehouse import refresh as loop
+
+    commit = loop.check_and_commit
+
+    def die_at_the_fourth(work: loop.Work, chunk: loop.Chunk, meter: Meter) -> None:
+        if chunk.number == 3:
+            raise KeyboardInterrupt
+        commit(work, chunk, meter)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lakehouse.refresh.check_and_commit", die_at_the_fourth)
+        with pytest.raises(KeyboardInterrupt):
+            lake.run({f"n{i:02}": (f"text {i}", "ann") for i in range(30)}, chunk_rows=6)
+    committed = len(lake.rows())
+    assert 0 < committed < 30
+    run, _ = lake.run(chunk_rows=6)
+    assert (run["rows_in"], len(lake.rows())) == (30 - committed, 30)
+
+
 def test_the_ledger_learns_of_a_run_that_was_killed_after_its_commit(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:

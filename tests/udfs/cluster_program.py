@@ -18,7 +18,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.functions import col
 
 from udfs.engine import EngineSpec
-from udfs.rewrite import RewriteSpec, ask, profile
+from udfs.rewrite import RewriteSpec, ask, feeders, profile
 
 FAKE = Path(__file__).parent.parent / "fake_endpoint.py"
 
@@ -76,7 +76,7 @@ def main() -> None:
         engine, "", "{text}", fingerprint="f", journal=str(folder / "journal"), journal_buckets=8, journal_flush_s=0.2
     )
     spark = session(folder, own_executors=what == "apart")
-    result: dict[str, object] = {"profile": profile(spark, engine) is not None}
+    result: dict[str, object] = {"profile": profile(spark, engine) is not None, "feeders": feeders(spark, engine)}
     if what == "loss":
         spec_slow = [f"[[slow 0.3]] {index}" for index in range(200)]
         asked = ask(rows_of(spark, spec_slow), RewriteSpec(**{**spec.__dict__, "window": 4}))
@@ -97,7 +97,7 @@ def main() -> None:
     result["rows"] = len(answers)
     result["texts"] = len({row.text for row in answers})
     result["statuses"] = sorted({row.answer_status for row in answers})
-    if what == "share":
+    if what != "loss":
         again = ask(rows_of(spark, [f"second {index}" for index in range(50)]), spec)
         result["second_rows"] = again.where(col("answer_status") == "answered").count()
     result["asked"] = [json.loads(line) for line in record.read_text().splitlines()]

@@ -25,6 +25,7 @@ def run(what: str, folder: Path, model_folder: Path) -> dict[str, Any]:
 def test_each_engine_sees_its_own_device_and_an_executors_tasks_share_one(tmp_path: Path, model_folder: Path) -> None:
     told = run("share", tmp_path, model_folder)
     assert told["profile"], "tasks ask for a share of a GPU"
+    assert told["feeders"] == 4, "two for each GPU and chunk"
     assert told["rows"] == told["texts"] == 200
     assert told["second_rows"] == 50
     assert told["statuses"] == ["answered"]
@@ -40,8 +41,13 @@ def test_model_stages_get_gpu_executors_while_other_stages_keep_executors_withou
     told = run("apart", tmp_path, model_folder)
     assert told["rows"] == told["texts"] == 200
     assert told["statuses"] == ["answered"]
-    assert {ask["device"] for ask in told["asked"]} <= {"0", "1"}
-    assert None not in {ask["device"] for ask in told["asked"]}
+    assert told["second_rows"] == 50
+    assert told["feeders"] == 4, "as many as keep both GPUs busy that there may be"
+    engines = {(ask["owner"], ask["server"], ask["device"]) for ask in told["asked"]}
+    assert {device for _, _, device in engines} <= {"0", "1"}
+    assert len({owner for owner, _, _ in engines}) == len(engines) <= 2, (
+        "the second stage found the first one's engines"
+    )
 
 
 def test_a_killed_executor_costs_at_most_what_was_in_flight(tmp_path: Path, model_folder: Path) -> None:

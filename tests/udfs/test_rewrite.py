@@ -20,7 +20,7 @@ import pytest
 from udfs import answers, asking, feeder, journal
 from udfs import engine as engines
 from udfs.engine import EngineError, EngineSpec
-from udfs.rewrite import ANSWER_FIELDS, STATUSES, ErrorBudgetError, RewriteSpec, rewrite
+from udfs.rewrite import ANSWER_FIELDS, STATUSES, ErrorBudgetError, RewriteSpec, feeders_on, rewrite
 
 Make = Callable[..., EngineSpec]
 ROOT = Path(__file__).parent.parent.parent
@@ -556,6 +556,10 @@ def test_a_task_stops_when_chance_does_not_explain_its_failures() -> None:
     assert not answers.clearly_over_budget(70, 1000, 0.05)
     assert answers.clearly_over_budget(72, 1000, 0.05)
     assert answers.clearly_over_budget(1, 20, 0.0)
+
+
+def test_two_chunks_feeders_leave_a_core_free_where_there_are_three() -> None:
+    assert [feeders_on(cores) for cores in (1, 2, 3, 4, 8, 16)] == [1, 2, 1, 1, 3, 7]
 
 
 def test_every_status_is_explained() -> None:
