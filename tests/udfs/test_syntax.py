@@ -2,6 +2,7 @@
 
 import ast
 import sys
+import time
 import warnings
 
 import pytest
@@ -102,6 +103,26 @@ def test_the_verdict_does_not_depend_on_the_depth_of_the_callers_stack() -> None
     for terms in range(700, 1100, 40):
         text = "x = " + "-" * terms + "1"
         assert from_below(text, min(free, 700)) == syntax.check(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            piece * (99_000 // len(piece)) + " = ="
+            for piece in ("print(", ":print(", "except ", "def (", "raise a", "`a")
+        ),
+        ("\n" + " " * 45) * 19_000,
+        "\n".join(["* " * 40_000] * 10),
+        "\n".join(["a[" + "," * 90_000] * 10),
+        *(f"{head} {'(' * 150}\n" for head in ("with", "lambda a=", "del", "for", "match")),
+    ],
+    ids=lambda text: ascii(text[:12]),
+)
+def test_a_hostile_text_is_judged_in_little_time(text: str) -> None:
+    started = time.process_time()
+    syntax.check(text)
+    assert time.process_time() - started < 2.0, "a search that is quadratic takes minutes"
 
 
 def test_nothing_of_the_text_is_executed() -> None:
