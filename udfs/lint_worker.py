@@ -47,6 +47,7 @@ SOURCE = f"{FOLDER}/source/tmprecast.py"
 MAX_CHILD_FILES = 400
 MAX_CHILD_GROWTH_BYTES = 300 * 2**20
 POLL_MS = 250
+AGAIN_S = 0.25  # between one OutOfTime and the next, should something swallow the first
 MAX_DESCRIPTORS = 1024
 CLOCK_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
@@ -215,28 +216,33 @@ class Child:
             self.supervisor.sendall(_frame(answer))
 
     def _lint(self, source: bytes) -> Answer:
-        answer: Answer
         try:
             with open(SOURCE, "wb") as file:
                 file.write(source)
         except OSError as error:  # not the file's fault, so it is no result
             return {"status": "unwritten", "detail": str(error), "seconds": 0.0}
         started = time.process_time()
-        soft_s = self.limits["soft_cpu_s"]
         try:
-            signal.setitimer(signal.ITIMER_PROF, soft_s, 0.25)
-            answer = self.warm.check()
-            signal.setitimer(signal.ITIMER_PROF, 0)
-            answer["status"] = "no_score" if answer["score"] is None else "scored"
+            answer = self._check()
         except OutOfTime:
-            answer = {"status": "timeout", "detail": f"{soft_s:g} s of processor time"}
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            answer = {"status": "timeout", "detail": f"{self.limits['soft_cpu_s']:g} s of processor time"}
+        answer["seconds"] = time.process_time() - started
+        return answer
+
+    def _check(self) -> Answer:
+        """Lint the file that was written. OutOfTime can come at any point, also while another exception is dealt with."""
+        answer: Answer
+        try:
+            signal.setitimer(signal.ITIMER_PROF, self.limits["soft_cpu_s"], AGAIN_S)
+            answer = self.warm.check()
+            answer["status"] = "no_score" if answer["score"] is None else "scored"
         except MemoryError:
             answer = {"status": "memory", "detail": "memory limit"}
         except Exception as error:
             answer = {"status": "crashed", "detail": f"{type(error).__name__}: {error}"[:200], "first": True}
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
-        answer["seconds"] = time.process_time() - started
         return answer
 
     def _limit_memory(self) -> None:

@@ -247,17 +247,19 @@ class Warm:
         return list(MANAGER.astroid_cache)
 
     def check(self) -> dict[str, Any]:
-        """Lint the file at `path`. Returns score, statements, counts, messages and pragmas, ready for JSON."""
+        """Lint the file at `path`. Returns score, statements, counts, messages and pragmas, ready for JSON.
+
+        After an exception nothing is restored: the process should lint no other file.
+        """
         linter = self.linter
-        try:
-            trees = linter._get_asts(iter([self.item]), None, self.progress)
-            if trees.get(self.item):
-                pylint_shortcuts.INDEX.build(trees[self.item])
-            linter._lint_files(trees, self.check_module, self.progress)
-            linter.stats.statement = self.walker.nbstatements
-            return self._result()
-        finally:
-            self._restore()
+        trees = linter._get_asts(iter([self.item]), None, self.progress)
+        if trees.get(self.item):
+            pylint_shortcuts.INDEX.build(trees[self.item])
+        linter._lint_files(trees, self.check_module, self.progress)
+        linter.stats.statement = self.walker.nbstatements
+        result = self._result()
+        self._restore()
+        return result
 
     def _parse_pragma(self, pragma: str) -> Any:
         self.pragmas.append(pragma.strip())

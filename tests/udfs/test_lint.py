@@ -81,8 +81,12 @@ def helper() -> lint.Helper:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def ended() -> Iterator[None]:
-    yield
+def less_memory() -> Iterator[None]:
+    """A helper of this module's own, with less memory, so that a test soon reaches the limit."""
+    lint.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lint, "MAX_MEMORY_BYTES", 700 * 2**20)
+        yield
     lint.close()
 
 
@@ -147,7 +151,7 @@ def test_beyond_a_limit_nothing_is_linted_and_the_status_says_which() -> None:
 
 
 def test_out_of_time_or_memory_is_a_status_and_the_next_file_is_unharmed() -> None:
-    greedy = "x = '%99999999999d' % 1\nprint(x.y)\n"
+    greedy = "x = [0] * 99999999\nprint(x.y)\n"
     before, late, between, large, after = run(LIBRARY, ENDLESS, LIBRARY, greedy, LIBRARY)
     assert (late.status, late.score, late.messages) == ("timeout", None, ())
     assert 0.9 * SOFT_CPU_S < late.seconds < SOFT_CPU_S + lint.GRACE_CPU_S
