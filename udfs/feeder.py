@@ -72,6 +72,8 @@ METRICS_EVERY_S = 1.0
 OUTPUT_ROWS = 64
 OUTPUT_BYTES = 16 << 20
 OUTPUT_LISTS = 16
+# 256 files of the corpus take about 2 MB, text and source text.
+LARGE_BATCH_BYTES = 4 << 20
 PREPARED_ROWS = 32
 PREPARED_SLICES = 4
 # A request's own failures are retried after 0.5, 2, 8 and 32 s, a refusal pauses the whole feeder likewise.
@@ -251,17 +253,21 @@ class Feeder:
         try:
             known = self._recall()
             for batch in self._batches:
+                large = batch.nbytes > LARGE_BATCH_BYTES
                 for start in range(0, batch.num_rows, PREPARED_ROWS):
                     if self._cancelled.is_set():
                         return
                     places = range(start, min(start + PREPARED_ROWS, batch.num_rows))
-                    self._hand_over([self._prepare(batch.slice(place, 1), known) for place in places])
+                    self._hand_over([self._prepare(batch.slice(place, 1), known, large) for place in places])
             self._hand_over(None)
         except Exception as error:
             self._hand_over(error)
 
-    def _prepare(self, row: pa.RecordBatch, known: dict[str, Answer]) -> Prepared:
-        """Turn an input row into a request, or into the answer that makes one needless."""
+    def _prepare(self, row: pa.RecordBatch, known: dict[str, Answer], large: bool) -> Prepared:
+        """Turn an input row into a request, or into the answer that makes one needless.
+
+        A row is a slice, which keeps its whole batch in memory until the answer comes; that of a `large` batch is copied.
+        """
         text, key = (row.column(name)[0].as_py() for name in ("text", "input_hash"))
         if text is None:
             return Prepared(row, "", None, Answer(None, EMPTY_INPUT))
@@ -272,8 +278,7 @@ class Feeder:
         outcome = self._counter.request(key, text)
         if isinstance(outcome, Answer):
             return Prepared(row, key, None, outcome)
-        # A copy of its own: a slice would keep its whole batch in memory until the answer comes.
-        return Prepared(row.take(pa.array([0])), key, outcome, None)
+        return Prepared(row.take(pa.array([0])) if large else row, key, outcome, None)
 
     def _recall(self) -> dict[str, Answer]:
         """Return what the journals know for this task's bucket."""
@@ -571,7 +576,7 @@ class Feeder:
 
     def _give(self, row: pa.RecordBatch, answer: Answer) -> None:
         self._ready.append((row, answer))
-        self._ready_bytes += row.nbytes
+        self._ready_bytes += row.column("text").nbytes
         if len(self._ready) >= OUTPUT_ROWS or self._ready_bytes >= OUTPUT_BYTES:
             self._flush_rows()
 
