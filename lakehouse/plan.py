@@ -52,33 +52,41 @@ def chunks_of(rows: dict[str, int], chunk_rows: int, staggered: bool = False) ->
     return [Chunk(i, low, bounds[i + 1] if i + 1 < len(bounds) else None) for i, low in enumerate(bounds)]
 
 
-def plan(wanted: DataFrame, have: DataFrame, measured_by: str, decided_by: str) -> DataFrame:
+def plan(wanted: DataFrame, have: DataFrame, rejected: DataFrame, measured_by: str, decided_by: str) -> DataFrame:
     """Return what has to be done, a row per document: `doc_id, input_hash, action, from_doc_id, copies, replaces`.
 
     The actions: `measure` pays for a text; `copy` takes the measurement of an equal text from the row `from_doc_id`;
-    `decide` judges a row again from its own columns; `remove` deletes a row whose source row is gone or rejected.
+    `decide` judges a row again from its own columns; `withdraw` rejects a row and keeps what was measured, because its
+    source row is rejected now; `remove` deletes a row whose source row is gone.
     `replaces` says whether the target holds a row of that document.
 
     Args:
         wanted: `doc_id, input_hash, carried_hash` of every source row; a document listed twice counts once, and
             `copies` says how often it was.
-        have: `doc_id, input_hash, carried_hash, measured_by, decided_by, in_target` of every measured row; where
-            `in_target` is false a killed run left the row staged, and only its measurement counts.
+        have: `doc_id, input_hash, carried_hash, measured_by, decided_by, withdrawn, in_target` of every measured row;
+            where `in_target` is false a killed run left the row staged, and only its measurement counts.
+        rejected: `doc_id` of the source rows that are there and not kept; empty where rejected rows are removed, too.
         measured_by: fingerprint that a stored measurement must carry to be used.
         decided_by: fingerprint that a stored decision must carry to stand.
     """
     wanted = wanted.groupBy("doc_id").agg(
         F.min(F.struct("input_hash", "carried_hash")).alias("source"), F.count("*").alias("copies")
     )
-    held = have.where("in_target").select(
-        "doc_id",
-        F.struct("input_hash", "carried_hash").alias("row"),
-        F.struct("measured_by", "decided_by").alias("rules"),
+    held = (
+        have.where("in_target")
+        .select(
+            "doc_id",
+            F.struct("input_hash", "carried_hash").alias("row"),
+            F.struct("measured_by", "decided_by", "withdrawn").alias("rules"),
+        )
+        .join(rejected.select("doc_id", F.lit(True).alias("rejected")), "doc_id", "left")
     )
     same_row = F.coalesce((F.col("source") == F.col("row")) & (F.col("rules.measured_by") == measured_by), F.lit(False))
     action = (
-        F.when(F.col("source").isNull(), "remove")
-        .when(same_row & (F.col("rules.decided_by") == decided_by), "nothing")
+        F.when(F.col("source").isNull() & F.col("rejected") & F.col("rules.withdrawn"), "nothing")
+        .when(F.col("source").isNull() & F.col("rejected"), "withdraw")
+        .when(F.col("source").isNull(), "remove")
+        .when(same_row & (F.col("rules.decided_by") == decided_by) & ~F.col("rules.withdrawn"), "nothing")
         .when(same_row, "decide")
         .otherwise("measure")
     )

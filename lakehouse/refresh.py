@@ -22,6 +22,7 @@ from lakehouse.progress import Meter, Seen
 from lakehouse.settings import Settings, is_local
 from lakehouse.stage import Stage
 from schemas.operations import EXPECTATION_RESULTS
+from schemas.table import WITHDRAWN
 from udfs import journal, telemetry
 from udfs.answers import FAILED_STATUSES, ErrorBudgetError, budget_words, over_budget
 
@@ -170,14 +171,23 @@ def found_rows(work: Work, leftover: str = "") -> DataFrame:
     return rows
 
 
+def rejected_keys(work: Work) -> DataFrame:
+    """Return the `doc_id` of source rows whose measurements the target keeps though they are rejected: mostly none."""
+    source, run = work.stage.source, work.run
+    if source.rejected is None or WITHDRAWN not in work.stage.target.reasons:
+        return work.spark.createDataFrame([], "doc_id string")
+    return source.rejected(work.spark, work.settings, run["source_version"])
+
+
 def write_plan(work: Work) -> tuple[dict[str, int], int]:
     """Find what is pending, once per run; return the rows to write by the beginning of their hash, and those to remove."""
-    keys = ("doc_id", "input_hash", "carried_hash", "measured_by", "decided_by")
+    withdrawn = F.coalesce(F.col("reason") == WITHDRAWN, F.lit(False)).alias("withdrawn")
+    keys = ("doc_id", "input_hash", "carried_hash", "measured_by", "decided_by", withdrawn)
     have = found_rows(work).select(*keys, F.lit(True).alias("in_target"))
     for path in work.leftovers:
         have = have.unionByName(found_rows(work, path).select(*keys, F.lit(False).alias("in_target")))
     wanted = source_rows(work).select("doc_id", "input_hash", "carried_hash")
-    todo = plan(wanted, have, work.run["measured_by"], work.run["decided_by"])
+    todo = plan(wanted, have, rejected_keys(work), work.run["measured_by"], work.run["decided_by"])
     todo.sort("input_hash").write.mode("overwrite").parquet(work.plan_path)
     removed = (F.col("action") == "remove").alias("removed")
     prefix = F.when(~removed, F.substring("input_hash", 1, PREFIX_DIGITS)).alias("prefix")
@@ -238,11 +248,13 @@ def stage_chunk(work: Work, chunk: Chunk) -> None:
         source = measured.select(F.col("doc_id").alias("from_doc_id"), "input_hash", *copied)
         finish(work, rows.join(source, ["from_doc_id", "input_hash"]), "copy").write.mode(mode).parquet(path)
         mode = "append"
-    if "decide" in todo:
-        chosen = F.broadcast(keys.where("action = 'decide'").select("doc_id"))
-        rows = found_rows(work).where(chunk.holds("input_hash"))
-        rows = rows.join(chosen, "doc_id", "left_semi").repartition(partitions, "input_hash")
-        finish(work, rows, "decide").write.mode(mode).parquet(path)
+    for action, finished in (("decide", finish), ("withdraw", withdraw)):
+        if action in todo:
+            chosen = F.broadcast(keys.where(F.col("action") == action).select("doc_id"))
+            rows = found_rows(work).where(chunk.holds("input_hash"))
+            rows = rows.join(chosen, "doc_id", "left_semi").repartition(partitions, "input_hash")
+            finished(work, rows, action).write.mode(mode).parquet(path)
+            mode = "append"
 
 
 def measured_pool(work: Work, chunk: Chunk, staged: list[str]) -> DataFrame:
@@ -261,16 +273,23 @@ def finish(work: Work, rows: DataFrame, action: str) -> DataFrame:
         if name not in rows.columns:
             rows = rows.withColumn(name, F.lit(None).cast(type_))
     rows = work.stage.decide(rows.withColumn("reason", F.lit(None).cast("string")), work.settings)
-    return rows.withColumns(
-        {
-            "kept": F.col("reason").isNull(),
-            "content_hash": F.sha2("text", 256),
-            "measured_by": F.lit(work.run["measured_by"]),
-            "decided_by": F.lit(work.run["decided_by"]),
-            "run_id": F.lit(work.run["run_id"]),
-            "written_at": F.current_timestamp(),
-        }
-    ).select(*work.stage.target.column_names, F.lit(action).alias("action"))
+    rules = {name: F.lit(work.run[name]) for name in ("measured_by", "decided_by")}
+    return signed(work, rows.withColumns(rules | {"content_hash": F.sha2("text", 256)}), action)
+
+
+def withdraw(work: Work, rows: DataFrame, action: str) -> DataFrame:
+    """Reject rows whose source row is rejected now. All that was measured stays, by whatever rules it was measured."""
+    return signed(work, rows.withColumn("reason", F.lit(WITHDRAWN)), action)
+
+
+def signed(work: Work, rows: DataFrame, action: str) -> DataFrame:
+    """Return rows as the target holds them, and `action` beside them."""
+    written = {
+        "kept": F.col("reason").isNull(),
+        "run_id": F.lit(work.run["run_id"]),
+        "written_at": F.current_timestamp(),
+    }
+    return rows.withColumns(written).select(*work.stage.target.column_names, F.lit(action).alias("action"))
 
 
 def check_and_commit(work: Work, chunk: Chunk, meter: Meter) -> None:

@@ -28,11 +28,13 @@ class Source(NamedTuple):
         rows: returns the rows of that version: `doc_id`, `input_hash`, the text that the hash is of, and every column
             that is taken over.
         table: name of the table it is; empty for what lies outside the lakehouse.
+        rejected: returns the `doc_id` of the rows of that version that are there and not kept.
     """
 
     version: Callable[[Settings], str]
     rows: Callable[[SparkSession, Settings, str], DataFrame]
     table: str = ""
+    rejected: Callable[[SparkSession, Settings, str], DataFrame] | None = None
 
 
 @dataclass(frozen=True)
@@ -108,4 +110,7 @@ def kept_rows_of(source: Table, *columns: str, text: str = "text") -> Source:
             *(F.expr(column) for column in columns),
         )
 
-    return Source(version, rows, source.name)
+    def rejected(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
+        return store.read(spark, settings, source, version).where("NOT kept").select("doc_id")
+
+    return Source(version, rows, source.name, rejected)

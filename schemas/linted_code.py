@@ -5,12 +5,13 @@ from schemas.table import (
     IDENTITY,
     PROVENANCE,
     VERDICT,
+    WITHDRAWN_REASON,
     Column,
     Table,
     document_expectations,
     unexpected_rows,
 )
-from udfs.scoring import REASONS
+from udfs import scoring
 
 LINT = (
     Column("lint_status", "string", "scored, or why pylint gave no score"),
@@ -31,6 +32,8 @@ LINT = (
     Column("lint_seconds", "double", "processor seconds spent on the file"),
 )
 
+REASONS = scoring.REASONS | WITHDRAWN_REASON
+
 TABLE = Table(
     name="linted_code",
     about="parsing Python files with their pylint score",
@@ -43,7 +46,7 @@ TABLE = Table(
         Column("adjusted_score", "double", "lint_score after the comment penalty: the score of record"),
         *PROVENANCE,
     ),
-    reasons=dict(REASONS),
+    reasons=REASONS,
     expectations=(
         *document_expectations(REASONS),
         unexpected_rows("no score is above 10", "lint_score > 10 OR adjusted_score > 10"),

@@ -6,6 +6,7 @@ from schemas.table import (
     IDENTITY,
     PROVENANCE,
     VERDICT,
+    WITHDRAWN_REASON,
     Column,
     Table,
     document_expectations,
@@ -35,7 +36,8 @@ REWRITE_LINT = (
 
 def rewritten_code(name: str, about: str, not_listed: tuple[str, ...] = ()) -> Table:
     """Return a table of rewritten code; `not_listed` are reasons that its stage never gives."""
-    reasons = {reason: meaning for reason, meaning in CODE_REASONS.items() if reason not in not_listed}
+    listed = CODE_REASONS | WITHDRAWN_REASON
+    reasons = {reason: meaning for reason, meaning in listed.items() if reason not in not_listed}
     return Table(
         name=name,
         about=about,

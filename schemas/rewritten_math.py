@@ -6,6 +6,7 @@ from schemas.table import (
     MATH_SOURCE,
     PROVENANCE,
     VERDICT,
+    WITHDRAWN_REASON,
     Column,
     Table,
     document_expectations,
@@ -23,6 +24,8 @@ READING = (
     Column("numbers_kept", "double", "share of the numbers in the source's formulas that stand in the page"),
 )
 
+REASONS = MATH_REASONS | WITHDRAWN_REASON
+
 TABLE = Table(
     name="rewritten_math",
     about="math pages rewritten with their context and step by step",
@@ -36,9 +39,9 @@ TABLE = Table(
         *READING,
         *PROVENANCE,
     ),
-    reasons=dict(MATH_REASONS),
+    reasons=REASONS,
     expectations=(
-        *document_expectations(MATH_REASONS),
+        *document_expectations(REASONS),
         unexpected_rows("a kept answer ended by itself", "kept AND finish_reason IS DISTINCT FROM 'stop'"),
         unexpected_rows(
             "an answered request has counted tokens", "answer_status = 'answered' AND output_tokens IS NULL", "warning"

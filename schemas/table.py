@@ -5,6 +5,12 @@ from typing import Any, Literal, NamedTuple
 
 Severity = Literal["critical", "warning"]
 
+WITHDRAWN = "source_rejected"
+WITHDRAWN_REASON = {
+    WITHDRAWN: "the row it was made from is no longer kept; what was measured stays, should that row be kept again"
+}
+"""A table that lists this reason holds on to what was paid for; any other drops the row."""
+
 
 class Column(NamedTuple):
     """A column: its name, its Spark SQL type and what it holds."""

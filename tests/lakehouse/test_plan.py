@@ -7,7 +7,10 @@ from pyspark.sql import SparkSession
 
 from lakehouse.plan import chunks_of, plan
 
-HAVE = "doc_id string, input_hash string, carried_hash bigint, measured_by string, decided_by string, in_target boolean"
+HAVE = (
+    "doc_id string, input_hash string, carried_hash bigint, measured_by string, decided_by string, in_target boolean, "
+    "withdrawn boolean"
+)
 
 
 def evenly(rows: int) -> dict[str, int]:
@@ -51,11 +54,14 @@ def test_what_a_stopped_run_left_at_one_end_is_cut_as_evenly() -> None:
     assert len(chunks_of(rest, 50)) == 5
 
 
-def planned(spark: SparkSession, wanted: list[tuple], have: list[tuple]) -> dict[str, tuple[str, str | None]]:
-    """Return action and origin by document."""
+def planned(
+    spark: SparkSession, wanted: list[tuple], have: list[tuple], rejected: str = "", withdrawn: str = ""
+) -> dict[str, tuple[str, str | None]]:
+    """Return action and origin by document; `rejected` and `withdrawn` name documents by their letters."""
     wanted_rows = spark.createDataFrame(wanted, "doc_id string, input_hash string, carried_hash bigint")
-    have_rows = spark.createDataFrame(have, HAVE)
-    rows = plan(wanted_rows, have_rows, "m1", "d1").collect()
+    have_rows = spark.createDataFrame([(*row, row[0] in withdrawn) for row in have], HAVE)
+    rejected_rows = spark.createDataFrame([(doc_id,) for doc_id in rejected], "doc_id string")
+    rows = plan(wanted_rows, have_rows, rejected_rows, "m1", "d1").collect()
     assert len(rows) == len({row["doc_id"] for row in rows})
     return {row["doc_id"]: (row["action"], row["from_doc_id"]) for row in rows}
 
@@ -102,6 +108,29 @@ CASES = {
     ),
     "a document listed twice counts once": ([("a", "x", 1), ("a", "x", 1)], [], {"a": ("measure", None)}),
 }
+
+
+DONE = [("a", "x", 1, "m1", "d1", True)]
+REJECTED = {
+    "a document whose source row is rejected is withdrawn": ([], "a", "", {"a": ("withdraw", None)}),
+    "a withdrawn document stays so": ([], "a", "a", {}),
+    "a withdrawn document whose source row is gone is removed": ([], "", "a", {"a": ("remove", None)}),
+    "a withdrawn document that is wanted again costs no measurement": (
+        [("a", "x", 1)],
+        "",
+        "a",
+        {"a": ("decide", None)},
+    ),
+    "a withdrawn document lends its measurement": ([("b", "x", 1)], "a", "a", {"b": ("copy", "a")}),
+    "a rejected document that never was in the table is no one's": ([], "z", "", {"a": ("remove", None)}),
+}
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize("case", REJECTED)
+def test_plan_of_rejected_documents(spark: SparkSession, case: str) -> None:
+    wanted, rejected, withdrawn, expected = REJECTED[case]
+    assert planned(spark, wanted, DONE, rejected, withdrawn) == expected
 
 
 @pytest.mark.spark
