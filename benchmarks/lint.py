@@ -1,15 +1,30 @@
-"""Lint engine against the reference: `python -m benchmarks.lint [--files FILES.jsonl.gz] [--limit N] [--spark]`.
+"""Lint engine against the reference: `python -m benchmarks.lint [--files FILES.jsonl.gz] [--limit N] [--no-spark] [--orders]`.
 
 The reference is one pylint process per file with the recipe's flags, in an environment that holds pylint and nothing else.
 Both sides are pinned to one core and take turns, file by file, so that what else the machine does hits both. What counts is
 processor time, children included; the engine's start and the standard library modules it has to parse are included too.
-Prints one JSON line.
+Prints one JSON line:
+
+    files              files linted both ways
+    same_score         files with the reference's score
+    same_messages      files with the reference's messages: symbol, number, line and column
+    seconds_reference  processor seconds of the reference
+    seconds_ours       processor seconds of our engine, comment counts included
+    speedup            the first over the second
+    short_files        files under 200 lines
+    short_speedup      the speed-up over these, without the engine's start
+    syntax_comments_files_per_s  files per processor second through syntax, comments and a content hash
+    scaling            what two processes on two cores get done, over what one process on one core gets done; wall clock
+    spark_overhead     processor time that the same files cost more as a Spark column, as a share: JVM, Python worker and
+                       helper against a bare loop, both warm, in turns
+    changed_by_order   with --orders: results that change when the files come shuffled and in small chunks
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import random
 import re
@@ -26,7 +41,8 @@ from benchmarks import corpus
 from udfs import comments, lint, syntax
 
 SHORT_LINES = 200
-TIMEOUT_S = 300
+SPARK_PASSES = 3
+CLOCK_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _RATED = re.compile(r"^Your code has been rated at (-?[\d.]+)/10", re.MULTILINE)
 _MESSAGE = re.compile(r"^(\d+):(\d+):([A-Z]\d{4}):([\w-]+)$", re.MULTILINE)
 
@@ -137,6 +153,84 @@ def syntax_and_comments(files: list[corpus.SourceFile]) -> float:
     return len(files) / (time.process_time() - started)
 
 
+def scaling(files: list[corpus.SourceFile]) -> float:
+    """Return the work that two cores do in the time in which one core does a work of 1, each with a process of its own."""
+    cores = sorted(os.sched_getaffinity(0))[:2]
+
+    def loop(core: int, start: Any, times: Any) -> None:
+        os.sched_setaffinity(0, {core})
+        next(lint.lint(["x = 1"]))
+        start.wait()
+        started = time.monotonic()
+        for _ in lint.lint(f.text for f in files):
+            pass
+        times.put(time.monotonic() - started)
+        lint.close()
+
+    def longest_s(together: list[int]) -> float:
+        context = multiprocessing.get_context("fork")
+        start, times = context.Barrier(len(together)), context.Queue()
+        processes = [context.Process(target=loop, args=(core, start, times)) for core in together]
+        for process in processes:
+            process.start()
+        longest: float = max(times.get() for _ in processes)
+        for process in processes:
+            process.join()
+        return longest
+
+    return len(cores) * longest_s(cores[:1]) / longest_s(cores)
+
+
+def spark_overhead(files: list[corpus.SourceFile]) -> float:
+    """Return (processor time of the lint column) / (processor time of a bare loop) - 1, over the same files."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from lakehouse import session
+
+    texts = [f.text for f in files]
+    with tempfile.TemporaryDirectory(prefix="lint-spark-") as folder:
+        pq.write_table(pa.table({"text": texts}), f"{folder}/files.parquet")
+        spark = session.start("recast-benchmark", Path(folder, "spark.log"))
+        rows = lint.add_lint(spark.read.parquet(f"{folder}/files.parquet").coalesce(1))
+
+        def as_column() -> None:
+            rows.write.format("noop").mode("overwrite").save()
+
+        def bare() -> None:
+            for _ in lint.lint(texts):
+                pass
+
+        spent = {as_column: 0.0, bare: 0.0}
+        for turn in range(SPARK_PASSES + 1):
+            for run in spent:
+                before = _tree_cpu_s()
+                run()
+                if turn:  # the first warms up
+                    spent[run] += _tree_cpu_s() - before
+        spark.stop()
+    lint.close()
+    return spent[as_column] / spent[bare] - 1
+
+
+def _tree_cpu_s() -> float:
+    """Processor time of this process and all below it, those that ended included."""
+    ticks: dict[int, int] = {}
+    parent: dict[int, int] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_bytes().rpartition(b")")[2].split()
+        except OSError:
+            continue  # it ended meanwhile
+        pid = int(stat.parent.name)
+        parent[pid] = int(fields[1])
+        ticks[pid] = sum(map(int, fields[11:15]))
+    tree = {os.getpid()}
+    while grown := {pid for pid, above in parent.items() if above in tree} - tree:
+        tree |= grown
+    return sum(ticks.get(pid, 0) for pid in tree) / CLOCK_TICKS_PER_S
+
+
 def _difference(path: str, ours: lint.Lint, theirs: Reference) -> str:
     own, other = set(messages(ours)), set(theirs.messages)
     return f"{path}: {ours.status} {ours.score} {sorted(own - other)}, reference {theirs.score} {sorted(other - own)}"
@@ -148,9 +242,10 @@ def _cpu_s(who: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=Path, help="gzip file of JSON lines with path and text")
     parser.add_argument("--limit", type=int, help="only the first N files")
+    parser.add_argument("--no-spark", action="store_true", help="leave out spark_overhead, which needs a JVM")
     parser.add_argument("--orders", action="store_true", help="also lint in another order and other chunks")
     options = parser.parse_args()
     files = (corpus.read(options.files) if options.files else corpus.files())[: options.limit]
@@ -165,6 +260,9 @@ def main() -> None:
     if options.orders:
         line["changed_by_order"] = orders(files)
     os.sched_setaffinity(0, cores)
+    line["scaling"] = round(scaling(files), 3)
+    if not options.no_spark:
+        line["spark_overhead"] = round(spark_overhead(files), 4)
     print(json.dumps(line))
 
 

@@ -1,0 +1,21 @@
+"""The benchmark of the linter, over a few files."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.mark.slow
+def test_a_few_files_have_the_references_scores_and_messages_in_any_order() -> None:
+    command = [sys.executable, "-m", "benchmarks.lint", "--limit", "12", "--orders", "--no-spark"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    told = json.loads(done.stdout)
+    assert told["files"] == told["same_score"] == told["same_messages"] == 12, done.stderr
+    assert told["changed_by_order"] == 0
+    assert told["speedup"] > 1
