@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from udfs import comments, lint, scoring, syntax
+from udfs import comments, limits, lint, scoring, syntax
 
 
 def score(files: Sequence[str], threshold: float, with_messages: bool) -> Iterator[dict[str, Any]]:
@@ -30,7 +30,7 @@ def score(files: Sequence[str], threshold: float, with_messages: bool) -> Iterat
         elif verdict.reason:
             row |= {
                 "parses": False,
-                "comment_ratio": comments.measure(text).comment_ratio,
+                "comment_ratio": None if verdict.reason in limits.REASONS else comments.measure(text).comment_ratio,
                 "kept": False,
                 "reason": verdict.reason,
             }
@@ -39,9 +39,7 @@ def score(files: Sequence[str], threshold: float, with_messages: bool) -> Iterat
             row |= {"parses": True, "lint_score": linted.score, "comment_ratio": linted.comment_ratio}
             row |= {"adjusted_score": adjusted, "kept": reason is None, "reason": reason}
         if with_messages:
-            row["messages"] = [
-                message._asdict() if hasattr(message, "_asdict") else vars(message) for message in linted.messages
-            ]
+            row["messages"] = [vars(message) for message in linted.messages]
             if verdict and verdict.reason:
                 row["detail"], row["line"] = verdict.detail, verdict.line
         yield row
