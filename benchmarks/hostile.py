@@ -4,7 +4,7 @@ Every case goes through the code of the two stages in a worker process, as it wo
 file goes through it as well, whose right result one pylint process per file has told. Prints one JSON line:
 
     cases              hostile files judged
-    crashed_workers    worker processes that died
+    crashed_workers    worker processes that died, or hung for five minutes
     wrong_neighbours   good files that got another verdict, count or message than alone
     without_reason     cases without a verdict and a status of the closed lists, exceptions included
     longest_seconds    the slowest case: syntax, comments and lint together, wall clock
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -35,24 +36,22 @@ from udfs import comments, limits, lint, syntax
 
 SOFT_S = 2.0
 """Processor time a file's linter may take here. A tenth of production's limit keeps the run short."""
+HANG_S = 300
+"""Time after which a case counts as one that its worker died of."""
 
 Judged = tuple[str | None, comments.Comments, str, float | None, tuple[tuple[str, str, int, int], ...]]
 
 
 def judge(text: str, soft_s: float) -> tuple[Judged, float]:
     """Put one text through syntax, comments and lint. Returns what they say, and the seconds they took."""
+    signal.alarm(HANG_S)  # ends the process
     started = time.monotonic()
     verdict = syntax.check(text)
+    linted = next(lint.lint([text], soft_s))  # counts comments, too
+    seconds = time.monotonic() - started
     counted = comments.UNKNOWN if limits.check(text) else comments.measure(text)
-    linted = next(lint.lint([text], soft_s))
-    found: Judged = (
-        verdict.reason,
-        counted,
-        linted.status,
-        linted.score,
-        messages(linted),
-    )
-    return found, time.monotonic() - started
+    signal.alarm(0)
+    return (verdict.reason, counted, linted.status, linted.score, messages(linted)), seconds
 
 
 def has_reason(found: Judged) -> bool:
