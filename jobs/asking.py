@@ -14,7 +14,8 @@ from udfs import asking, rewrite
 from udfs.engine import EngineError, EngineSpec, is_folder_name
 from udfs.rewrite import RewriteSpec
 
-FAILED = "answer_status IN ('request_failed', 'poison')"  # measurements that `--retry` tries again
+# Measurements that `--retry` tries again. A text that was too long may fit another context, and costs nothing to count.
+FAILED = "answer_status IN ('request_failed', 'poison', 'too_long')"
 
 
 def engine_spec(settings: Settings) -> EngineSpec:
@@ -23,6 +24,10 @@ def engine_spec(settings: Settings) -> EngineSpec:
     Raises:
         UserError: no model is set, or it cannot be served.
     """
+    try:
+        arguments = shlex.split(settings.engine_args)
+    except ValueError as problem:
+        raise UserError(f"engine_args is {settings.engine_args!r}: {str(problem).lower()}") from None
     spec = EngineSpec(
         model=settings.require("model"),
         revision=settings.model_revision,
@@ -31,7 +36,7 @@ def engine_spec(settings: Settings) -> EngineSpec:
         tokenizer=settings.tokenizer,
         max_model_len=settings.max_model_len,
         tensor_parallel=settings.tensor_parallel,
-        args=tuple(shlex.split(settings.engine_args)),
+        args=tuple(arguments),
     )
     try:
         asking.tokenizer_of(spec)
@@ -50,11 +55,11 @@ def load_prompt(name: str) -> prompts.Prompt:
     """Return a prompt version.
 
     Raises:
-        UserError: there is none of that name.
+        UserError: there is none of that name, or its file breaks the form of prompts.
     """
     try:
         return prompts.load(name)
-    except LookupError as problem:
+    except (LookupError, ValueError) as problem:
         raise UserError(str(problem.args[0])) from None
 
 

@@ -51,7 +51,7 @@ def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
     python = files.where(F.col("file.language") == LANGUAGE)
     if python.isEmpty():
         raise UserError(f"no file of {settings.code_source} has the language {LANGUAGE}")
-    by_blob = python.groupBy(F.col("file.blob_id").alias("doc_id")).agg(
+    by_blob = python.groupBy(F.coalesce("file.blob_id", F.lit("")).alias("doc_id")).agg(
         F.sort_array(F.collect_set(occurrence)).alias("occurrences"),
         F.min("file.src_encoding").alias("src_encoding"),
         F.max("file.length_bytes").alias("length_bytes"),
@@ -96,7 +96,7 @@ def decide(rows: DataFrame, settings: Settings) -> DataFrame:
 
 STAGE = Stage(
     target=raw_code.TABLE,
-    source=Source(source_version, blobs),
+    source=Source(source_version, blobs, gathered=True),
     measure=fetch,
     decide=decide,
     measured_by=lambda settings: {"rule": 1, "read_from": "content/<blob_id>"},

@@ -15,6 +15,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 FAILED = 1
 USER_ERROR = 2  # as click itself exits for an unknown option
+EXTRAS = {"pyspark": "spark", "delta": "spark", "great_expectations": "quality"}
 
 
 def settings_options(command: Command) -> Command:
@@ -48,6 +49,11 @@ def one_line_errors(command: Command) -> Command:
             return command(*args, **options)
         except UserError as problem:
             stop(problem, USER_ERROR)
+        except ModuleNotFoundError as problem:
+            extra = EXTRAS.get((problem.name or "").partition(".")[0])
+            if extra is None:
+                raise
+            stop(f"{problem.name} is not installed: pip install 'recast[{extra}]'", USER_ERROR)
         except Exception as problem:
             # Named by class, because importing them here would make `recast sql` wait for Spark.
             if type(problem).__name__ in ("RunError", "QualityError"):

@@ -28,7 +28,8 @@ def tokenizer_name(settings: Settings) -> str:
 
 def measured_by(settings: Settings) -> dict[str, Any]:
     """Return what changes the count."""
-    return {"rule": 1, "tokenizer": tokenizer_name(settings)}
+    revision = "" if settings.tokenizer else settings.model_revision
+    return {"rule": 1, "tokenizer": tokenizer_name(settings), "revision": revision}
 
 
 def decide(rows: DataFrame, settings: Settings) -> DataFrame:

@@ -1,5 +1,6 @@
 """Runs stages in order: under their locks, without a JVM where there is nothing to do."""
 
+import importlib.util
 import os
 import secrets
 import time
@@ -84,6 +85,8 @@ def refresh_stages(
         from lakehouse import session
         from lakehouse.refresh import explain, refresh
 
+        if importlib.util.find_spec("great_expectations") is None:  # better told now than after the first chunk
+            raise UserError("great_expectations is not installed: pip install 'recast[quality]'")
         log = Path(work_path(settings, "spark.log")) if is_local(settings.lake) else None
         meter = meter or Meter()
         meter.console.print("starting Spark", style="dim")

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
+import tenacity
+from delta.exceptions import DeltaConcurrentModificationException
 from pyspark.sql import SparkSession
 
 from lakehouse import query, store
@@ -15,6 +17,8 @@ from schemas.operations import RUNS
 
 Run = dict[str, Any]  # one row of the runs table
 
+RECORD_ATTEMPTS = 10
+RECORD_WAIT_S = 3.0
 COUNTS = ("chunks", "rows_in", "rows_kept", "rows_rejected", "rows_measured", "rows_removed")
 TOKENS = (
     "model_requests",
@@ -60,11 +64,27 @@ def begin(
 
 def record(spark: SparkSession, settings: Settings, run: Run) -> None:
     """Write the run's row as it stands; a later call replaces it."""
-    known = f"SELECT 1 FROM runs WHERE run_id = '{run['run_id']}' AND table_name = '{run['table_name']}'"
-    replaces = query.version(settings, RUNS.name) is not None and query.rows(settings, known)
+    replaces = status_of(settings, run["run_id"], run["table_name"]) is not None
     commit = store.merge if replaces else store.insert
     transaction = (f"{RUNS.name}:{run['run_id']}:{run['table_name']}:{uuid.uuid4()}", 0)
-    commit(spark, settings, RUNS, store.frame_of(spark, RUNS, [run]), transaction, {})
+    # The two lanes may run at once and write this table at the same moment; Delta then refuses one of them.
+    again = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(DeltaConcurrentModificationException),
+        stop=tenacity.stop_after_attempt(RECORD_ATTEMPTS),
+        wait=tenacity.wait_random(0, RECORD_WAIT_S),
+        reraise=True,
+    )
+    again(commit, spark, settings, RUNS, store.frame_of(spark, RUNS, [run]), transaction, {})
+
+
+def status_of(settings: Settings, run_id: str, table_name: str) -> str | None:
+    """Return the status of a run as the ledger knows it, None where it does not."""
+    if query.version(settings, RUNS.name) is None:
+        return None
+    found = query.rows(
+        settings, f"SELECT status FROM runs WHERE run_id = '{run_id}' AND table_name = '{table_name}'", RUNS.name
+    )
+    return found[0]["status"] if found else None
 
 
 def is_up_to_date(settings: Settings, run: Run) -> bool:

@@ -53,7 +53,9 @@ def chunks_of(rows: dict[str, int], chunk_rows: int, staggered: bool = False) ->
 
 
 def plan(wanted: DataFrame, have: DataFrame, rejected: DataFrame, measured_by: str, decided_by: str) -> DataFrame:
-    """Return what has to be done, a row per document: `doc_id, input_hash, action, from_doc_id, copies, replaces`.
+    """Return what has to be done, a row per document.
+
+    Its columns: `doc_id, input_hash, carried_hash, action, from_doc_id, copies, replaces`.
 
     The actions: `measure` pays for a text; `copy` takes the measurement of an equal text from the row `from_doc_id`;
     `decide` judges a row again from its own columns; `withdraw` rejects a row and keeps what was measured, because its
@@ -95,6 +97,7 @@ def plan(wanted: DataFrame, have: DataFrame, rejected: DataFrame, measured_by: s
         .select(
             "doc_id",
             F.coalesce("source.input_hash", "row.input_hash").alias("input_hash"),
+            F.coalesce("source.carried_hash", "row.carried_hash").alias("carried_hash"),
             action.alias("action"),
             "copies",
             F.col("row").isNotNull().alias("replaces"),
@@ -113,5 +116,5 @@ def plan(wanted: DataFrame, have: DataFrame, rejected: DataFrame, measured_by: s
         .withColumn("first", first)
         .withColumn("from_doc_id", copied_from)
         .withColumn("action", F.when(F.col("from_doc_id").isNotNull(), "copy").otherwise(F.col("action")))
-        .select("doc_id", "input_hash", "action", "from_doc_id", "copies", "replaces")
+        .select("doc_id", "input_hash", "carried_hash", "action", "from_doc_id", "copies", "replaces")
     )

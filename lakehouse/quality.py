@@ -52,6 +52,10 @@ def check(
             expectation_parameters=parameters,
             run_id=gx.RunIdentifier(run_name=f"{run_id}-{chunk}"),
         )
+    # The context would keep every chunk's, and lists them all whenever it is asked for one.
+    context.checkpoints.delete(name)
+    context.validation_definitions.delete(name)
+    context.data_sources.delete(name)
     (validation,) = outcome.run_results.values()
     return [result_row(result, run_id, table.name, chunk) for result in validation.results]
 

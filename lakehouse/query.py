@@ -47,14 +47,26 @@ def version(settings: Settings, name: str) -> int | None:
     return None if table is None else int(table.version())
 
 
-def connect(settings: Settings) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
-    """Return a DuckDB connection with every built table and the `rejects` view, and the names of what is built."""
+def state(settings: Settings, name: str) -> str | None:
+    """Return what names the table's present rows, ``3@<table id>``; None where it is not built yet.
+
+    A table that was deleted and built again counts its versions from 0, and is another one all the same.
+    """
+    table = open_table(settings, name)
+    return None if table is None else f"{table.version()}@{table.metadata().id}"
+
+
+def connect(settings: Settings, *names: str) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
+    """Return a DuckDB connection with the built tables among `names` and the view of their rejects, and what is built.
+
+    Without names: every table.
+    """
     connection = duckdb.connect()
     # It is off, and refuses to be set, in a notebook that lacks the widgets to draw it.
     with contextlib.suppress(duckdb.InvalidInputException):
         connection.execute("SET enable_progress_bar = false")
     built = []
-    for name in TABLES:
+    for name in names or TABLES:
         table = open_table(settings, name)
         if table is not None:
             show(connection, name, table, table_uri(settings, name))
@@ -86,13 +98,14 @@ def show(connection: duckdb.DuckDBPyConnection, name: str, table: DeltaTable, fo
         connection.register(name, table.to_pyarrow_dataset())
 
 
-def run_sql(settings: Settings, statement: str) -> duckdb.DuckDBPyConnection:
-    """Run one SQL statement over the tables; the connection's `description` and `fetchmany` give its rows.
+def run_sql(settings: Settings, statement: str, *names: str) -> duckdb.DuckDBPyConnection:
+    """Run one SQL statement over the tables, all or those named; `description` and `fetchmany` of what it returns give
+    its rows.
 
     Raises:
         UserError: no table is built, the statement is wrong, or it names an unknown table.
     """
-    connection, built = connect(settings)
+    connection, built = connect(settings, *names)
     if not built:
         raise UserError(f"there is no table in {settings.lake} yet; build them with: recast refresh")
     try:
@@ -111,16 +124,16 @@ def first_line(problem: Exception) -> str:
     return str(problem).strip().splitlines()[0]
 
 
-def rows(settings: Settings, statement: str) -> list[dict[str, Any]]:
-    """Return a statement's rows as dictionaries."""
-    result = run_sql(settings, statement)
-    names = [column[0] for column in result.description]
-    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+def rows(settings: Settings, statement: str, *names: str) -> list[dict[str, Any]]:
+    """Return a statement's rows as dictionaries; `names` are the tables that it reads, all by default."""
+    result = run_sql(settings, statement, *names)
+    columns = [column[0] for column in result.description]
+    return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
 
 
 def last_run(settings: Settings, name: str) -> dict[str, Any] | None:
     """Return the row of the stage's last run, or None if it never ran."""
     if open_table(settings, "runs") is None:
         return None
-    found = rows(settings, f"SELECT * FROM runs WHERE table_name = '{name}' ORDER BY started_at DESC LIMIT 1")
+    found = rows(settings, f"SELECT * FROM runs WHERE table_name = '{name}' ORDER BY started_at DESC LIMIT 1", "runs")
     return found[0] if found else None

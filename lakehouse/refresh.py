@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from functools import reduce
 from typing import Any, NamedTuple
@@ -78,6 +79,8 @@ def refresh(
         ErrorBudgetError: too large a share of a chunk's requests failed. Likewise.
         UserError: something that the user can mend.
     """
+    if retry:
+        settings = replace(settings, error_budget=1.0)  # what failed once may well fail again: that is no surprise
     run = ledger.begin(
         run_id, stage.name, stage.source.version(settings), stage.measured_by(settings), stage.decided_by(settings)
     )
@@ -108,10 +111,9 @@ def refresh(
 def settle_books(spark: SparkSession, settings: Settings, stage: Stage) -> None:
     """Give the ledger the row of a run that was killed after a commit: the commit itself carries it."""
     committed = store.last_facts(spark, settings, stage.target)
-    known = query.last_run(settings, stage.name) or {}
-    if committed.get("table_name") == stage.name and (
-        known.get("run_id") != committed["run_id"] or known["status"] == "running"
-    ):
+    if committed.get("table_name") != stage.name:
+        return
+    if ledger.status_of(settings, committed["run_id"], stage.name) in (None, "running"):
         started = datetime.fromisoformat(committed["started_at"])
         ledger.record(spark, settings, committed | {"status": "interrupted", "started_at": started})
 
@@ -127,11 +129,6 @@ def do_pending(work: Work, meter: Meter) -> None:
     with meter.step("plan"):
         to_write, to_remove = write_plan(work)
     meter.expect(sum(to_write.values()))
-    if to_remove:
-        with meter.step("commit"):
-            removed = work.spark.read.parquet(work.plan_path).where("action = 'remove'")
-            store.remove(work.spark, work.settings, work.stage.target, removed, (transaction_name(work), 0))
-            work.run["rows_removed"] = to_remove
     staggered = work.stage.asks_model  # an engine must not wait while both chunks in work drain
     chunks = chunks_of(to_write, work.settings.chunk_rows, staggered) if to_write else []
     for chunk in measured_ahead(work, chunks, meter):
@@ -139,6 +136,13 @@ def do_pending(work: Work, meter: Meter) -> None:
         work.run["target_version"] = query.version(work.settings, work.stage.name)
         if chunk is not chunks[-1]:
             ledger.record(work.spark, work.settings, work.run)
+    if to_remove:
+        # Last, because until every chunk is committed a row that goes may be the only one that holds its measurement.
+        with meter.step("commit"):
+            removed = work.spark.read.parquet(work.plan_path).where("action = 'remove'")
+            work.run["rows_removed"] = to_remove
+            transaction = (transaction_name(work), 1 + len(chunks))
+            store.remove(work.spark, work.settings, work.stage.target, removed, transaction, work.run)
     work.run["target_version"] = query.version(work.settings, work.stage.name)
 
 
@@ -149,9 +153,16 @@ def transaction_name(work: Work) -> str:
 
 def source_rows(work: Work) -> DataFrame:
     """Return what the stage reads, with the hash of the columns that are taken over."""
-    rows = work.stage.source.rows(work.spark, work.settings, work.run["source_version"])
+    source, gathered = work.stage.source, f"{work.folder}/source"
+    if source.gathered and store.is_written(work.spark, gathered):
+        return work.spark.read.parquet(gathered)
+    rows = source.rows(work.spark, work.settings, work.run["source_version"])
     carried = sorted(set(rows.columns) - set(NOT_CARRIED))
-    return rows.withColumn("carried_hash", F.xxhash64(*carried))
+    rows = rows.withColumn("carried_hash", F.xxhash64(*carried))
+    if source.gathered:
+        rows.sort("input_hash").write.parquet(gathered)
+        return work.spark.read.parquet(gathered)
+    return rows
 
 
 def found_rows(work: Work, leftover: str = "") -> DataFrame:
@@ -225,12 +236,14 @@ def stage_chunk(work: Work, chunk: Chunk) -> None:
     """Write the chunk's finished rows to its folder: first what is paid for, then what is copied or decided again."""
     path = work.staged_path(chunk)
     keys = work.spark.read.parquet(work.plan_path).where(chunk.holds("input_hash")).where("action != 'remove'")
-    todo = {row["action"]: row for row in keys.groupBy("action").agg(F.max("copies").alias("copies")).collect()}
+    found = keys.groupBy("action").agg(F.max("copies").alias("copies"), F.count("*").alias("rows")).collect()
+    todo = {row["action"]: row for row in found}
     partitions = work.settings.partitions or 2 * work.spark.sparkContext.defaultParallelism
 
     def source_of(action: str) -> DataFrame:
-        chosen = F.broadcast(keys.where(F.col("action") == action).select("doc_id", "input_hash", "from_doc_id"))
-        rows = source_rows(work).where(chunk.holds("input_hash")).join(chosen, ["doc_id", "input_hash"])
+        source_keys = ["doc_id", "input_hash", "carried_hash"]
+        chosen = F.broadcast(keys.where(F.col("action") == action).select(*source_keys, "from_doc_id"))
+        rows = source_rows(work).where(chunk.holds("input_hash")).join(chosen, source_keys)
         return rows.dropDuplicates(["doc_id"]) if (todo[action]["copies"] or 1) > 1 else rows
 
     mode = "overwrite"
@@ -238,7 +251,10 @@ def stage_chunk(work: Work, chunk: Chunk) -> None:
         rows = source_of("measure").drop("from_doc_id")
         if not work.stage.asks_model:  # a model stage spreads its rows itself, by GPU and journal
             rows = rows.repartition(partitions, "input_hash")
-        measured = work.stage.measure(rows, work.settings, work.journal_path(chunk))
+        # The budget is a share of the chunk. Where a killed run answered most of it, what is left may be all that fails.
+        share = sum(todo[action]["rows"] for action in ("measure", "copy") if action in todo) / todo["measure"]["rows"]
+        settings = replace(work.settings, error_budget=min(1.0, work.settings.error_budget * share))
+        measured = work.stage.measure(rows, settings, work.journal_path(chunk))
         finish(work, measured, "measure").write.mode(mode).parquet(path)
         mode = "append"
     if "copy" in todo:
@@ -316,21 +332,29 @@ def check_and_commit(work: Work, chunk: Chunk, meter: Meter) -> None:
         )
         quality.require(results)
     with meter.step("commit"):
-        for name, value in counted.items():
-            if name == "reasons":
-                work.run["reasons"] = {
-                    r: work.run["reasons"].get(r, 0) + value.get(r, 0) for r in {*work.run["reasons"], *value}
-                }
-            else:
-                work.run[name] += value
-        work.run["chunks"] += 1
+        before = dict(work.run)
+        add_counts(work.run, counted)
         work.engines.update(telemetry.engines([*work.engines.values(), *telemetry.reports(work.journal_path(chunk))]))
         close_books(work, meter)
-        commit = store.merge if expected["replaces"] else store.insert
-        commit(spark, settings, target, staged, (transaction_name(work), 1 + chunk.number), work.run)
+        commit = store.merge if expected["replaces"] or not is_local(settings.lake) else store.insert
+        try:
+            commit(spark, settings, target, staged, (transaction_name(work), 1 + chunk.number), work.run)
+        except BaseException:
+            work.run.update(before)
+            raise
         store.delete_folder(spark, work.staged_path(chunk))
         store.delete_folder(spark, work.journal_path(chunk))
     meter.committed(counted["rows_in"], counted.get("output_tokens", 0) - counted.get("recalled_output_tokens", 0))
+
+
+def add_counts(run: Run, counted: dict[str, Any]) -> None:
+    """Add what a chunk's commit brings to the run's row, which the commit carries."""
+    for name, value in counted.items():
+        if name == "reasons":
+            run["reasons"] = {r: run["reasons"].get(r, 0) + value.get(r, 0) for r in {*run["reasons"], *value}}
+        else:
+            run[name] += value
+    run["chunks"] += 1
 
 
 def counts(staged: DataFrame, run_started_at: datetime) -> dict[str, Any]:
@@ -359,7 +383,9 @@ def counts(staged: DataFrame, run_started_at: datetime) -> dict[str, Any]:
 def require_budget(staged: DataFrame, counted: dict[str, Any], budget: float) -> None:
     """Raise ErrorBudgetError where too many of a chunk's requests failed. A task in trouble says so long before."""
     failed = counted.get("requests_failed", 0)
-    finished = counted.get("model_requests", 0) + failed
+    if not over_budget(failed, counted.get("model_requests", 0) + failed, budget):
+        return
+    finished = staged.where("action IN ('measure', 'copy') AND answer_status = 'answered'").count() + failed
     if over_budget(failed, finished, budget):
         failures = staged.where(F.col("answer_status").isin(*FAILED_STATUSES))
         commonest = failures.groupBy("error").count().orderBy(F.desc("count")).first()

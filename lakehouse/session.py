@@ -61,6 +61,9 @@ DEFAULTS = {
     "spark.task.reaper.enabled": "true",
     # A change feed below every table is what `takedown` and downstream readers live on.
     "spark.databricks.delta.properties.defaults.enableChangeDataFeed": "true",
+    # A run reads its tables as it found them. Delta refuses that for versions older than a week even where their files
+    # are all there; what deletes files is VACUUM, and that must not run beside a refresh.
+    "spark.databricks.delta.vacuum.enforceTimeTravelWithinDeletedFileRetentionDuration": "false",
     # delta-rs and DuckDB read the same tables; through Arrow they cannot see deletion vectors.
     "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
 }
@@ -96,7 +99,8 @@ def fetch_jars() -> None:
         UserError: no Java, or the jars cannot be fetched; the resolver's last words are in the message.
     """
     jars = Path(pyspark.__file__).with_name("jars")
-    if any(jars.glob("delta-spark_*.jar")):
+    wanted = f"{delta_package().replace('io.delta:', '').replace(':', '-')}.jar"
+    if (jars / wanted).exists():
         return
     require_java()
     with tempfile.TemporaryDirectory() as ivy:
@@ -120,9 +124,12 @@ def fetch_jars() -> None:
         if resolver.returncode or not found:
             words = [line.strip() for line in (resolver.stdout + resolver.stderr).splitlines() if line.strip()]
             raise UserError(f"could not fetch {delta_package()} from Maven Central: {' '.join(words[-3:])}")
-        # delta-spark comes last: its presence is what says that the set is whole.
+        for old in [*jars.glob("delta-s*.jar"), *jars.glob("unitycatalog-*.jar"), *jars.glob("io.unitycatalog_*.jar")]:
+            old.unlink()
+        # delta-spark comes last and appears whole: its presence is what says that all are there.
         for jar in sorted(found, key=lambda jar: "delta-spark_" in jar.name):
-            shutil.copy(jar, jars / jar.name.removeprefix("io.delta_"))
+            unfinished = shutil.copy(jar, jars / f".{jar.name}")
+            os.replace(unfinished, jars / jar.name.removeprefix("io.delta_"))
 
 
 def start(name: str, log: Path | None = None) -> SparkSession:

@@ -32,6 +32,7 @@ LEAST = {
     "top_p": 0,
     "repetition_penalty": 0,
 }
+MOST = {"lint_threshold": 10}  # pylint's best score
 SHARES = ("names_floor", "words_floor", "numbers_floor", "error_budget", "top_p")
 # Spark reads these as patterns, and delta-rs cannot open a path that holds them.
 UNREADABLE_CHARACTERS = "[]{}*?^|\\%"
@@ -97,6 +98,8 @@ class Settings:
                 raise UserError(f"{name} is {value}; give a number")
             if name in LEAST and value < LEAST[name]:
                 raise UserError(f"{name} is {value}; give {LEAST[name]} or more")
+            if name in MOST and value > MOST[name]:
+                raise UserError(f"{name} is {value}; give {MOST[name]} or less")
             if name in SHARES and not 0 <= value <= 1:
                 raise UserError(f"{name} is {value}; give a share between 0 and 1")
         for name in LOCATIONS:
@@ -169,7 +172,8 @@ def from_file() -> dict[str, Any]:
             raise UserError(f"{file} sets {name!r}, which is no setting; there are {', '.join(known)}")
         if type(value) is not known[name] and not (known[name] is float and type(value) is int):
             raise UserError(f"{file} sets {name} to {value!r}; give a {known[name].__name__}")
-        if name in LOCATIONS or (name == "model" and (file.parent / value).is_dir()):
+        is_folder = name in ("model", "tokenizer") and value and (file.parent / value).is_dir()
+        if (name in LOCATIONS and value) or is_folder:
             values[name] = absolute(value, file.parent.absolute())
     return values
 

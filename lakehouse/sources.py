@@ -82,7 +82,8 @@ def read_parquet(spark: SparkSession, location: str, columns: dict[str, str]) ->
         if type_ not in ("*", found):
             raise UserError(f"column {name!r} of {location} is {found}; the dataset's schema has {type_}")
     top_level = dict.fromkeys(name.partition(".")[0] for name in columns)
-    rows = spark.read.option("recursiveFileLookup", "true").parquet(location).select(*top_level)
+    reader = spark.read.option("recursiveFileLookup", "true").option("pathGlobFilter", "*.parquet")
+    rows = reader.parquet(location).select(*top_level)
     if rows.isEmpty():
         raise UserError(f"source folder {location} holds no row")
     return rows

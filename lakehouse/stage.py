@@ -29,12 +29,14 @@ class Source(NamedTuple):
             that is taken over.
         table: name of the table it is; empty for what lies outside the lakehouse.
         rejected: returns the `doc_id` of the rows of that version that are there and not kept.
+        gathered: whether finding the rows shuffles the source; a run then does it once, not once for every chunk.
     """
 
     version: Callable[[Settings], str]
     rows: Callable[[SparkSession, Settings, str], DataFrame]
     table: str = ""
     rejected: Callable[[SparkSession, Settings, str], DataFrame] | None = None
+    gathered: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,29 +90,35 @@ def kept_rows_of(source: Table, *columns: str, text: str = "text") -> Source:
     """
 
     def version(settings: Settings) -> str:
-        found = query.version(settings, source.name)
+        found = query.state(settings, source.name)
         if found is None:
             raise UserError(
                 f"{source.name} is not built in {settings.lake}; build it with: recast refresh {source.name}"
             )
-        return str(found)
+        return found
+
+    def read(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
+        return store.read(spark, settings, source, version.partition("@")[0])
 
     def rows(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
         maker = F.struct(F.lit(source.name).alias("table_name"), "measured_by", "decided_by")
-        read = store.read(spark, settings, source, version)
-        return read.where("kept").select(
-            "doc_id",
-            F.col("content_hash").alias("input_hash"),
-            F.col("text").alias(text),
-            "source_dataset",
-            "source_version",
-            "license_type",
-            "detected_licenses",
-            F.concat("made_by", F.array(maker)).alias("made_by"),
-            *(F.expr(column) for column in columns),
+        return (
+            read(spark, settings, version)
+            .where("kept")
+            .select(
+                "doc_id",
+                F.col("content_hash").alias("input_hash"),
+                F.col("text").alias(text),
+                "source_dataset",
+                "source_version",
+                "license_type",
+                "detected_licenses",
+                F.concat("made_by", F.array(maker)).alias("made_by"),
+                *(F.expr(column) for column in columns),
+            )
         )
 
     def rejected(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
-        return store.read(spark, settings, source, version).where("NOT kept").select("doc_id")
+        return read(spark, settings, version).where("NOT kept").select("doc_id")
 
     return Source(version, rows, source.name, rejected)

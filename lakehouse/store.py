@@ -4,15 +4,18 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from lakehouse.settings import Settings
 from schemas.table import Table
 
+WHOLE = "_SUCCESS"  # what Spark adds to a folder of files once all of them are written
 WORK = "_work"  # folder of the lake for what a run needs only until its commit
 
 
@@ -46,12 +49,18 @@ def open_table(spark: SparkSession, settings: Settings, table: Table) -> DeltaTa
 
 
 def read(spark: SparkSession, settings: Settings, table: Table, version: str | None = None) -> DataFrame:
-    """Return the table's rows, as they stand or at `version`, with its declared columns in their order."""
-    if version is None:
-        present: DataFrame = open_table(spark, settings, table).toDF()
-        return present.select(*table.column_names)
-    rows = spark.read.format("delta").option("versionAsOf", version).load(table_path(settings, table.name))
-    return rows.select(*table.column_names)
+    """Return the table's rows, as they stand or at `version`, with its declared columns in their order.
+
+    A column that came with a newer version of Recast is null in a table that nothing has been written to since.
+    """
+    reader = spark.read.format("delta")
+    if version is not None:
+        reader = reader.option("versionAsOf", version)
+    rows = reader.load(table_path(settings, table.name))
+    present = set(rows.columns)
+    return rows.select(
+        *(F.col(name) if name in present else F.lit(None).cast(type_).alias(name) for name, type_, _ in table.columns)
+    )
 
 
 def merge(
@@ -83,7 +92,11 @@ def insert(
     transaction: tuple[str, int],
     facts: dict[str, Any],
 ) -> None:
-    """Do what `merge` does for rows whose keys the table does not hold, without reading the table."""
+    """Do what `merge` does for rows whose keys the table does not hold, without reading the table.
+
+    Delta lets two such commits stand side by side, so only one run at a time may insert into a document table: where
+    no lock holds the others off, `merge` is the one that conflicts.
+    """
     open_table(spark, settings, table)
     with committing(spark, transaction, facts):
         added = rows.select(*table.column_names).write.format("delta").mode("append")
@@ -91,12 +104,17 @@ def insert(
 
 
 def remove(
-    spark: SparkSession, settings: Settings, table: Table, keys: DataFrame, transaction: tuple[str, int]
+    spark: SparkSession,
+    settings: Settings,
+    table: Table,
+    keys: DataFrame,
+    transaction: tuple[str, int],
+    facts: dict[str, Any],
 ) -> None:
-    """Delete the rows whose key is in `keys`, in one idempotent commit."""
+    """Delete the rows whose key is in `keys`, in one idempotent commit that carries `facts`."""
     target = open_table(spark, settings, table)
     same = " AND ".join(f"t.{key} = s.{key}" for key in table.key)
-    with committing(spark, transaction, {"run_id": transaction[0], "removed": True}):
+    with committing(spark, transaction, facts):
         target.alias("t").merge(keys.select(*table.key).alias("s"), same).whenMatchedDelete().execute()
 
 
@@ -139,17 +157,22 @@ def last_facts(spark: SparkSession, settings: Settings, table: Table) -> dict[st
 
 
 def delete_folder(spark: SparkSession, path: str) -> None:
-    """Remove a work folder wherever it lies; a missing one is fine."""
+    """Remove a work folder wherever it lies; a missing one is fine.
+
+    What says that it is whole goes first, so that a kill in between leaves nothing that looks whole.
+    """
     if "://" not in path:
+        Path(path, WHOLE).unlink(missing_ok=True)
         shutil.rmtree(path, ignore_errors=True)
         return
-    system, java_path = hadoop(spark, path)
-    system.delete(java_path, True)
+    for each in (f"{path}/{WHOLE}", path):
+        system, java_path = hadoop(spark, each)
+        system.delete(java_path, True)
 
 
 def is_written(spark: SparkSession, path: str) -> bool:
     """Say whether a write into a work folder came to its end; a killed one leaves only temporary files."""
-    system, marker = hadoop(spark, f"{path}/_SUCCESS")
+    system, marker = hadoop(spark, f"{path}/{WHOLE}")
     return bool(system.exists(marker))
 
 

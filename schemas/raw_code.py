@@ -3,6 +3,7 @@
 from schemas.table import CODE_SOURCE, IDENTITY, PROVENANCE, VERDICT, Column, Expectation, Table, document_expectations
 
 REASONS = {
+    "bad_blob_id": "the listing's blob_id is not 40 hexadecimal digits; where it has none, doc_id is empty",
     "content_missing": "the content store has no object of this blob_id",
     "not_gzip": "the object is not a gzip stream, or it breaks off",
     "too_large": "the object holds more bytes than the limit, compressed or not",
@@ -35,7 +36,6 @@ TABLE = Table(
     reasons=REASONS,
     expectations=(
         *document_expectations(REASONS),
-        Expectation("ExpectColumnValuesToMatchRegex", {"column": "doc_id", "regex": "^[0-9a-f]{40}$"}, "warning"),
         Expectation(
             "ExpectColumnValuesToBeInSet",
             {"column": "license_type", "value_set": ["permissive", "no_license"]},

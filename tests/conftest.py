@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import filelock
 import hypothesis
 import pytest
 
@@ -47,10 +48,11 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SparkSession]":
 
 
 @pytest.fixture(scope="session")
-def finished_lake(tmp_path_factory: pytest.TempPathFactory) -> FinishedLake:
+def finished_lake(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> FinishedLake:
     """The one finished lake of the whole test run; building it takes minutes. Tests that change a lake copy it.
 
-    RECAST_TEST_LAKE names a finished lake, as `make run` leaves one, to use instead while writing tests.
+    Of several test processes the first builds it. RECAST_TEST_LAKE names a finished lake, as `make run` leaves one, to
+    use instead while writing tests.
     """
     binaries = Path(sys.executable).parent
     env = {name: value for name, value in os.environ.items() if not name.startswith("RECAST_")}
@@ -59,7 +61,15 @@ def finished_lake(tmp_path_factory: pytest.TempPathFactory) -> FinishedLake:
     if given:
         folder = Path(given).absolute()
         return FinishedLake(folder, env | {"RECAST_LAKE": str(folder)}, "")
-    root = tmp_path_factory.mktemp("finished")
+    # The folder above is the one that all processes of this test run share.
+    root = tmp_path_factory.getbasetemp() if worker_id == "master" else tmp_path_factory.getbasetemp().parent
+    with filelock.FileLock(root / "finished.lock"):
+        return build_finished_lake(root / "finished", env)
+
+
+def build_finished_lake(root: Path, env: dict[str, str]) -> FinishedLake:
+    """Build the lake below `root` unless it is there."""
+    binaries, printed = Path(sys.executable).parent, root / "printed"
     small = root / "sources" / "small"
     env |= {
         "RECAST_LAKE": str(root / "lake"),
@@ -67,6 +77,8 @@ def finished_lake(tmp_path_factory: pytest.TempPathFactory) -> FinishedLake:
         "RECAST_CODE_CONTENTS": str(small / "code" / "content"),
         "RECAST_MATH_SOURCE": str(small / "math"),
     }
+    if printed.exists():
+        return FinishedLake(root / "lake", env, printed.read_text(encoding="utf-8"))
     log = ""
     sampled = [sys.executable, "-m", "samples", "--output", str(root / "sources"), "--subset", "small"]
     for command in (sampled, [str(binaries / "recast"), "refresh"]):
@@ -82,4 +94,5 @@ def finished_lake(tmp_path_factory: pytest.TempPathFactory) -> FinishedLake:
         )
         log += done.stdout
         assert done.returncode == 0, f"{' '.join(command)} exited with {done.returncode}:\n{log}"
+    printed.write_text(log, encoding="utf-8")
     return FinishedLake(root / "lake", env, log)

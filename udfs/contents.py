@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 MAX_TEXT_BYTES = 16 * 1024 * 1024  # far above what the linter takes (udfs/limits.py); bounds a task's memory
 FETCHES_AT_ONCE = 32  # an object store answers one small read in tens of milliseconds, so a task keeps many under way
 FETCHED = "fetched"
+BLOB_ID = re.compile("[0-9a-f]{40}")  # anything else could name another place than an object of the store
 
 
 class Content(NamedTuple):
@@ -32,6 +34,8 @@ def fetch(store: Place, blob_id: str, encoding: str | None) -> Content:
     Raises:
         OSError: the store failed in a way that says nothing about this object; Spark tries the task again.
     """
+    if not BLOB_ID.fullmatch(blob_id):
+        return Content(None, "bad_blob_id")
     try:
         with store.filesystem.open_input_stream(f"{store.path}/{blob_id}", compression=None) as stream:
             packed = stream.read(MAX_TEXT_BYTES + 1)

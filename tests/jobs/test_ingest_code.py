@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from pathlib import Path
 
 import pyarrow.fs as pafs
 import pytest
@@ -93,3 +94,9 @@ def test_an_object_that_is_not_there_is_content_missing(tmp_path) -> None:  # ty
     assert contents.fetch(store, "0" * 40, "UTF-8") == Content(None, "content_missing")
     (tmp_path / ("1" * 40)).write_bytes(gzip.compress(b"x = 1\n"))
     assert contents.fetch(store, "1" * 40, "UTF-8") == Content("x = 1\n", FETCHED)
+
+
+@pytest.mark.parametrize("blob_id", ["", "../" + "1" * 40, "1" * 39, "A" * 40, "x\0", "n" * 5000])
+def test_what_is_no_blob_id_is_not_looked_for(tmp_path: Path, blob_id: str) -> None:
+    store = Place(pafs.LocalFileSystem(), str(tmp_path))
+    assert contents.fetch(store, blob_id, "UTF-8") == Content(None, "bad_blob_id")

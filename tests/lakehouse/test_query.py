@@ -1,5 +1,6 @@
 """SQL over the tables without a JVM: what is found, and what is said where nothing is."""
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,6 +47,15 @@ def test_only_the_present_version_is_seen(settings: Settings) -> None:
     assert query.rows(settings, "SELECT doc_id FROM parsed_code") == [{"doc_id": "z"}]
     assert before is not None
     assert query.version(settings, "parsed_code") == before + 1
+
+
+def test_a_table_that_was_built_anew_is_another_one_though_its_version_is_the_same(settings: Settings) -> None:
+    before = query.version(settings, "parsed_code"), query.state(settings, "parsed_code")
+    shutil.rmtree(query.table_uri(settings, "parsed_code"))
+    assert query.state(settings, "parsed_code") is None
+    write_lake(Path(settings.lake))
+    assert query.version(settings, "parsed_code") == before[0]
+    assert query.state(settings, "parsed_code") != before[1]
 
 
 def test_a_column_that_came_later_is_null_in_older_rows(settings: Settings) -> None:

@@ -1,16 +1,20 @@
 """The loop: what one run of a stage promises, on real Delta tables and real checkpoints."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from rich.console import Console
 
 from lakehouse import query, store
 from lakehouse.progress import Meter
 from lakehouse.quality import QualityError
-from lakehouse.refresh import refresh
+from lakehouse.refresh import check_and_commit, refresh
+from schemas.table import Column
 from tests.lakehouse.toy import TABLE, settings_in, toy_stage, write_notes
 
 pytestmark = pytest.mark.spark
@@ -39,16 +43,23 @@ class Lake:
         notes: dict[str, tuple[str, str]] | None = None,
         measured_by: str = "rule 1",
         retry: bool = False,
+        spoil: Callable[[DataFrame], DataFrame] | None = None,
         **changes: object,
     ):
-        """Write the source if it is given, run the stage, and return the ledger row and the texts paid for."""
+        """Write the source if it is given, run the stage, and return the ledger row and the texts paid for.
+
+        `spoil` is what goes wrong with decided rows.
+        """
         if notes is not None:
             write_notes(self.folder / "source", notes)
         self.settings = settings_in(self.folder, **changes)
         self.runs += 1
         bill = self.folder / f"bill-{self.runs}"
-        meter = Meter(Console(quiet=True))
-        row = refresh(self.spark, self.settings, toy_stage(bill, measured_by), f"run-{self.runs}", meter, retry)
+        meter, stage = Meter(Console(quiet=True)), toy_stage(bill, measured_by)
+        if spoil:
+            decide = stage.decide
+            stage = replace(stage, decide=lambda rows, settings: spoil(decide(rows, settings)))
+        row = refresh(self.spark, self.settings, stage, f"run-{self.runs}", meter, retry)
         return row, sorted(path.name.split("-")[0] for path in bill.glob("*"))
 
     def rows(self) -> dict[str, tuple[str, str, bool, str | None]]:
@@ -111,6 +122,39 @@ def test_texts_that_move_to_other_documents_cost_nothing(lake: Lake) -> None:
     assert lake.rows() == {doc_id: (text, owner, True, None) for doc_id, (text, owner) in moved.items()}
 
 
+def test_a_run_that_stops_between_its_chunks_has_thrown_no_measurement_away(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dataset's new release names every document anew; what is stored under the old names is all there is."""
+    lake.run({f"old{i}": (f"text {i}", "ann") for i in range(8)})
+    renamed = {f"new{i}": (f"text {i}", "ann") for i in range(8)}
+    commits = []
+
+    def die_at_the_second(*arguments: Any) -> None:
+        commits.append(arguments)
+        if len(commits) == 2:
+            raise KeyboardInterrupt
+        check_and_commit(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lakehouse.refresh.check_and_commit", die_at_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            lake.run(renamed, chunk_rows=3)
+    _, paid = lake.run(chunk_rows=3)
+    assert paid == []
+    assert set(lake.rows()) == set(renamed)
+
+
+def test_a_table_that_was_left_alone_for_longer_than_its_retention_lends_its_measurements(lake: Lake) -> None:
+    """Delta would refuse to read the table as the run found it, once the first chunk is committed."""
+    lake.run({f"n{i:02}": (f"text {i}", "ann") for i in range(8)})
+    path = store.table_path(lake.settings, "notes")
+    retention = "'delta.deletedFileRetentionDuration' = 'interval 0 seconds'"
+    lake.spark.sql(f"ALTER TABLE delta.`{path}` SET TBLPROPERTIES ({retention})")
+    run, paid = lake.run({f"n{i + 1:02}": (f"text {i}", "bob") for i in range(8)}, chunk_rows=3)
+    assert (run["chunks"], paid) == (3, [])
+
+
 def test_retry_measures_failures_again_once_per_text_and_nothing_else(lake: Lake) -> None:
     (lake.folder / "storm").touch()
     notes = {"a": ("flaky", "ann"), "b": ("flaky", "bob"), "c": ("hello", "ann")}
@@ -140,6 +184,23 @@ def test_a_broken_expectation_leaves_the_table_untouched_and_is_recorded(lake: L
     # What was measured before the failure is staged, so mending the source pays for nothing twice.
     run, paid = lake.run(NOTES | {"e": ("hey", "eve")})
     assert paid == ["hey"] and run["status"] == "succeeded"
+    books = query.rows(lake.settings, "SELECT status FROM runs ORDER BY started_at")
+    assert [row["status"] for row in books] == ["succeeded", "failed", "succeeded"]
+
+
+SPOILED = {
+    "a row is lost": lambda rows: rows.where("doc_id != 'a'"),
+    "a row is doubled": lambda rows: rows.where("doc_id != 'a'").union(rows.where("doc_id = 'b'")),
+    "a reason is not listed": lambda rows: rows.withColumn("reason", F.lit("bad luck")),
+    "a kept row has no text": lambda rows: rows.withColumn("text", F.lit(None).cast("string")),
+}
+
+
+def test_rows_that_break_what_holds_for_every_table_are_not_committed(lake: Lake) -> None:
+    for case, spoil in SPOILED.items():
+        with pytest.raises(QualityError):
+            lake.run(NOTES, spoil=spoil)
+        assert lake.rows() == {}, case
 
 
 def test_replaying_a_commit_changes_nothing(lake: Lake) -> None:
@@ -152,6 +213,17 @@ def test_replaying_a_commit_changes_nothing(lake: Lake) -> None:
     assert query.version(lake.settings, "notes") == 2
     store.merge(lake.spark, lake.settings, TABLE, rows.withColumn("owner", F.lit("other")), ("again", 1), {})
     assert {owner for _, owner, _, _ in lake.rows().values()} == {"replayed"}
+    for _ in range(2):
+        store.insert(
+            lake.spark, lake.settings, TABLE, rows.withColumn("doc_id", F.lit("new")).limit(1), ("more", 1), {}
+        )
+    assert len(query.rows(lake.settings, "SELECT * FROM notes")) == 1 + len(NOTES)
+
+
+def test_a_table_that_an_older_version_wrote_lacks_no_column(lake: Lake) -> None:
+    lake.run(NOTES)
+    newer = replace(TABLE, columns=(*TABLE.columns, Column("mood", "string", "what a newer version adds")))
+    assert [row["mood"] for row in store.read(lake.spark, lake.settings, newer).collect()] == [None] * len(NOTES)
 
 
 def test_a_run_that_dies_after_staging_pays_for_nothing_twice(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
