@@ -1,5 +1,7 @@
 """The command line's manners: a user's mistake is one line on standard error and exit status 2."""
 
+import sys
+
 import pytest
 from click.testing import CliRunner, Result
 
@@ -22,6 +24,10 @@ MISTAKES = {
     "no file to score": (["score"], "FILES"),
     "a text for a number": (["refresh", "--chunk-rows", "many"], "--chunk-rows"),
     "a number that no run can use": (["refresh", "--chunk-rows", "0"], "chunk_rows is 0; give 1 or more"),
+    "a threshold above the best score": (
+        ["refresh", "--lint-threshold", "70"],
+        "lint_threshold is 70.0; give 10 or less",
+    ),
     "an unknown table": (["refresh", "linted"], "there is no lane or table 'linted'; there are code, math, raw_code"),
     "an unknown kind of rewrite": (["compare", "--table", "raw_code"], "raw_code holds no rewrites"),
 }
@@ -36,6 +42,18 @@ def test_a_mistake_is_answered_in_one_line(case: str) -> None:
     (line,) = result.stderr.splitlines()
     assert line.startswith("recast: ")
     assert named in line
+
+
+def test_a_library_that_is_not_installed_is_named_with_the_extra_that_brings_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "jobs.catalogue", None)
+    monkeypatch.setattr("jobs.options.EXTRAS", {"jobs": "spark"})
+    result = recast("refresh")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "recast: jobs.catalogue is not installed: pip install 'recast[spark]'\n",
+    )
 
 
 def test_without_a_command_help_is_shown() -> None:

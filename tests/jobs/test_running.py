@@ -158,6 +158,10 @@ LATER_STAGES = {
         ["--endpoint", "localhost:8000", "--model", "m"],
         "'localhost:8000' is no http or https URL",
     ),
+    "arguments of the engine that no shell would read": (
+        ["--model", "m", "--engine-args", '--foo "bar'],
+        "engine_args is '--foo \"bar': no closing quotation",
+    ),
     "an unknown prompt": (
         ["--optimize-prompt", "v0", "--model", "m", "--endpoint", "http://x"],
         "no prompt called 'v0'; known",
