@@ -5,15 +5,19 @@
 prints one JSON line. Three ways to ask the same real Python files for the same answers (temperature 0, answers limited
 in proportion to the file, so that their lengths have a long tail):
 
-* `bare`: an asyncio client that keeps `--window` requests in flight, nothing else;
-* `stage`: `udfs.rewrite.ask` in Spark on two cores, the same number in flight over two tasks, journal and all;
-* `batch_synchronous`: `--batch` requests at a time (as many as the window holds), the next ones when the slowest has
-  ended, as the recipe's scripts do.
+* `bare`: an asyncio client that sends everything at once and leaves the rest to the engine's own queue;
+* `stage`: `udfs.rewrite.ask` in Spark on two cores: two tasks, windows that follow the engine, journal and all;
+* `batch_synchronous`: as many requests as the engine runs at once, the next ones when the slowest has ended, as the
+  recipe's scripts do.
+
+The engine runs `--at-once` requests at a time (vLLM's --max-num-seqs), whoever asks.
 
 Tokens per second are output tokens over wall-clock time. Every way has a first line of its own in its instruction, so
 that none finds another's prompts in the prefix cache. The stage is measured twice: `stage_tokens_per_s` over the whole
 Spark job, `inside_tokens_per_s` from its first request to its last answer, which leaves out what Spark needs to start a
-job. `--simulated` asks a server without a model whose every answer takes its words at a fixed rate, however many are in
+job; `client_cpu_s` is the processor time of everything but the engine.
+
+`--simulated` asks a server without a model whose every answer takes its words at a fixed rate, however many are in
 flight: what a GPU far from its limits does. It measures bookkeeping, not inference.
 """
 
@@ -35,6 +39,7 @@ import aiohttp
 import pyarrow as pa
 
 from benchmarks import corpus
+from benchmarks.crash import below
 from udfs import engine
 from udfs.asking import Counter, Request, RewriteSpec, body
 from udfs.engine import Engine, EngineSpec
@@ -57,6 +62,7 @@ class Timed(NamedTuple):
     answered: int
     seconds: float
     inside_s: float
+    cpu_s: float
 
 
 def requests_of(spec: RewriteSpec, texts: Sequence[str]) -> list[Request]:
@@ -78,28 +84,33 @@ async def send(session: aiohttp.ClientSession, running: Engine, spec: RewriteSpe
         return tokens
 
 
-async def bare(running: Engine, spec: RewriteSpec, requests: Sequence[Request], window: int, batch: int) -> Timed:
-    """Ask with a window of requests in flight, or in synchronous batches where `batch` is not 0."""
+def cpu_seconds() -> float:
+    """Return the processor time of this process and all below it; an engine is not below whoever started it."""
+    total = 0
+    for pid in [os.getpid(), *(each.pid for each in below(os.getpid()))]:
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text("latin-1").rpartition(")")[2].split()
+        except OSError:
+            continue
+        total += sum(int(field) for field in fields[11:15])  # its own and that of children that ended (proc(5))
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+async def bare(running: Engine, spec: RewriteSpec, requests: Sequence[Request], batch: int) -> Timed:
+    """Ask everything at once, or in synchronous batches where `batch` is not 0."""
+    used_s = cpu_seconds()
     path = running.socket
     connector = aiohttp.UnixConnector(path, limit=0) if path else aiohttp.TCPConnector(limit=0)
     timeout = aiohttp.ClientTimeout(total=3600)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
         began = time.monotonic()
         tokens: list[int] = []
-        if batch:
-            for start in range(0, len(requests), batch):
-                group = requests[start : start + batch]
-                tokens += await asyncio.gather(*(send(session, running, spec, request) for request in group))
-        else:
-            gate = asyncio.Semaphore(window)
-
-            async def gated(request: Request) -> int:
-                async with gate:
-                    return await send(session, running, spec, request)
-
-            tokens += await asyncio.gather(*(gated(request) for request in requests))
+        together = batch or len(requests)
+        for start in range(0, len(requests), together):
+            group = requests[start : start + together]
+            tokens += await asyncio.gather(*(send(session, running, spec, request) for request in group))
         seconds = time.monotonic() - began
-    return Timed(sum(tokens), len(tokens), seconds, seconds)
+    return Timed(sum(tokens), len(tokens), seconds, seconds, cpu_seconds() - used_s)
 
 
 def stage(spark: "SparkSession", spec: RewriteSpec, texts: Sequence[str]) -> Timed:
@@ -107,6 +118,7 @@ def stage(spark: "SparkSession", spec: RewriteSpec, texts: Sequence[str]) -> Tim
     from pyspark.sql import functions as fn
 
     rows = spark.createDataFrame([(text, digest(text)) for text in texts], "text string, input_hash string")
+    used_s = cpu_seconds()
     began = time.monotonic()
     (out,) = (
         ask(rows, spec)
@@ -118,7 +130,8 @@ def stage(spark: "SparkSession", spec: RewriteSpec, texts: Sequence[str]) -> Tim
         )
         .collect()
     )
-    return Timed(out.tokens, out.answered, time.monotonic() - began, out["last"] - out["first"])
+    seconds = time.monotonic() - began
+    return Timed(out.tokens, out.answered, seconds, out["last"] - out["first"], cpu_seconds() - used_s)
 
 
 def session(folder: str) -> "SparkSession":
@@ -189,11 +202,10 @@ def options() -> argparse.Namespace:
     parser.add_argument("--endpoint", default="", help="ask this OpenAI-compatible endpoint instead")
     parser.add_argument("--simulated", action="store_true", help="ask a server without a model: bookkeeping only")
     parser.add_argument("--requests", type=int, default=64)
-    parser.add_argument("--window", type=int, default=16, help="requests in flight (default 16)")
-    parser.add_argument("--batch", type=int, default=16, help="requests of a synchronous batch (default 16)")
+    parser.add_argument("--at-once", type=int, default=16, help="requests that the engine runs at once (default 16)")
     parser.add_argument("--rounds", type=int, default=1, help="times every way is measured; the median counts")
     parser.add_argument("--longest-chars", type=int, default=6000)
-    parser.add_argument("--answer-ratio", type=float, default=0.4, help="answer tokens allowed per token of the file")
+    parser.add_argument("--answer-ratio", type=float, default=0.3, help="answer tokens allowed per token of the file")
     parser.add_argument("--max-model-len", type=int, default=4096)
     parser.add_argument("--engine-args", default="", help="further arguments of the server")
     return parser.parse_args()
@@ -202,16 +214,18 @@ def options() -> argparse.Namespace:
 def engine_of(chosen: argparse.Namespace, folder: str) -> EngineSpec:
     if chosen.endpoint:
         return EngineSpec(model=chosen.model, endpoint=chosen.endpoint, max_model_len=chosen.max_model_len)
+    at_once = ("--max-num-seqs", str(chosen.at_once))
     if chosen.simulated:
         weightless = Path(folder, "simulated")
         weightless.mkdir()
-        rate = ("--tokens-per-s", str(SIMULATED_TOKENS_PER_S))
-        return EngineSpec(model=tiny_model(weightless), command=(sys.executable, str(FAKE)), args=rate)
+        args = ("--tokens-per-s", str(SIMULATED_TOKENS_PER_S), *at_once)
+        return EngineSpec(model=tiny_model(weightless), command=(sys.executable, str(FAKE)), args=args)
     unpacked = sorted(str(path) for path in Path(".cache/models").glob("smollm2-*"))
     model = chosen.model or next(iter(unpacked), "")
     if not model:
         sys.exit("no model: name one with --model, or let `make run` unpack the small one")
-    return EngineSpec(model=model, max_model_len=chosen.max_model_len, args=tuple(chosen.engine_args.split()))
+    args = (*at_once, *chosen.engine_args.split())
+    return EngineSpec(model=model, max_model_len=chosen.max_model_len, args=args)
 
 
 def measure(chosen: argparse.Namespace, folder: str) -> dict[str, Any]:
@@ -224,14 +238,13 @@ def measure(chosen: argparse.Namespace, folder: str) -> dict[str, Any]:
         top_p=1.0,
         answer_floor=16,
         answer_ratio=chosen.answer_ratio,
-        window=chosen.window // CORES,
         journal_buckets=CORES,
     )
     spark = session(folder)
     running = engine.connect(spec.engine, engine.owner())
     texts = texts_of(chosen.requests, chosen.longest_chars)
     # Warm: the engine, the JVM, the Python workers.
-    asyncio.run(bare(running, spec, requests_of(spec, texts[:8]), 8, 0))
+    asyncio.run(bare(running, spec, requests_of(spec, texts[:8]), 0))
     stage(spark, spec, texts[:8])
     outcomes: dict[str, list[Timed]] = {"bare": [], "stage": [], "batch_synchronous": []}
     for turn in range(chosen.rounds):
@@ -240,8 +253,8 @@ def measure(chosen: argparse.Namespace, folder: str) -> dict[str, Any]:
             if way == "stage":
                 outcome.append(stage(spark, replace(own, journal=f"{folder}/journal"), texts))
             else:
-                batch = chosen.batch if way == "batch_synchronous" else 0
-                outcome.append(asyncio.run(bare(running, own, requests_of(own, texts), chosen.window, batch)))
+                batch = chosen.at_once if way == "batch_synchronous" else 0
+                outcome.append(asyncio.run(bare(running, own, requests_of(own, texts), batch)))
     rates = {way: statistics.median(t.tokens / t.seconds for t in timed) for way, timed in outcomes.items()}
     inside = statistics.median(timed.tokens / timed.inside_s for timed in outcomes["stage"])
     load = engine.load(running) if running.folder else None
@@ -254,8 +267,8 @@ def measure(chosen: argparse.Namespace, folder: str) -> dict[str, Any]:
         "requests_stage": outcomes["stage"][0].answered,
         "output_tokens": {way: timed[0].tokens for way, timed in outcomes.items()},
         "seconds": {way: round(timed[0].seconds, 2) for way, timed in outcomes.items()},
-        "window": chosen.window,
-        "batch": chosen.batch,
+        "client_cpu_s": {way: round(timed[0].cpu_s, 1) for way, timed in outcomes.items()},
+        "at_once": chosen.at_once,
         "rounds": chosen.rounds,
         "bare_tokens_per_s": round(rates["bare"], 1),
         "stage_tokens_per_s": round(rates["stage"], 1),

@@ -47,6 +47,7 @@ class Fake:
         self.asked: Counter[str] = Counter()
         self.totals: Counter[str] = Counter()
         self.running = self.most_running = 0
+        self.seats = asyncio.Semaphore(options.max_num_seqs)
 
     async def connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection until either side closes it."""
@@ -139,7 +140,8 @@ class Fake:
                     os._exit(1)
         tokens = len(content.split()) or 1
         if self.options.tokens_per_s:
-            await asyncio.sleep(tokens / self.options.tokens_per_s)
+            async with self.seats:
+                await asyncio.sleep(tokens / self.options.tokens_per_s)
         prompt_tokens = sum(len(message["content"].split()) for message in body["messages"])
         self.totals.update(prompt=prompt_tokens, output=tokens)
         choice = {"index": 0, "finish_reason": finish_reason, "message": {"role": "assistant", "content": content}}
@@ -148,7 +150,7 @@ class Fake:
         return Reply(content={"choices": [choice], "usage": usage})
 
     def metrics(self) -> bytes:
-        waiting = max(0, self.running - self.options.max_running)
+        waiting = max(0, self.running - self.options.max_num_seqs)
         figures = {
             "num_requests_running": self.running - waiting,
             "num_requests_waiting": waiting,
@@ -189,7 +191,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--fail-start", default="")
     parser.add_argument("--fail-start-once", default="")
     parser.add_argument("--tokens-per-s", type=float, default=0.0)
-    parser.add_argument("--max-running", type=int, default=64)
+    parser.add_argument("--max-num-seqs", type=int, default=64)
     parser.add_argument("--record", default="")
     parser.add_argument("--state", default="")
     parser.add_argument("--key", default="")
