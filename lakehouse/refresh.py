@@ -31,6 +31,7 @@ from udfs.answers import FAILED_STATUSES, ErrorBudgetError, budget_words, over_b
 NOT_CARRIED = ("doc_id", "input_hash", "text", "source_text", "source_version")
 WRITTEN_HERE = ("content_hash", "kept", "reason", "carried_hash", "measured_by", "decided_by", "run_id", "written_at")
 CHUNKS_AHEAD = 1
+RECORD_EVERY_S = 60.0  # the ledger's word on a run under way; should the run be killed, its last commit says more
 JOURNALS = "journal"
 
 
@@ -131,11 +132,13 @@ def do_pending(work: Work, meter: Meter) -> None:
     meter.expect(sum(to_write.values()))
     staggered = work.stage.asks_model  # an engine must not wait while both chunks in work drain
     chunks = chunks_of(to_write, work.settings.chunk_rows, staggered) if to_write else []
+    recorded_at = time.monotonic()
     for chunk in measured_ahead(work, chunks, meter):
         check_and_commit(work, chunk, meter)
         work.run["target_version"] = query.version(work.settings, work.stage.name)
-        if chunk is not chunks[-1]:
+        if time.monotonic() - recorded_at > RECORD_EVERY_S:
             ledger.record(work.spark, work.settings, work.run)
+            recorded_at = time.monotonic()
     if to_remove:
         # Last, because until every chunk is committed a row that goes may be the only one that holds its measurement.
         with meter.step("commit"):
