@@ -16,7 +16,7 @@ Prints one JSON line:
     syntax_comments_files_per_s  files per processor second through syntax, comments and a content hash
     scaling            what two processes on two cores get done, over what one process on one core gets done; wall clock
     spark_overhead     processor time that the same files cost more as a Spark column, as a share: JVM, Python worker and
-                       helper against a bare loop, both warm, in turns
+                       helper against a bare loop, both warm, three passes each
     changed_by_order   with --orders: results that change when the files come shuffled and in small chunks
 """
 
@@ -202,8 +202,8 @@ def spark_overhead(files: list[corpus.SourceFile]) -> float:
                 pass
 
         spent = {as_column: 0.0, bare: 0.0}
-        for turn in range(SPARK_PASSES + 1):
-            for run in spent:
+        for run in spent:  # one after the other: Spark ends a worker, and its helper, that idles for a minute
+            for turn in range(SPARK_PASSES + 1):
                 before = _tree_cpu_s()
                 run()
                 if turn:  # the first warms up

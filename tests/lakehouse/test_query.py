@@ -10,7 +10,7 @@ from deltalake import write_deltalake
 
 from lakehouse import query
 from lakehouse.settings import Settings, UserError
-from tests.lakehouse.lakes import DOCUMENTS, write_lake
+from tests.lakehouse.lakes import DOCUMENTS, PARSED, write_lake, write_table
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_a_table_that_was_built_anew_is_another_one_though_its_version_is_the_sa
     before = query.version(settings, "parsed_code"), query.state(settings, "parsed_code")
     shutil.rmtree(query.table_uri(settings, "parsed_code"))
     assert query.state(settings, "parsed_code") is None
-    write_lake(Path(settings.lake))
+    write_table(Path(settings.lake), "parsed_code", PARSED)
     assert query.version(settings, "parsed_code") == before[0]
     assert query.state(settings, "parsed_code") != before[1]
 

@@ -6,7 +6,7 @@ import pytest
 
 from jobs.catalogue import LANES, STAGES
 from schemas import TABLES
-from schemas.table import Table
+from schemas.table import WITHDRAWN, Table
 from udfs import reading, scoring, syntax
 
 DOCUMENTS = [TABLES[name] for name in STAGES]
@@ -61,14 +61,22 @@ def test_conservation_is_an_expectation_of_every_document_table(table: Table) ->
 
 
 REASONS_GIVEN = {
-    "raw_code": {"content_missing", "not_gzip", "too_large", "unknown_encoding", "undecodable", "lone_surrogates"},
+    "raw_code": {
+        "bad_blob_id",
+        "content_missing",
+        "not_gzip",
+        "too_large",
+        "unknown_encoding",
+        "undecodable",
+        "lone_surrogates",
+    },
     "parsed_code": set(syntax.REASONS),
-    "linted_code": {"low_score", "blanket_pragma", "not_linted", *scoring.STATUS_REASONS.values()},
-    "styled_code": set(reading.CODE_REASONS) - {"not_self_contained"},
-    "optimized_code": set(reading.CODE_REASONS),
+    "linted_code": {"low_score", "blanket_pragma", "not_linted", *scoring.STATUS_REASONS.values(), WITHDRAWN},
+    "styled_code": {*reading.CODE_REASONS, WITHDRAWN} - {"not_self_contained"},
+    "optimized_code": {*reading.CODE_REASONS, WITHDRAWN},
     "published_code": {"no_tokens"},
     "raw_math": {"no_text", "null_bytes"},
-    "rewritten_math": set(reading.MATH_REASONS),
+    "rewritten_math": {*reading.MATH_REASONS, WITHDRAWN},
     "published_math": {"no_tokens"},
 }
 
