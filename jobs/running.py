@@ -86,7 +86,7 @@ def refresh_stages(
         from lakehouse.refresh import explain, refresh
 
         if importlib.util.find_spec("great_expectations") is None:  # better told now than after the first chunk
-            raise UserError("great_expectations is not installed: pip install 'recast[quality]'")
+            raise ModuleNotFoundError(name="great_expectations")
         log = Path(work_path(settings, "spark.log")) if is_local(settings.lake) else None
         meter = meter or Meter()
         meter.console.print("starting Spark", style="dim")

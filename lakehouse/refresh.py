@@ -320,12 +320,11 @@ def check_and_commit(work: Work, chunk: Chunk, meter: Meter) -> None:
     """
     spark, settings, target = work.spark, work.settings, work.stage.target
     staged = spark.read.parquet(work.staged_path(chunk))
-    with meter.step("check"):
-        counted = counts(staged, work.run["started_at"])
-        require_budget(staged, counted, settings.error_budget)
     planned = spark.read.parquet(work.plan_path).where(chunk.holds("input_hash")).where("action != 'remove'")
     docs = f"{settings.lake}/{quality.DATA_DOCS}" if is_local(settings.lake) else ""
     with meter.step("check"):
+        counted = counts(staged, work.run["started_at"])
+        require_budget(staged, counted, settings.error_budget)
         expected = planned.agg(F.count("*").alias("rows_in"), F.max("replaces").alias("replaces")).collect()[0]
         parameters = {"rows_in": expected["rows_in"]}
         results = quality.check(staged.drop("action"), target, parameters, work.run["run_id"], chunk.number, docs)

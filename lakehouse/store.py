@@ -63,6 +63,11 @@ def read(spark: SparkSession, settings: Settings, table: Table, version: str | N
     )
 
 
+def same_key(table: Table) -> str:
+    """Return the condition that a row `t` of the table and a row `s` have the same key."""
+    return " AND ".join(f"t.{key} = s.{key}" for key in table.key)
+
+
 def merge(
     spark: SparkSession,
     settings: Settings,
@@ -73,11 +78,10 @@ def merge(
 ) -> None:
     """Insert or replace `rows` by the table's key, in one commit that carries `facts`; a replay changes nothing."""
     target = open_table(spark, settings, table)
-    same = " AND ".join(f"t.{key} = s.{key}" for key in table.key)
     with committing(spark, transaction, facts):
         (
             target.alias("t")
-            .merge(rows.select(*table.column_names).alias("s"), same)
+            .merge(rows.select(*table.column_names).alias("s"), same_key(table))
             .whenMatchedUpdateAll()
             .whenNotMatchedInsertAll()
             .execute()
@@ -113,9 +117,8 @@ def remove(
 ) -> None:
     """Delete the rows whose key is in `keys`, in one idempotent commit that carries `facts`."""
     target = open_table(spark, settings, table)
-    same = " AND ".join(f"t.{key} = s.{key}" for key in table.key)
     with committing(spark, transaction, facts):
-        target.alias("t").merge(keys.select(*table.key).alias("s"), same).whenMatchedDelete().execute()
+        target.alias("t").merge(keys.select(*table.key).alias("s"), same_key(table)).whenMatchedDelete().execute()
 
 
 @contextmanager

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import filelock
 import hypothesis
 import pytest
 
@@ -48,11 +47,10 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SparkSession]":
 
 
 @pytest.fixture(scope="session")
-def finished_lake(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> FinishedLake:
+def finished_lake(tmp_path_factory: pytest.TempPathFactory) -> FinishedLake:
     """The one finished lake of the whole test run; building it takes minutes. Tests that change a lake copy it.
 
-    Of several test processes the first builds it. RECAST_TEST_LAKE names a finished lake, as `make run` leaves one, to
-    use instead while writing tests.
+    RECAST_TEST_LAKE names a finished lake, as `make run` leaves one, to use instead while writing tests.
     """
     binaries = Path(sys.executable).parent
     env = {name: value for name, value in os.environ.items() if not name.startswith("RECAST_")}
@@ -61,15 +59,7 @@ def finished_lake(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> F
     if given:
         folder = Path(given).absolute()
         return FinishedLake(folder, env | {"RECAST_LAKE": str(folder)}, "")
-    # The folder above is the one that all processes of this test run share.
-    root = tmp_path_factory.getbasetemp() if worker_id == "master" else tmp_path_factory.getbasetemp().parent
-    with filelock.FileLock(root / "finished.lock"):
-        return build_finished_lake(root / "finished", env)
-
-
-def build_finished_lake(root: Path, env: dict[str, str]) -> FinishedLake:
-    """Build the lake below `root` unless it is there."""
-    binaries, printed = Path(sys.executable).parent, root / "printed"
+    root = tmp_path_factory.mktemp("finished")
     small = root / "sources" / "small"
     env |= {
         "RECAST_LAKE": str(root / "lake"),
@@ -77,8 +67,6 @@ def build_finished_lake(root: Path, env: dict[str, str]) -> FinishedLake:
         "RECAST_CODE_CONTENTS": str(small / "code" / "content"),
         "RECAST_MATH_SOURCE": str(small / "math"),
     }
-    if printed.exists():
-        return FinishedLake(root / "lake", env, printed.read_text(encoding="utf-8"))
     log = ""
     sampled = [sys.executable, "-m", "samples", "--output", str(root / "sources"), "--subset", "small"]
     for command in (sampled, [str(binaries / "recast"), "refresh"]):
@@ -94,5 +82,4 @@ def build_finished_lake(root: Path, env: dict[str, str]) -> FinishedLake:
         )
         log += done.stdout
         assert done.returncode == 0, f"{' '.join(command)} exited with {done.returncode}:\n{log}"
-    printed.write_text(log, encoding="utf-8")
     return FinishedLake(root / "lake", env, log)
