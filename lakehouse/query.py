@@ -34,7 +34,8 @@ def open_table(settings: Settings, name: str) -> DeltaTable | None:
     try:
         return DeltaTable(uri)
     except TableNotFoundError:
-        if is_local(uri) and any(Path(uri).iterdir()):
+        # A log without a commit is a table that somebody is making at this moment, or was killed over.
+        if is_local(uri) and any(each.name != "_delta_log" for each in Path(uri).iterdir()):
             raise UserError(f"{uri} holds files but no Delta table. Is --lake right?") from None
         return None
     except (DeltaError, OSError) as problem:

@@ -22,7 +22,6 @@ from lakehouse.plan import PREFIX_DIGITS, Chunk, chunks_of, plan
 from lakehouse.progress import Meter, Seen
 from lakehouse.settings import Settings, is_local
 from lakehouse.stage import Stage
-from schemas.operations import EXPECTATION_RESULTS
 from schemas.table import WITHDRAWN
 from udfs import journal, telemetry
 from udfs.answers import FAILED_STATUSES, ErrorBudgetError, budget_words, over_budget
@@ -104,7 +103,7 @@ def refresh(
             raise
         finally:
             close_books(work, meter)
-            ledger.record(spark, settings, run)
+            ledger.record(settings, run)
     store.delete_folder(spark, table_folder)
     return run
 
@@ -116,7 +115,7 @@ def settle_books(spark: SparkSession, settings: Settings, stage: Stage) -> None:
         return
     if ledger.status_of(settings, committed["run_id"], stage.name) in (None, "running"):
         started = datetime.fromisoformat(committed["started_at"])
-        ledger.record(spark, settings, committed | {"status": "interrupted", "started_at": started})
+        ledger.record(settings, committed | {"status": "interrupted", "started_at": started})
 
 
 def staged_below(spark: SparkSession, run_folder: str, stage: Stage) -> list[str]:
@@ -137,7 +136,7 @@ def do_pending(work: Work, meter: Meter) -> None:
         check_and_commit(work, chunk, meter)
         work.run["target_version"] = query.version(work.settings, work.stage.name)
         if time.monotonic() - recorded_at > RECORD_EVERY_S:
-            ledger.record(work.spark, work.settings, work.run)
+            ledger.record(work.settings, work.run)
             recorded_at = time.monotonic()
     if to_remove:
         # Last, because until every chunk is committed a row that goes may be the only one that holds its measurement.
@@ -328,10 +327,7 @@ def check_and_commit(work: Work, chunk: Chunk, meter: Meter) -> None:
         expected = planned.agg(F.count("*").alias("rows_in"), F.max("replaces").alias("replaces")).collect()[0]
         parameters = {"rows_in": expected["rows_in"]}
         results = quality.check(staged.drop("action"), target, parameters, work.run["run_id"], chunk.number, docs)
-        rows = store.frame_of(spark, EXPECTATION_RESULTS, results)
-        store.insert(
-            spark, settings, EXPECTATION_RESULTS, rows, (f"results:{transaction_name(work)}", chunk.number), {}
-        )
+        ledger.record_results(settings, results)
         quality.require(results)
     with meter.step("commit"):
         before = dict(work.run)

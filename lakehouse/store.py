@@ -139,12 +139,6 @@ def committing(spark: SparkSession, transaction: tuple[str, int], facts: dict[st
             spark.conf.unset(key)
 
 
-def frame_of(spark: SparkSession, table: Table, rows: list[dict[str, Any]]) -> DataFrame:
-    """Return an operations table's few rows as a DataFrame; a column that a row lacks is null."""
-    values = [tuple(row.get(name) for name in table.column_names) for row in rows]
-    return spark.createDataFrame(values, table.ddl).coalesce(1)
-
-
 def hadoop(spark: SparkSession, path: str) -> tuple[Any, Any]:
     """Return Hadoop's file system and path for `path`: what Spark itself uses, with its credentials."""
     jvm: Any = spark._jvm

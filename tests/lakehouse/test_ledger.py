@@ -1,12 +1,17 @@
-"""Fingerprints: equal facts have equal names, whatever their order; other facts have others."""
+"""Fingerprints: equal facts have equal names, others have others. The ledger's rows: none lost, each replaced alone."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehouse import ledger
-from schemas.operations import RUNS
+from lakehouse import ledger, query
+from lakehouse.settings import Settings
+from schemas.operations import EXPECTATION_RESULTS, RUNS
+from tests.lakehouse.lakes import RUN, write_table
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 VALUES = st.recursive(
@@ -52,3 +57,51 @@ def test_a_run_that_begins_has_nothing_but_known_columns_and_counts_from_zero() 
     assert run["status"] == "running"
     assert all(run[name] == 0 for name in (*ledger.COUNTS, *ledger.TOKENS))
     assert run["measured_by"] != run["decided_by"]
+
+
+def test_two_lanes_that_write_at_once_lose_no_row_and_replace_only_their_own(tmp_path: Path) -> None:
+    settings = Settings(lake=str(tmp_path))
+
+    def keep_books(table_name: str) -> None:
+        for seconds in range(5):
+            ledger.record(settings, {"run_id": "run", "table_name": table_name, "seconds": float(seconds)})
+
+    names = [f"table_{i}" for i in range(4)]
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(keep_books, names))
+    found = query.rows(settings, "SELECT table_name, seconds FROM runs ORDER BY table_name")
+    assert found == [{"table_name": name, "seconds": 4.0} for name in names]
+
+
+def test_a_row_says_all_that_it_was_given_and_null_for_the_rest(tmp_path: Path) -> None:
+    settings = Settings(lake=str(tmp_path))
+    run = ledger.begin("run", "linted_code", "3", {"rule": 1}, {"rule": 2}) | {"reasons": {"low_score": 2}}
+    ledger.record(settings, run)
+    (row,) = query.rows(settings, "SELECT * FROM runs")
+    assert {name: value for name, value in row.items() if value is not None} == run
+    assert list(row) == RUNS.column_names
+
+
+def test_a_table_that_an_older_version_made_gains_the_columns_it_lacks(tmp_path: Path) -> None:
+    settings = Settings(lake=str(tmp_path))
+    write_table(tmp_path, "runs", [RUN])
+    ledger.record(settings, {"run_id": "run-2", "table_name": "raw_code", "tokens_per_s": 7.5})
+    found = query.rows(settings, "SELECT run_id, tokens_per_s FROM runs ORDER BY run_id")
+    assert [tuple(row.values()) for row in found] == [("run-1", None), ("run-2", 7.5)]
+
+
+def test_results_of_many_chunks_are_gathered_into_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(lake=str(tmp_path))
+    monkeypatch.setattr(ledger, "FILES_BEFORE_COMPACTION", 3)
+    for chunk in range(4):
+        ledger.record_results(settings, [{"run_id": "run", "chunk": chunk, "success": True}])
+    found = query.rows(settings, "SELECT chunk FROM expectation_results ORDER BY chunk")
+    assert [row["chunk"] for row in found] == [0, 1, 2, 3]
+    table = query.open_table(settings, "expectation_results")
+    assert table
+    assert len(table.file_uris()) == 1
+
+
+def test_every_type_of_the_operations_tables_is_known_to_arrow() -> None:
+    types = {column.type for table in (RUNS, EXPECTATION_RESULTS) for column in table.columns}
+    assert types == set(ledger.ARROW_TYPES)
