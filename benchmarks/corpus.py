@@ -1,7 +1,8 @@
 """The files that the benchmarks and tests read: a deterministic set from the standard library and from pinned packages.
 
 Nothing that others wrote is kept in the repository: the files are those of the running interpreter and of the packages
-that requirements/dev.txt pins, so the same environment always gives the same set.
+that requirements/dev.txt pins, so the same environment always gives the same set. Packages hold longer files than
+repositories do, and the longer a file, the more of its linting is paid by everybody alike; so files are picked by length.
 """
 
 from __future__ import annotations
@@ -9,61 +10,67 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import math
+import statistics
 import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 STDLIB_GROUPS = {
-    ".": 50,
-    "asyncio": 8,
-    "concurrent": 4,
-    "ctypes": 6,
-    "distutils": 8,
-    "email": 8,
-    "encodings": 4,
-    "idlelib": 14,
-    "lib2to3": 14,
-    "multiprocessing": 6,
-    "test": 50,
-    "tkinter": 6,
-    "turtledemo": 12,
-    "unittest": 8,
-    "xml": 6,
+    ".": 200,
+    "asyncio": 32,
+    "concurrent": 16,
+    "ctypes": 24,
+    "distutils": 32,
+    "email": 32,
+    "encodings": 16,
+    "idlelib": 56,
+    "lib2to3": 56,
+    "multiprocessing": 24,
+    "test": 200,
+    "tkinter": 24,
+    "turtledemo": 48,
+    "unittest": 32,
+    "xml": 24,
 }
-"""Folder of the standard library -> number of files taken from it; "." is its top level alone."""
+"""Folder of the standard library -> number of files to pick from; "." is its top level alone."""
 
 PACKAGE_GROUPS = {
-    "IPython": 8,
-    "aiohttp": 6,
-    "altair": 6,
-    "anyio": 5,
-    "click": 4,
-    "fastapi": 6,
-    "great_expectations": 8,
-    "hypothesis": 6,
-    "jedi": 5,
-    "jinja2": 5,
-    "marshmallow": 4,
-    "matplotlib_inline": 2,
-    "mpmath": 6,
-    "mypy": 6,
-    "networkx": 10,
-    "numba": 8,
-    "numpy": 10,
-    "openai": 8,
-    "pandas": 10,
-    "pygments": 6,
-    "pyspark": 8,
-    "requests": 5,
-    "rich": 6,
-    "scipy": 8,
-    "sympy": 10,
-    "torch": 12,
-    "transformers": 12,
-    "vllm": 12,
+    "IPython": 32,
+    "aiohttp": 24,
+    "altair": 24,
+    "anyio": 20,
+    "click": 16,
+    "fastapi": 24,
+    "great_expectations": 32,
+    "hypothesis": 24,
+    "jedi": 20,
+    "jinja2": 20,
+    "marshmallow": 16,
+    "matplotlib_inline": 8,
+    "mpmath": 24,
+    "mypy": 24,
+    "networkx": 40,
+    "numba": 32,
+    "numpy": 40,
+    "openai": 32,
+    "pandas": 40,
+    "pygments": 24,
+    "pyspark": 32,
+    "requests": 20,
+    "rich": 24,
+    "scipy": 32,
+    "sympy": 40,
+    "torch": 48,
+    "transformers": 48,
+    "vllm": 48,
 }
-"""Package pinned in requirements/dev.txt -> number of files taken from it."""
+"""Package pinned in requirements/dev.txt -> number of files to pick from."""
+
+FILES = 400
+MEDIAN_LINES, MEAN_LINES, SHORTEST, LONGEST = 101.5, 265, 10, 2858
+"""Lengths of 652 files of GitHub scripts, CPython and old wheels. A log-normal distribution is what they come near."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +82,26 @@ class SourceFile:
 
 
 def files() -> list[SourceFile]:
-    """The default set: at least 300 files, short and long, tidy and untidy, some of them Python 2, in a fixed order."""
+    """The default set: FILES files, short and long, tidy and untidy, some of them Python 2, in a fixed order."""
     stdlib, packages = Path(sysconfig.get_path("stdlib")), Path(sysconfig.get_path("purelib"))
     found = [
         *(f for name, count in STDLIB_GROUPS.items() for f in _sample(stdlib, name, count)),
         *(f for name, count in PACKAGE_GROUPS.items() for f in _sample(packages, name, count)),
     ]
-    return sorted(found, key=lambda f: _order(f.path))
+    found.sort(key=lambda f: _order(f.path))
+    return sorted(_of_usual_lengths(found), key=lambda f: _order(f.path))
+
+
+def _of_usual_lengths(found: list[SourceFile]) -> Iterator[SourceFile]:
+    """Yield, for each of FILES quantiles of the distribution of lengths, the first of the files that come nearest."""
+    sigma = math.sqrt(2 * math.log(MEAN_LINES / MEDIAN_LINES))
+    logarithms = statistics.NormalDist(math.log(MEDIAN_LINES), sigma)
+    left = {f: f.text.count("\n") + 1 for f in found}
+    for i in range(FILES):
+        wanted = min(max(math.exp(logarithms.inv_cdf((i + 0.5) / FILES)), SHORTEST), LONGEST)
+        nearest = min(left, key=lambda f: abs(left[f] - wanted))
+        del left[nearest]
+        yield nearest
 
 
 def read(path: Path) -> list[SourceFile]:
