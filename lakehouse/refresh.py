@@ -5,9 +5,10 @@ chunk is measured while the last one is checked and committed, so that no engine
 """
 
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import datetime
 from functools import reduce
@@ -30,6 +31,7 @@ from udfs.answers import FAILED_STATUSES, ErrorBudgetError, budget_words, over_b
 NOT_CARRIED = ("doc_id", "input_hash", "text", "source_text", "source_version")
 WRITTEN_HERE = ("content_hash", "kept", "reason", "carried_hash", "measured_by", "decided_by", "run_id", "written_at")
 CHUNKS_AHEAD = 1
+CANCEL_EVERY_S = 1.0
 RECORD_EVERY_S = 60.0  # the ledger's word on a run under way; should the run be killed, its last commit says more
 JOURNALS = "journal"
 
@@ -212,8 +214,11 @@ def write_plan(work: Work) -> tuple[dict[str, int], int]:
 def measured_ahead(work: Work, chunks: list[Chunk], meter: Meter) -> Iterator[Chunk]:
     """Stage the chunks in order, keeping one more in work than the one handed out."""
     context = work.spark.sparkContext
+    stopped = threading.Event()
 
     def stage_in_group(chunk: Chunk) -> None:
+        if stopped.is_set():
+            return
         context.setJobGroup(meter.job_group, f"{work.stage.name} chunk {chunk.number}", interruptOnCancel=True)
         stage_chunk(work, chunk)
 
@@ -227,11 +232,12 @@ def measured_ahead(work: Work, chunks: list[Chunk], meter: Meter) -> Iterator[Ch
                     under_way.append(pool.submit(stage_in_group, chunks[len(under_way)]))
                 yield chunk
         finally:
-            # On the way out of a failed run, nobody will read what is still being measured.
-            for job in under_way:
-                job.cancel()
-            if not all(job.done() for job in under_way):
+            # On the way out of a failed run, nobody will read what is still being measured. Again and again, because
+            # only jobs that run at that moment are cancelled, and a chunk that is being planned has none yet.
+            stopped.set()
+            while not all(job.done() for job in under_way):
                 context.cancelJobGroup(meter.job_group)
+                wait(under_way, CANCEL_EVERY_S)
 
 
 def stage_chunk(work: Work, chunk: Chunk) -> None:
