@@ -6,8 +6,8 @@ code's own strings, and end without closing what they opened. The rules, in orde
 1. A fence is a line of three or more backticks or tildes, indented or not. One that carries a label always opens a
    block, ending a block left open, since models do not nest code in code. One without a label closes an open block if
    it is of the same character and at least as long, and opens an unlabelled block otherwise.
-2. Inside a block that may be Python, a fence within a triple-quoted string is part of the string. Cut there, the code
-   could never parse, because its string would stay open.
+2. Inside a block that may be Python, a fence within a triple-quoted string is part of the string, if the block then
+   parses. If not, a string may have been left open, to be closed by the next block's: the first fence ends the block.
 3. A block that nothing closes runs to the end of the answer. Whether the answer was cut off is told by its finish
    reason and not here.
 4. Blocks labelled as another language are no candidates. Blocks without a label are candidates only if no block is
@@ -103,13 +103,17 @@ def is_program(text: str) -> bool:
 
     Names, constants and bare annotations do nothing; `Certainly`, `"None"` and `Rating: 4/10` parse.
     """
+    tree = _parsed(text)
+    return tree is not None and not all(map(_does_nothing, tree.body))
+
+
+def _parsed(text: str) -> ast.Module | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(text)
+            return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return not all(map(_does_nothing, tree.body))
+        return None
 
 
 def _does_nothing(statement: ast.stmt) -> bool:
@@ -137,18 +141,25 @@ def _blocks(answer: str, languages: Sequence[str]) -> Iterator[_Block]:
         label_found = _LABEL.search(opening["info"])
         label = label_found[0].lower() if label_found else ""
         start = min(opening.end() + 1, len(answer))
-        ending = _ending(answer, start, opening["marks"], label in languages)
-        text = answer[start : ending.start() if ending else len(answer)]
+        may_be_python = label in languages
+        ending = _ending(answer, start, opening["marks"], may_be_python, by_strings=may_be_python)
+        text = _unindent(answer[start : ending.start() if ending else len(answer)], opening["indent"])
+        first = _ending(answer, start, opening["marks"], may_be_python, by_strings=False)
+        if first is not None and (ending is None or first.start() < ending.start()) and _parsed(text) is None:
+            ending, text = first, _unindent(answer[start : first.start()], opening["indent"])
         closed = ending is not None and not ending["info"]
-        yield _Block(label, _unindent(text, opening["indent"]), closed, is_result)
+        yield _Block(label, text, closed, is_result)
         if ending is None:
             return
         position = ending.end() if closed else ending.start()
 
 
-def _ending(answer: str, start: int, marks: str, may_be_python: bool) -> re.Match[str] | None:
-    """Return the fence that ends the block opened by `marks` whose text begins at `start`."""
-    strings = literals.long_strings(answer, start) if may_be_python else iter(())
+def _ending(answer: str, start: int, marks: str, may_be_python: bool, by_strings: bool) -> re.Match[str] | None:
+    """Return the fence that ends the block opened by `marks` whose text begins at `start`.
+
+    With `by_strings` fences within triple-quoted strings are passed over.
+    """
+    strings = literals.long_strings(answer, start) if by_strings else iter(())
     string_start, string_end = next(strings, (len(answer), len(answer)))
     for fence in _FENCE.finditer(answer, start):
         while string_end <= fence.start():

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
-VERSION = {"rule": 1, "python": f"{sys.version_info.major}.{sys.version_info.minor}"}
+VERSION = {"rule": 2, "python": f"{sys.version_info.major}.{sys.version_info.minor}"}
 """What changes readings by intent; part of the fingerprint of `decide`."""
 
 MAX_ANSWER_CHARS = 200_000
@@ -63,7 +63,14 @@ _REFUSAL = re.compile(
     r"|I (?:cannot|can not|can['\u2019]t|won['\u2019]t)\b)",
     re.IGNORECASE,
 )
-_RATING = re.compile(r"\b(?:rating|score)\b[^\d\n]{0,40}(?P<rating>10|[1-9])(?![\d%])", re.IGNORECASE)
+# `N/10` says it plainly; else the first number that is not the scale's ("1-10", "from 1 (poor) to 10").
+_RATING_OF_TEN = re.compile(
+    r"\b(?:rating|score)\b[^\n]{0,80}?(?<![\d.])(?P<rating>10|[1-9])(?:\.\d+)?[ \t*]*/[ \t*]*10(?!\d)", re.IGNORECASE
+)
+_SCALE = r"\b1(?:[ \t]*\([^)\d\n]{0,20}\))?[ \t]*(?:[-\u2013\u2014]|to)[ \t]*10\b"
+_RATING = re.compile(rf"\b(?:rating|score)\b(?:[^\d\n]|{_SCALE}){{0,60}}+(?P<rating>10|[1-9])(?![\d%])", re.IGNORECASE)
+_THOUGHTS_START, _THOUGHTS_END = "<think>", "</think>"
+_FENCE_MARK = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
 _PREFACE = re.compile(
     r"\s*(?:(?:sure|certainly|here (?:is|are)|here['\u2019]s)\b[^\n]{0,200}:|new text:)[ \t]*\n", re.IGNORECASE
 )
@@ -137,15 +144,15 @@ def read_code_answer(
 
     `answer_status` and `finish_reason` are as `udfs.answers` stores them. Raises nothing on any values.
     """
-    unread = _unread_reason(answer, answer_status, finish_reason)
-    if answer is None or unread is not None:
+    read, unread = _readable(answer, answer_status, finish_reason)
+    if unread is not None:
         return CodeReading(reason=unread)
     source = source_text or ""
-    found = fences.extract(answer, source=source)
-    rating = _RATING.search(found.prose)
+    found = fences.extract(read, source=source)
+    rating = _RATING_OF_TEN.search(found.prose) or _RATING.search(found.prose)
     stated = int(rating["rating"]) if rating else None
     if found.text is None:
-        refused = found.reason == "no_code" and _REFUSAL.match(answer)
+        refused = found.reason == "no_code" and _REFUSAL.match(read)
         return CodeReading(reason="refused" if refused else found.reason, rating=stated)
     parsed = syntax.check(found.text)
     reason = detail = None
@@ -177,16 +184,17 @@ def read_math_answer(
 
     `answer_status` and `finish_reason` are as `udfs.answers` stores them. Raises nothing on any values.
     """
-    unread = _unread_reason(answer, answer_status, finish_reason)
-    if answer is None or unread is not None:
+    read, unread = _readable(answer, answer_status, finish_reason)
+    if unread is not None:
         return MathReading(reason=unread)
-    if _REFUSAL.match(answer):
-        return MathReading(reason="refused")
     source = source_text or ""
-    page = _page(answer)
+    page = _page(read)
     if not page.strip():
         return MathReading(reason="empty")
     kept = mathanswers.shared(source, page)
+    # A question in a person's own words may well begin with "I can't"; a refusal solves nothing.
+    if _REFUSAL.match(read) and not kept.answer_rewritten and not kept.numbers_kept:
+        return MathReading(reason="refused")
     return MathReading(
         text=page,
         reason="unchanged" if page.split() == source.split() else None,
@@ -274,17 +282,34 @@ def add_math_reading(
     return _add_reading(rows, MATH_READING_DDL, _read_math_batches, (source_text, answer, answer_status, finish_reason))
 
 
-def _unread_reason(answer: str | None, answer_status: str | None, finish_reason: str | None) -> str | None:
-    """Return the reason why an answer is not read at all, None if it is."""
+def _readable(answer: str | None, answer_status: str | None, finish_reason: str | None) -> tuple[str, str | None]:
+    """Return what of an answer is read, and the reason why nothing is, None if something is."""
     if answer_status != "answered":
-        return answer_status if answer_status in _FIRST_REASONS else "request_failed"
+        return "", answer_status if answer_status in _FIRST_REASONS else "request_failed"
     if finish_reason == "content_filter":
-        return "refused"
+        return "", "refused"
     if not answer or answer.isspace():
-        return "empty"
-    if finish_reason != "stop":
-        return "truncated"
-    return "oversized" if len(answer) > MAX_ANSWER_CHARS else None
+        return "", "empty"
+    said = _without_thoughts(answer)
+    if finish_reason != "stop" or said is None:
+        return "", "truncated"
+    if not said.strip():
+        return "", "empty"
+    return said, "oversized" if len(said) > MAX_ANSWER_CHARS else None
+
+
+def _without_thoughts(answer: str) -> str | None:
+    """Return an answer without the thoughts that a reasoning model puts before it, None where they never end.
+
+    They end at the first `</think>`, as vLLM's own parsers have it. Where the chat template opens them the answer holds
+    that end alone; then it must end its line, outside fences, for programs may hold the tag as well.
+    """
+    thoughts, end, said = answer.partition(_THOUGHTS_END)
+    if answer.lstrip().startswith(_THOUGHTS_START):
+        return said if end else None
+    ends_line = not said.partition("\n")[0].strip()
+    in_fence = len(_FENCE_MARK.findall(thoughts)) % 2 == 1
+    return said if end and ends_line and not in_fence and _THOUGHTS_START not in thoughts else answer
 
 
 def _page(answer: str) -> str:

@@ -16,25 +16,27 @@ from dataclasses import dataclass
 
 MAX_LISTED = 20  # names or modules stored per row: more says nothing new
 
-# Import names of packages that a reader can be expected to install. Widely used, maintained, and on PyPI.
+# Import names of packages that a reader can be expected to install, and of what they bring (matplotlib mpl_toolkits and
+# pylab, ipywidgets IPython, torch functorch). Widely used, maintained, and on PyPI.
 COMMON_PACKAGES = frozenset(
     """
     absl aiohttp altair anthropic anyio arrow attr attrs bokeh boto3 botocore bs4 cachetools celery certifi
     chardet click cloudpickle colorama cryptography cv2 cycler cython dask datasets dateutil decorator django
-    docker docutils dotenv duckdb elasticsearch emoji faker fastapi filelock flask flax fsspec gensim git google
-    googleapiclient graphviz grpc gym gymnasium h5py httpx huggingface_hub hypothesis imageio ipywidgets isort
-    itsdangerous jax jinja2 joblib jose jsonschema jwt kafka keras keyring kombu langchain lightgbm llvmlite
-    loguru lxml markdown markupsafe marshmallow matplotlib mlflow mock more_itertools mpmath msgpack multidict
-    mypy mysql nbformat networkx nltk numba numpy oauthlib onnx openai openpyxl orjson packaging pandas paramiko
-    passlib peewee pexpect PIL pillow pip pkg_resources platformdirs playwright plotly pluggy polars prettytable
-    prometheus_client prompt_toolkit protobuf psutil psycopg psycopg2 pyarrow pycparser pydantic
-    pydantic_settings pygame pygments pylint pymongo pymysql pynput pyparsing pyspark pytest pytz pywt qrcode
-    ray redis regex requests requests_oauthlib rest_framework rich ruamel scapy scipy scrapy seaborn selenium
-    sentence_transformers serial setuptools shap shapely simplejson six skimage sklearn slugify sortedcontainers
-    spacy sqlalchemy sqlmodel starlette statsmodels streamlit sympy tables tabulate telegram tenacity tensorflow
-    termcolor tiktoken tokenizers toml tomli torch torchaudio torchvision tornado tqdm transformers trio tweepy
-    twisted typer typing_extensions tzlocal ujson urllib3 uvicorn watchdog websocket websockets werkzeug wheel
-    wrapt wtforms xarray xgboost xlrd xlsxwriter xmltodict yaml yarl zmq
+    docker docutils dotenv duckdb elasticsearch emoji faker fastapi filelock flask flax fsspec functorch
+    gensim git google googleapiclient graphviz grpc gym gymnasium h5py httpx huggingface_hub hypothesis
+    imageio IPython ipywidgets isort itsdangerous jax jinja2 joblib jose jsonschema jwt kafka keras keyring
+    kombu langchain lightgbm llvmlite loguru lxml markdown markupsafe marshmallow matplotlib mlflow mock
+    more_itertools mpl_toolkits mpmath msgpack multidict mypy mysql nbformat networkx nltk numba numpy
+    oauthlib onnx openai openpyxl orjson packaging pandas paramiko passlib peewee pexpect PIL pillow pip
+    pkg_resources platformdirs playwright plotly pluggy polars prettytable prometheus_client prompt_toolkit
+    protobuf psutil psycopg psycopg2 pyarrow pycparser pydantic pydantic_settings pygame pygments pylab pylint
+    pymongo pymysql pynput pyparsing pyspark pytest pytz pywt qrcode ray redis regex requests
+    requests_oauthlib rest_framework rich ruamel scapy scipy scrapy seaborn selenium sentence_transformers
+    serial setuptools shap shapely simplejson six skimage sklearn slugify sortedcontainers spacy sqlalchemy
+    sqlmodel starlette statsmodels streamlit sympy tables tabulate telegram tenacity tensorflow termcolor
+    tiktoken tokenizers toml tomli torch torchaudio torchvision tornado tqdm transformers trio tweepy twisted
+    typer typing_extensions tzlocal ujson urllib3 uvicorn watchdog websocket websockets werkzeug wheel wrapt
+    wtforms xarray xgboost xlrd xlsxwriter xmltodict yaml yarl zmq
     """.split()  # noqa: SIM905 - two hundred quoted lines would say no more
 )
 # In the standard library of Python 3.10, gone from a later one: the verdict must not depend on who runs this.

@@ -108,10 +108,53 @@ def test_the_detail_says_why_a_program_does_not_parse():
         ("It is good.\n", None),
         ("Rating: 85%\n", None),
         ("Rating: 100\n", None),
+        ("Rating (1-10): 7\n", 7),
+        ("Overall rating from 1 (poor) to 10 (excellent): **6**\n", 6),
+        ("The rating goes from 1 (poor) to 10 (excellent): 7/10\n", 7),
+        ("Rating of the ten criteria, of which 3 are met: 4/10\n", 4),
+        ("Score: 7.5/10\n", 7),
+        ("Score: 1, for all 10 criteria fail.\n", 1),
     ],
 )
 def test_the_models_rating_is_read_where_it_gives_one(prose, rating):
     assert read_code_answer(SOURCE, f"{prose}```python\n{CODE}```", "answered", "stop").rating == rating
+
+
+DRAFT = "```python\ndef draft(l): return l\n```\n"
+TAG_IN_CODE = 'def avg(l):\n    """Like this:\n\n    </think>\n    """\n    return sum(l)\n'
+
+
+@pytest.mark.parametrize(
+    ("answer", "program"),
+    [
+        (f"<think>\nThe user wants this:\n{DRAFT}Or not.\n</think>\n\n```python\n{CODE}```", CODE),
+        (f"The user wants this:\n{DRAFT}Or not.\n</think>\n\n```python\n{CODE}```", CODE),
+        (f"<think></think>```python\n{TAG_IN_CODE}```", TAG_IN_CODE),
+        (f"```python\n{TAG_IN_CODE}```", TAG_IN_CODE),
+        ("```python\nEND = '</think>'\nf(END)\n```", "END = '</think>'\nf(END)\n"),
+    ],
+)
+def test_a_reasoning_models_thoughts_are_no_part_of_its_program(answer, program):
+    assert read_code_answer(SOURCE, answer, "answered", "stop").text == program
+
+
+@pytest.mark.parametrize("opening", ["<think>\n", ""])
+def test_a_reasoning_models_thoughts_are_no_part_of_its_page(opening):
+    answer = f"{opening}Okay, the user wants a page.</think>\n\n{NEW_PAGE}"
+    assert read_math_answer(PAGE, answer, "answered", "stop").text == NEW_PAGE
+
+
+@pytest.mark.parametrize("read", [reason_of_code, reason_of_page])
+def test_thoughts_that_never_end_are_a_truncated_answer_and_nothing_behind_them_an_empty_one(read):
+    assert read(f"<think>\nOkay.\n{ANSWER}") == "truncated"
+    assert read("<think>\nOkay.\n</think>\n\n") == "empty"
+
+
+def test_a_page_that_begins_in_its_readers_words_is_no_refusal():
+    page = "I can't factor $x^2+5x+6=0$.\n\nIt is $(x+2)(x+3)=0$, so the larger root is $\\boxed{-2}$.\n"
+    assert reason_of_page(page) is None
+    assert reason_of_page("I can't see why the sides of the rectangle, $ab = 40$, sum to $13$.\n") is None
+    assert reason_of_page("I'm sorry, but this page holds nothing that I could rewrite.") == "refused"
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ def test_names_that_nothing_defines_are_listed(text, names):
     ("text", "modules"),
     [
         ("import os.path, json, numpy as np\nfrom sklearn.svm import SVC", ()),
+        ("import pylab\nfrom mpl_toolkits.mplot3d import Axes3D\nfrom IPython.display import display", ()),
         ("from . import views\nfrom .models import User\nfrom ..a import b", (".", "..a", ".models")),
         ("import mycompany.tools", ("mycompany.tools",)),
         ("import distutils.core, imp", ()),

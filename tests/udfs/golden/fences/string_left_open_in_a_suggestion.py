@@ -1,0 +1,8 @@
+def area(radius: float) -> float:
+    """Return the area of a circle."""
+    return 3.14159 * radius**2
+
+
+def main() -> None:
+    """Print an area."""
+    print(area(2))
