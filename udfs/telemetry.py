@@ -6,6 +6,7 @@ takes it away. Before that the driver makes the ledger's figures of it.
 """
 
 import json
+import re
 import struct
 import time
 from collections.abc import Iterable
@@ -22,8 +23,8 @@ PREFIX = "feeder-"
 # A feeder that has not reported for so long has ended or been killed; its requests no longer count as running.
 STALE_S = 30.0
 
-# Dense BF16 peaks in FLOP/s by what nvidia-smi calls the product, the more particular names first: NVIDIA's data sheets
-# (H100 and H200 2024, A100 2021, L40S and L4 2023, B200 2025; half of what they print "with sparsity").
+# Dense BF16 peaks in FLOP/s by the words nvidia-smi calls the product by, the more particular names first: NVIDIA's data
+# sheets (H100 and H200 2024, A100 2021, L40 2022, L40S and L4 2023, B200 2025; half of what they print "with sparsity").
 PEAK_FLOPS = (
     ("B200", 2250e12),
     ("GH200", 989e12),
@@ -33,6 +34,7 @@ PEAK_FLOPS = (
     ("H100", 989e12),
     ("A100", 312e12),
     ("L40S", 362e12),
+    ("L40", 181e12),
     ("L4", 121e12),
 )
 
@@ -179,7 +181,7 @@ def parameters(model: str) -> int | None:
 
 def peak_flops(device: str) -> float | None:
     """Return a GPU's peak in FLOP/s by what nvidia-smi calls the product, None where it is not known here."""
-    return next((flops for name, flops in PEAK_FLOPS if name in device), None)
+    return next((flops for name, flops in PEAK_FLOPS if re.search(rf"\b{name}\b", device)), None)
 
 
 def mfu(parameters: int, computed_tokens_per_s: float, device: str, gpus: int = 1) -> float | None:

@@ -106,3 +106,8 @@ def test_mfu_is_known_where_the_devices_peak_is() -> None:
     assert telemetry.mfu(70_600_000_000, 1000.0, "NVIDIA H100 80GB HBM3", gpus=4) == pytest.approx(0.0357, abs=1e-4)
     assert telemetry.mfu(70_600_000_000, 1000.0, "NVIDIA H100 PCIe") == pytest.approx(141.2e12 / 756e12)
     assert telemetry.mfu(135_000_000, 100.0, "cpu") is None
+
+
+def test_a_gpu_is_not_taken_for_one_whose_name_begins_alike() -> None:
+    peaks = {name: telemetry.peak_flops(f"NVIDIA {name}") for name in ("L4", "L40", "L40S", "A100-SXM4-80GB", "GB200")}
+    assert peaks == {"L4": 121e12, "L40": 181e12, "L40S": 362e12, "A100-SXM4-80GB": 312e12, "GB200": None}
