@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -105,24 +105,35 @@ def read_answer(content: bytes, engine: str, seconds: float) -> Answer | None:
     try:
         reply = json.loads(content)
         choice = reply["choices"][0]
-        text, finish_reason = choice["message"].get("content"), choice.get("finish_reason")
-        usage = reply.get("usage") or {}
-        details = usage.get("prompt_tokens_details") or {}
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        content_words, finish_reason = choice["message"].get("content"), choice.get("finish_reason")
+        text = "" if content_words is None else clean(content_words)
+        usage = reply.get("usage")
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
     if finish_reason in ("abort", "error"):
         return None
     return Answer(
-        answer=clean(text or ""),
+        answer=text,
         answer_status=ANSWERED,
-        finish_reason=finish_reason,
-        prompt_tokens=usage.get("prompt_tokens"),
-        output_tokens=usage.get("completion_tokens"),
-        cached_tokens=details.get("cached_tokens"),
+        finish_reason=clean(finish_reason) if isinstance(finish_reason, str) else None,
+        prompt_tokens=_count(usage, "prompt_tokens"),
+        output_tokens=_count(usage, "completion_tokens"),
+        cached_tokens=_count(usage, "prompt_tokens_details", "cached_tokens"),
         engine=engine,
         answered_at=datetime.now(UTC),
         request_seconds=seconds,
     )
+
+
+def _count(usage: Any, *path: str) -> int | None:
+    """Return a count of a response's `usage`, None for anything odd: an answer that was paid for counts without it."""
+    try:
+        for name in path:
+            usage = usage[name]
+        count = int(usage)
+    except (ValueError, LookupError, TypeError, OverflowError):
+        return None
+    return count if 0 <= count < 1 << 63 else None
 
 
 def clean(text: str) -> str:
@@ -137,7 +148,7 @@ def error_words(content: bytes) -> str:
         reply = json.loads(text)
         error = reply.get("error", reply)
         text = error.get("message", text) if isinstance(error, dict) else str(error)
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         text = re.sub(r"<[^>]*>", " ", text)
     return " ".join(clean(str(text)).split())[:MAX_ERROR_CHARS]
 

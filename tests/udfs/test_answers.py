@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from udfs import answers
@@ -19,7 +19,19 @@ JSON = st.recursive(
 )
 
 
-@given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
+COUNT = st.none() | st.integers() | st.floats() | st.text() | st.lists(st.integers(), max_size=1)
+REPLY = st.fixed_dictionaries(
+    {
+        "choices": st.fixed_dictionaries(
+            {"message": st.fixed_dictionaries({"content": JSON}), "finish_reason": JSON}
+        ).map(lambda choice: [choice]),
+        "usage": COUNT | st.fixed_dictionaries({"prompt_tokens": COUNT, "prompt_tokens_details": COUNT}),
+    }
+)
+
+
+@given(st.binary() | (JSON | REPLY).map(lambda value: json.dumps(value).encode()))
+@example(b"[" * 100_000)
 def test_no_response_breaks_the_reader(content: bytes) -> None:
     answer = answers.read_answer(content, "engine", 1.0)
     if answer is not None:
@@ -33,6 +45,22 @@ def test_cleaning_changes_nothing_but_lone_surrogates(text: str) -> None:
     cleaned.encode()
     assert len(cleaned) == len(text)
     assert all(new == old or "\ud800" <= old <= "\udfff" for new, old in zip(cleaned, text, strict=True))
+
+
+def reply(content: object, usage: object) -> bytes:
+    return json.dumps({"choices": [{"message": {"content": content}}], "usage": usage}).encode()
+
+
+def test_content_that_is_no_string_is_no_answer() -> None:
+    assert answers.read_answer(reply([{"type": "text", "text": "hm"}], {}), "engine", 1.0) is None
+
+
+def test_odd_counts_cost_no_answer_that_was_paid_for() -> None:
+    odd = {"prompt_tokens": "3", "completion_tokens": 10**30, "prompt_tokens_details": [1]}
+    answer = answers.read_answer(reply("text", odd), "engine", 1.0)
+    assert answer is not None
+    assert answer[:2] == ("text", "answered")
+    assert (answer.prompt_tokens, answer.output_tokens, answer.cached_tokens) == (3, None, None)
 
 
 def test_an_aborted_request_is_no_answer() -> None:
