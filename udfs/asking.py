@@ -65,7 +65,7 @@ def tokenizer_of(spec: EngineSpec) -> ChatTokenizer | None:
     name = spec.tokenizer or ("" if spec.endpoint else spec.model)
     try:
         return tokens.load(name, spec.revision, spec.given_template) if name else None
-    except (OSError, ValueError, jinja2.TemplateError) as error:
+    except Exception as error:  # a broken tokenizer.json is a bare Exception
         raise EngineError(f"no tokenizer for {name}: {' '.join(str(error).split())}") from error
 
 

@@ -32,7 +32,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from udfs.engine_watch import SERVER_FILE, end_group, process_start, write_whole
-from udfs.tokens import chat_template, model_folder
+from udfs.tokens import chat_template, model_folder, read_config
 
 logger = logging.getLogger(__name__)
 
@@ -108,11 +108,21 @@ class EngineSpec:
     @property
     def given_template(self) -> str:
         """The server's argument --chat-template, "" where the model's own serves."""
+        return self._argument("--chat-template")
+
+    @property
+    def given_context(self) -> str:
+        """The server's argument --max-model-len, "" where there is none."""
+        return self._argument("--max-model-len")
+
+    def _argument(self, name: str) -> str:
+        """Return an argument's value as vLLM's parser takes it: the last one counts, and `_` is as good as `-`."""
+        given = ""
         for place, arg in enumerate(self.args):
-            name, separator, value = arg.partition("=")
-            if name == "--chat-template":
-                return value if separator else "".join(self.args[place + 1 : place + 2])
-        return ""
+            option, separator, value = arg.partition("=")
+            if option.replace("_", "-") == name:
+                given = value if separator else "".join(self.args[place + 1 : place + 2])
+        return given
 
 
 @dataclass(frozen=True)
@@ -136,13 +146,15 @@ class Engine:
 def check(spec: EngineSpec) -> None:
     """Refuse a spec that cannot work, before anything is started.
 
-    Raises EngineError for a model folder that is not there or holds no model or chat template, and for an endpoint that
-    is no URL. Hub names are checked when they are fetched.
+    Raises EngineError for a model folder that is not there or holds no model or chat template, for an endpoint that is no
+    URL, and for a --max-model-len that is no number. Hub names are checked when they are fetched.
     """
     if spec.endpoint:
         if urlsplit(spec.endpoint).scheme not in ("http", "https"):
             raise EngineError(f"the endpoint {spec.endpoint!r} is no http or https URL")
         return
+    if spec.given_context:
+        _tokens(spec.given_context)
     folder = Path(spec.model)
     if not folder.is_dir():
         if is_folder_name(spec.model):
@@ -150,7 +162,12 @@ def check(spec: EngineSpec) -> None:
         return
     if not (folder / "config.json").is_file():
         raise EngineError(f"model folder {spec.model} holds no config.json, so it is no Hugging Face model")
-    if chat_template(folder) is None and not spec.given_template:
+    try:
+        read_config(folder / "config.json")
+        template = spec.given_template or chat_template(folder)
+    except (OSError, ValueError) as error:
+        raise EngineError(str(error)) from error
+    if not template:
         raise EngineError(
             f"the model in {spec.model} has no chat template, so it cannot answer chat requests: take an instruct "
             "model, or give one with --chat-template FILE among the engine's arguments"
@@ -165,8 +182,11 @@ def is_folder_name(model: str) -> bool:
 def context_tokens(spec: EngineSpec) -> int:
     """Return the context in tokens: the spec's, else the model's own or what the endpoint says; 0 where unknown.
 
-    Raises EngineError where an endpoint must be asked and cannot be reached.
+    An own server's argument --max-model-len counts before `max_model_len`, for the server takes the last it is given.
+    Raises EngineError where an endpoint must be asked and cannot be reached, or a number cannot be read.
     """
+    if spec.given_context and not spec.endpoint:
+        return _tokens(spec.given_context)
     if spec.max_model_len:
         return spec.max_model_len
     if spec.endpoint:
@@ -177,11 +197,23 @@ def context_tokens(spec: EngineSpec) -> int:
         except (ValueError, KeyError, TypeError, AttributeError):
             named = {}
         return int(named.get(spec.model) or 0) if status == 200 else 0
-    config_path = model_folder(spec.model, spec.revision) / "config.json"
-    config = json.loads(config_path.read_text("utf-8"))
-    return int(
-        config.get("max_position_embeddings") or config.get("text_config", {}).get("max_position_embeddings") or 0
-    )
+    try:
+        config = read_config(model_folder(spec.model, spec.revision) / "config.json")
+    except ValueError as error:
+        raise EngineError(str(error)) from error
+    text_config = config.get("text_config") or {}
+    return int(config.get("max_position_embeddings") or text_config.get("max_position_embeddings") or 0)
+
+
+def _tokens(given: str) -> int:
+    """Return a --max-model-len as vLLM reads it: `8192`, `8k` (thousands), `8K` (times 1,024)."""
+    units = {"": 1, "k": 1000, "K": 1 << 10, "m": 10**6, "M": 1 << 20}
+    number = re.fullmatch(r"(\d+|\d+\.\d+(?=[km]))([kKmM]?)", given.strip())
+    tokens = int(float(number[1]) * units[number[2]]) if number else 0
+    if not tokens:
+        # `auto` leaves to the server what must be known here, to tell which prompts fit.
+        raise EngineError(f"--max-model-len is {given!r} among the engine's arguments: give a number of tokens")
+    return tokens
 
 
 def connect(spec: EngineSpec, owner_pid: int = 0) -> Engine:
@@ -270,7 +302,7 @@ ADVICE = (
     (
         r"Free memory on device|out of memory|No available memory for the cache blocks",
         "Another process may hold the GPU's memory: end what nvidia-smi shows, or give the engine less with "
-        "--gpu-memory-utilization or --max-model-len among its arguments",
+        "--gpu-memory-utilization among its arguments, or a smaller max_model_len",
     ),
     (
         r"larger than the available KV cache memory",
@@ -411,6 +443,8 @@ def _server_command(spec: EngineSpec, folder: Path) -> list[str]:
         command += ["--max-model-len", str(length)]
     command += ["--tensor-parallel-size", str(spec.tensor_parallel)]
     command += ["--enable-prompt-tokens-details", "--uvicorn-log-level", "warning"]
+    # What a request does not name is neutral, not what the model's generation_config.json says (its end tokens stay).
+    command += ["--generation-config", "vllm"]
     if spec.revision:
         command += ["--revision", spec.revision]
     if not has_gpu() and "--no-enforce-eager" not in spec.args:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from jinja2.ext import loopcontrols
+from jinja2 import nodes
+from jinja2.ext import Extension, loopcontrols
+from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
@@ -63,11 +65,11 @@ def load(model: str, revision: str = "", template: str = "") -> ChatTokenizer:
     """Load tokenizer and chat template of a model folder or hub name.
 
     `template` stands for the model's own: a file, or the template itself (as vLLM's --chat-template has it). Raises
-    FileNotFoundError where there is no tokenizer, NoChatTemplateError where there is no chat template.
+    FileNotFoundError where there is no tokenizer, NoChatTemplateError where there is no chat template, ValueError or a
+    bare Exception (of tokenizers) where a file is damaged.
     """
     folder = model_folder(model, revision)
-    config_path = folder / "tokenizer_config.json"
-    config = json.loads(config_path.read_text("utf-8")) if config_path.is_file() else {}
+    config = read_config(folder / "tokenizer_config.json")
     tokenizer_path = folder / "tokenizer.json"
     if not tokenizer_path.is_file():
         raise FileNotFoundError(f"{folder} holds no tokenizer.json")
@@ -95,15 +97,23 @@ def model_folder(model: str, revision: str = "") -> Path:
     return Path(snapshot_download(model, revision=revision or None, allow_patterns=list(TOKENIZER_FILES)))
 
 
+def read_config(path: Path) -> dict[str, Any]:
+    """Return what a model's JSON file holds, nothing where there is no such file; ValueError where it is damaged."""
+    try:
+        config = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+    if not isinstance(config, dict):
+        raise ValueError(f"{path} cannot be read: it holds no JSON object")
+    return config
+
+
 def chat_template(folder: Path) -> str | None:
     """Return a model folder's default chat template, from `chat_template.jinja` or `tokenizer_config.json`."""
     separate = folder / "chat_template.jinja"
     if separate.is_file():
         return separate.read_text("utf-8")
-    config_path = folder / "tokenizer_config.json"
-    if not config_path.is_file():
-        return None
-    template = json.loads(config_path.read_text("utf-8")).get("chat_template")
+    template = read_config(folder / "tokenizer_config.json").get("chat_template")
     if isinstance(template, list):
         named = {entry["name"]: entry["template"] for entry in template}
         template = named.get("default")
@@ -128,11 +138,24 @@ def _template_variables(config: dict[str, Any]) -> dict[str, Any]:
 
 def _environment() -> ImmutableSandboxedEnvironment:
     """Return the Jinja environment in which transformers renders chat templates, so that counts agree."""
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+    extensions: list[str | type[Extension]] = [_Generation, loopcontrols]
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=extensions)
     environment.filters["tojson"] = lambda value, **options: json.dumps(value, ensure_ascii=False, **options)
     environment.globals["raise_exception"] = _raise_exception
     environment.globals["strftime_now"] = _strftime_now
     return environment
+
+
+class _Generation(Extension):
+    """The tag `generation`, by which templates mark what a model is trained on: its body is rendered as it stands."""
+
+    tags = {"generation"}  # noqa: RUF012 - jinja2 reads it from the class
+
+    def parse(self, parser: Parser) -> nodes.Node:
+        """Return the tag's body, in a scope of its own as transformers has it."""
+        line = next(parser.stream).lineno
+        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        return nodes.Scope(body).set_lineno(line)
 
 
 def _raise_exception(message: str) -> None:

@@ -1,12 +1,14 @@
 """What the settings ask of a model, and what is refused before anything starts."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from jobs import asking
 from lakehouse.settings import Settings, UserError
+from udfs import engine
 
 
 @pytest.fixture
@@ -32,3 +34,62 @@ def test_an_endpoints_tokenizer_is_looked_for_before_anything_starts() -> None:
     with pytest.raises(UserError, match=r"^no tokenizer for /no/such/folder/at/all: "):
         asking.engine_spec(settings)
     assert asking.engine_spec(Settings(endpoint="https://host/v1", model="m")).served_name == "m"
+
+
+@pytest.fixture
+def chatting(model: Path) -> Path:
+    """A model folder that can chat: a tokenizer without words, a chat template, a context of 100 tokens."""
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+
+    Tokenizer(WordLevel({"[UNK]": 0}, unk_token="[UNK]")).save(str(model / "tokenizer.json"))
+    (model / "tokenizer_config.json").write_text(json.dumps({"chat_template": "{{ messages[0]['content'] }}"}))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("arguments", "tokens"),
+    [
+        ("--max-model-len 4096", 4096),
+        ("--seed 1 --max_model_len=4096", 4096),
+        ("--max-model-len 8k", 8000),
+        ("--max-model-len=8K", 8192),
+        ("--max-model-len 1.5k", 1500),
+        ("--max-model-len 50 --max-model-len 60", 60),
+        ("", 70),
+    ],
+)
+def test_the_context_is_the_one_that_the_server_takes_from_its_arguments(
+    chatting: Path, arguments: str, tokens: int
+) -> None:
+    spec = asking.engine_spec(Settings(model=str(chatting), engine_args=arguments, max_model_len=70))
+    assert engine.context_tokens(spec) == tokens
+
+
+@pytest.mark.parametrize("given", ["auto", "-1", "many", "0", "1.5K"])
+def test_a_context_that_is_no_number_is_refused_before_anything_starts(chatting: Path, given: str) -> None:
+    settings = Settings(model=str(chatting), engine_args=f"--max-model-len={given}")
+    with pytest.raises(UserError, match=r"^--max-model-len is .* give a number of tokens$"):
+        asking.engine_spec(settings)
+
+
+def test_an_endpoints_context_is_not_that_of_a_server_that_is_not_started(chatting: Path) -> None:
+    settings = Settings(endpoint="http://host/v1", model="m", engine_args="--max-model-len auto", max_model_len=7)
+    assert engine.context_tokens(asking.engine_spec(settings)) == 7
+
+
+def test_the_models_own_sampling_defaults_count_only_where_the_arguments_ask_for_them(chatting: Path) -> None:
+    spec = asking.engine_spec(Settings(model=str(chatting), engine_args="--generation-config auto"))
+    command = engine._server_command(spec, chatting)
+    given = [value for name, value in pairwise(command) if name == "--generation-config"]
+    assert given == ["vllm", "auto"], "the last one counts"
+
+
+@pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json", "tokenizer.json"])
+@pytest.mark.parametrize("content", ['{"max_position', "[1]", b"\xff"])
+def test_a_damaged_file_of_a_model_is_one_line_before_anything_starts(
+    chatting: Path, file: str, content: str | bytes
+) -> None:
+    (chatting / file).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(UserError, match=r"^[^\n]*(cannot be read|no tokenizer for)[^\n]*$"):
+        asking.engine_spec(Settings(model=str(chatting)))

@@ -87,6 +87,13 @@ def test_templates_may_stop_loops_and_dump_json_and_may_touch_nothing_else(folde
         with_template(folder, tmp_path, "{{ messages.__class__.__mro__ }}").render("a", "b")
 
 
+def test_what_a_template_marks_for_training_is_rendered_as_it_stands(folder: Path, tmp_path: Path) -> None:
+    marked = (
+        "{% for m in messages %}{% generation %}{% set x = 1 %}{{ m.content }};{% endgeneration %}{{ x }}{% endfor %}"
+    )
+    assert with_template(folder, tmp_path, marked).render("a", "b") == "a;b;"
+
+
 def with_template(folder: Path, target: Path, template: str) -> tokens.ChatTokenizer:
     (target / "tokenizer.json").write_bytes((folder / "tokenizer.json").read_bytes())
     (target / "chat_template.jinja").write_text(template)
