@@ -48,7 +48,8 @@ def engine_spec(settings: Settings) -> EngineSpec:
 def model_name(settings: Settings) -> str:
     """Return the model's name as tables record it: a folder's own name, wherever the folder lies."""
     model = settings.require("model")
-    return Path(model).name if not settings.endpoint and is_folder_name(model) else model
+    in_folder = not settings.endpoint and (is_folder_name(model) or Path(model).is_dir())
+    return Path(model).absolute().name if in_folder else model
 
 
 def load_prompt(name: str) -> prompts.Prompt:

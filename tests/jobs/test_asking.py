@@ -36,6 +36,15 @@ def test_an_endpoints_tokenizer_is_looked_for_before_anything_starts() -> None:
     assert asking.engine_spec(Settings(endpoint="https://host/v1", model="m")).served_name == "m"
 
 
+def test_a_models_folder_has_one_name_however_it_is_spelled(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (model / "models" / "llama").mkdir(parents=True)
+    monkeypatch.chdir(model)
+    spellings = ["models/llama", "./models/llama", f"{model}/models/llama/", "models/../models/llama"]
+    assert {asking.model_name(Settings(model=each)) for each in spellings} == {"llama"}
+    assert asking.model_name(Settings(model="other/llama")) == "other/llama", "no folder: a name of the hub"
+    assert asking.model_name(Settings(model="models/llama", endpoint="https://host/v1")) == "models/llama"
+
+
 @pytest.fixture
 def chatting(model: Path) -> Path:
     """A model folder that can chat: a tokenizer without words, a chat template, a context of 100 tokens."""
