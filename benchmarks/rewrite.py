@@ -236,7 +236,7 @@ def measure(chosen: argparse.Namespace, folder: str) -> dict[str, Any]:
         "{text}",
         temperature=0.0,
         top_p=1.0,
-        answer_floor=16,
+        answer_allowance=16,
         answer_ratio=chosen.answer_ratio,
         journal_buckets=CORES,
     )

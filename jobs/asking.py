@@ -1,6 +1,7 @@
 """How the model stages ask: one spec and one set of facts from the settings, for whatever prompt."""
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,8 @@ def load_prompt(name: str) -> prompts.Prompt:
 
 def facts(settings: Settings, prompt: str) -> dict[str, Any]:
     """Return what changes an answer by intent. Engine, GPU and host are recorded beside the answer instead."""
+    # As long as it cuts no answer that max_tokens would not cut, the ratio is no fact: switched off, or never reached.
+    by_length = settings.answer_ratio and settings.max_tokens > asking.ANSWER_ALLOWANCE
     return {
         "prompt": load_prompt(prompt).fingerprint,
         "model": model_name(settings),
@@ -74,14 +77,15 @@ def facts(settings: Settings, prompt: str) -> dict[str, Any]:
         "top_p": settings.top_p,
         "repetition_penalty": settings.repetition_penalty,
         "max_tokens": settings.max_tokens,
+        **({"answer_ratio": settings.answer_ratio, "answer_allowance": asking.ANSWER_ALLOWANCE} if by_length else {}),
     }
 
 
-def ask(rows: DataFrame, settings: Settings, prompt: str, journal: str) -> DataFrame:
-    """Add the columns of the model's answer about `source_text`."""
-    words, engine = load_prompt(prompt), engine_spec(settings)
-    spec = RewriteSpec(
-        engine=engine,
+def rewrite_spec(settings: Settings, prompt: str) -> RewriteSpec:
+    """Return what is asked of which engine; the journal's place is the run's to say. Raises UserError as its parts do."""
+    words = load_prompt(prompt)
+    return RewriteSpec(
+        engine=engine_spec(settings),
         system=words.system,
         user_template=words.user,
         fingerprint=ledger.fingerprint(facts(settings, prompt)),
@@ -89,12 +93,18 @@ def ask(rows: DataFrame, settings: Settings, prompt: str, journal: str) -> DataF
         top_p=settings.top_p,
         repetition_penalty=settings.repetition_penalty,
         max_tokens=settings.max_tokens,
+        answer_ratio=settings.answer_ratio,
         window=settings.window,
-        journal=journal,
-        journal_buckets=settings.partitions or rewrite.feeders(rows.sparkSession, engine),
         error_budget=settings.error_budget,
     )
-    asked = rewrite.ask(rows.withColumn("text", F.col("source_text")), spec)
+
+
+def ask(rows: DataFrame, settings: Settings, prompt: str, journal: str) -> DataFrame:
+    """Add the columns of the model's answer about `source_text`."""
+    spec = rewrite_spec(settings, prompt)
+    buckets = settings.partitions or rewrite.feeders(rows.sparkSession, spec.engine)
+    journaled = replace(spec, journal=journal, journal_buckets=buckets)
+    asked = rewrite.ask(rows.withColumn("text", F.col("source_text")), journaled)
     return asked.withColumns(
         {
             "model": F.lit(model_name(settings)),

@@ -24,6 +24,7 @@ LOCATIONS = ("lake", "code_source", "code_contents", "math_source")
 LEAST = {
     "chunk_rows": 1,
     "max_tokens": 1,
+    "answer_ratio": 0,
     "max_model_len": 0,
     "tensor_parallel": 1,
     "partitions": 0,
@@ -78,6 +79,9 @@ class Settings:
     top_p: float = _setting(0.7, "nucleus sampling (the recipe's 0.7)")
     repetition_penalty: float = _setting(1.0, "1.0 switches it off, as the recipe does")
     max_tokens: int = _setting(8192, "most tokens of an answer (the recipe's 8192)")
+    answer_ratio: float = _setting(
+        3.0, "an answer ends after 2,048 tokens and so many per token of its text; 0: only after max_tokens"
+    )
     window: int = _setting(0, "requests in flight per task; 0: follow the engine's limits")
     error_budget: float = _setting(0.05, "largest share of failed requests before a run stops by itself")
 

@@ -12,13 +12,17 @@ from udfs.answers import EMPTY_INPUT, TOO_LONG, Answer
 from udfs.engine import EngineError, EngineSpec
 from udfs.tokens import ChatTokenizer
 
+# Tokens of an answer that do not hang on its text's length: a rating with suggestions (about 250), the worked solution of
+# a bare question (219 in the prompt's example), the richer example that stands for a trivial file. Generous on purpose.
+ANSWER_ALLOWANCE = 2048
+
 
 @dataclass(frozen=True)
 class RewriteSpec:
     """What to ask of which engine, and how far to go.
 
     `user_template` holds `{text}`, which is replaced by the row's text. `max_tokens` bounds every answer; where
-    `answer_ratio` is not 0 an answer gets at most `answer_floor + answer_ratio * tokens of the text`. A request whose
+    `answer_ratio` is not 0 an answer gets at most `answer_allowance + answer_ratio * tokens of the text`. A request whose
     context leaves fewer than `answer_floor` tokens is refused as too_long. `window` is the most requests in flight
     per task, 0 follows the engine. `fingerprint` names all that changes answers by intent; with a row's `input_hash`
     it is the journal's key. `journal` is a folder or URI ("" keeps none), cut into `journal_buckets`, the number of
@@ -35,6 +39,7 @@ class RewriteSpec:
     repetition_penalty: float = 1.0
     max_tokens: int = 8192
     answer_floor: int = 64
+    answer_allowance: int = ANSWER_ALLOWANCE
     answer_ratio: float = 0.0
     window: int = 0
     journal: str = ""
@@ -103,7 +108,7 @@ class Counter:
         counted = self._count(user)
         limit = spec.max_tokens
         if spec.answer_ratio:
-            limit = min(limit, spec.answer_floor + int(spec.answer_ratio * max(0, counted - self._empty)))
+            limit = min(limit, spec.answer_allowance + int(spec.answer_ratio * max(0, counted - self._empty)))
         if context:
             room = context - counted
             if room < spec.answer_floor and tokenizer is not None:

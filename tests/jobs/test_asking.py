@@ -1,6 +1,7 @@
 """What the settings ask of a model, and what is refused before anything starts."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from jobs import asking
 from lakehouse.settings import Settings, UserError
 from udfs import engine
+from udfs.asking import ANSWER_ALLOWANCE, Counter, Request
 
 
 @pytest.fixture
@@ -102,3 +104,33 @@ def test_a_damaged_file_of_a_model_is_one_line_before_anything_starts(
     (chatting / file).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UserError, match=r"^[^\n]*(cannot be read|no tokenizer for)[^\n]*$"):
         asking.engine_spec(Settings(model=str(chatting)))
+
+
+HOSTED = Settings(endpoint="https://host/v1", model="m", max_model_len=131_072)  # lengths are estimated
+
+
+@pytest.mark.parametrize(
+    ("text_tokens", "fields", "most"),
+    [
+        (50, {}, ANSWER_ALLOWANCE + 150),
+        (1000, {}, ANSWER_ALLOWANCE + 3000),
+        (1000, {"answer_ratio": 1.5}, ANSWER_ALLOWANCE + 1500),
+        (10_000, {}, 8192),
+        (50, {"max_tokens": 400}, 400),
+        (50, {"answer_ratio": 0.0}, 8192),
+        (1000, {"max_model_len": 3000}, 3000 - 1000),
+    ],
+)
+def test_an_answer_may_be_as_long_as_its_text_calls_for(text_tokens: int, fields: dict[str, float], most: int) -> None:
+    spec = asking.rewrite_spec(replace(HOSTED, **fields), "style_code_v1")
+    spec = replace(spec, system="", user_template="{text}")
+    request = Counter(spec).request("key", "abc" * text_tokens)
+    assert isinstance(request, Request)
+    assert abs(request.max_tokens - most) <= 20
+
+
+def test_the_ratio_is_a_fact_only_where_it_may_cut_an_answer() -> None:
+    plain = asking.facts(replace(HOSTED, answer_ratio=0.0), "style_code_v1")
+    assert asking.facts(HOSTED, "style_code_v1") == {**plain, "answer_ratio": 3.0, "answer_allowance": 2048}
+    short = asking.facts(replace(HOSTED, max_tokens=2048), "style_code_v1")
+    assert short == {**plain, "max_tokens": 2048}

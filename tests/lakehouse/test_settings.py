@@ -98,6 +98,7 @@ def test_a_file_that_is_named_must_exist(monkeypatch: pytest.MonkeyPatch) -> Non
 REFUSED_VALUES = {
     "chunk_rows": ["0", "-1", "many", "1.5"],
     "max_tokens": ["0", "x"],
+    "answer_ratio": ["-1", "nan", "x"],
     "tensor_parallel": ["0"],
     "partitions": ["-1"],
     "window": ["-1"],

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pyarrow as pa
 import pytest
 
@@ -241,8 +242,8 @@ def test_fifty_megabytes_are_not_sent_to_an_endpoint_of_unknown_vocabulary(endpo
     [
         ({"max_tokens": 50}, 50),
         ({"max_tokens": 8192}, 200 - 14),
-        ({"max_tokens": 8192, "answer_floor": 10, "answer_ratio": 2.0}, 10 + 2 * 10),
-        ({"max_tokens": 15, "answer_floor": 10, "answer_ratio": 2.0}, 15),
+        ({"max_tokens": 8192, "answer_allowance": 10, "answer_ratio": 2.0}, 10 + 2 * 10),
+        ({"max_tokens": 15, "answer_allowance": 10, "answer_ratio": 2.0}, 15),
     ],
 )
 def test_max_tokens_follows_context_and_input(fake_engine: Make, fields: dict[str, Any], expected: int) -> None:
@@ -293,6 +294,84 @@ def test_retry_after_is_honoured(endpoint: Make) -> None:
 
 def test_a_request_that_the_endpoint_calls_too_large_is_too_long(endpoint: Make) -> None:
     assert statuses(run(spec_for(endpoint()), batch("[[status 413]]"))) == {"[[status 413]]": "too_long"}
+
+
+def test_a_request_that_is_always_refused_slows_no_other_and_is_given_up(
+    endpoint: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeder, "RETRY_FACTOR", 1.0)
+    texts = ["[[busy 1000000]]", *[f"[[slow 0.01]] {index}" for index in range(60)]]
+    rows = run(spec_for(endpoint(), patience_s=0.5), batch(*texts))
+    assert statuses(rows) == dict.fromkeys(texts, "answered") | {"[[busy 1000000]]": "request_failed"}
+    assert next(row["error"] for row in rows if row["text"] == "[[busy 1000000]]") == "503: busy"
+
+
+def test_an_endpoint_that_refuses_half_of_what_its_callers_send_costs_no_row(
+    endpoint: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeder, "RETRY_FACTOR", 2.0)
+    engine = endpoint("--refuse-above", "1")
+    found: list[dict[str, Any]] = []
+
+    def task(name: str) -> None:
+        found.extend(run(spec_for(engine), batch(*[f"[[slow 0.002]] {name}{index}" for index in range(40)])))
+
+    tasks = [threading.Thread(target=task, args=(name,)) for name in "abc"]
+    for thread in tasks:
+        thread.start()
+    for thread in tasks:
+        thread.join()
+    assert Counter(row["answer_status"] for row in found) == {"answered": 120}
+
+
+def test_a_request_over_the_endpoints_own_limit_is_too_long_at_once(endpoint: Make) -> None:
+    assert statuses(run(spec_for(endpoint()), batch("[[toolarge]]"))) == {"[[toolarge]]": "too_long"}
+
+
+def test_a_connection_that_times_out_counts_against_no_request(endpoint: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeder, "RETRY_FACTOR", 1.0)
+    connect, attempts = aiohttp.TCPConnector.connect, iter(range(feeder.MAX_TRIES + 1))
+
+    async def dropping(*arguments: Any) -> Any:
+        if next(attempts, None) is not None:
+            raise aiohttp.ConnectionTimeoutError("Connection timeout to host")
+        return await connect(*arguments)
+
+    monkeypatch.setattr(aiohttp.TCPConnector, "connect", dropping)
+    assert statuses(run(spec_for(endpoint()), batch("one"))) == {"one": "answered"}
+
+
+def test_an_endpoint_that_hangs_while_requests_wait_fails_the_task_when_patience_ends(endpoint: Make) -> None:
+    spec = spec_for(endpoint(), request_timeout_s=60.0, patience_s=0.2, window=2)
+    with pytest.raises(EngineError, match="nothing was answered for 0 s: 2 requests hang"):
+        run(spec, batch(*[f"[[hang]] {index}" for index in range(5)]))
+
+
+def test_a_request_that_hangs_long_after_all_others_is_that_rows_alone(endpoint: Make) -> None:
+    rows = run(spec_for(endpoint(), request_timeout_s=0.2, patience_s=0.05), batch("[[hang]]", "fine"))
+    assert statuses(rows) == {"[[hang]]": "request_failed", "fine": "answered"}
+
+
+def test_a_single_answer_may_take_longer_than_patience(endpoint: Make) -> None:
+    rows = run(spec_for(endpoint(), patience_s=0.1, window=1), batch("[[slow 0.4]]", "fine"))
+    assert set(statuses(rows).values()) == {"answered"}
+
+
+def test_an_own_engine_that_goes_on_computing_does_not_hang(fake_engine: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeder, "METRICS_EVERY_S", 0.05)
+    spec = spec_for(fake_engine(), patience_s=0.4, window=2)
+    rows = run(spec, batch("[[work 1.0]] a", "[[work 1.0]] b", "fine"))
+    assert set(statuses(rows).values()) == {"answered"}
+
+
+def test_patience_does_not_run_while_there_is_nothing_to_ask(endpoint: Make) -> None:
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield batch("first")
+        time.sleep(0.3)
+        yield batch("[[busy 1]]")
+
+    answered = [row for out in rewrite(batches(), spec_for(endpoint(), patience_s=0.1)) for row in out.to_pylist()]
+    assert set(statuses(answered).values()) == {"answered"}
 
 
 def test_an_endpoint_that_hangs_on_everything_fails_the_task(endpoint: Make) -> None:
@@ -449,6 +528,40 @@ def test_failed_requests_are_not_journaled_and_get_another_chance(endpoint: Make
     assert journal.progress(str(tmp_path)).rows == 1
 
 
+def test_poison_of_an_earlier_run_is_asked_again_and_of_this_chunk_believed(endpoint: Make, tmp_path: Path) -> None:
+    spec = spec_for(endpoint(), journal=str(tmp_path / "killed"))
+    writer = journal.Writer(journal.bucket_folder(spec.journal, spec.fingerprint, spec.journal_buckets), 0)
+    writer.write(feeder._segment([(digest("text"), answers.Answer(None, answers.POISON))]))
+    assert statuses(run(spec, batch("text"))) == {"text": "poison"}
+    assert statuses(run(replace(spec, journal=str(tmp_path / "later")), batch("text"))) == {"text": "answered"}
+
+
+def test_a_task_keeps_no_answer_that_it_gave_to_the_only_row_of_its_text(endpoint: Make, tmp_path: Path) -> None:
+    spec = spec_for(endpoint(), journal=str(tmp_path))
+    fed = feeder.Feeder([batch("one", "two", "two")], spec, 0)
+    fed.run()
+    assert list(fed._known) == [digest("two")]
+    recalled = fed._recall()
+    fed._prepare(batch("one"), recalled, False)
+    assert list(recalled) == [digest("two")]
+
+
+def test_a_fault_while_the_journal_is_written_loses_no_answer(
+    endpoint: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, faults = journal.Writer.write, iter([ValueError("a fault")])
+
+    def broken_once(self: journal.Writer, segment: pa.Table) -> str:
+        for fault in faults:
+            raise fault
+        return write(self, segment)
+
+    monkeypatch.setattr(journal.Writer, "write", broken_once)
+    with pytest.raises(ValueError, match="a fault"):
+        run(spec_for(endpoint(), journal=str(tmp_path), journal_flush_s=0.05), batch("fine", "[[hang]]"))
+    assert journal.progress(str(tmp_path)).rows == 1
+
+
 def test_a_full_disk_that_is_cleared_warns_once_and_loses_no_answer(
     endpoint: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -541,6 +654,14 @@ def test_a_fixed_window_stays_for_an_own_engine() -> None:
     window = feeder.Window(7, own=True)
     window.follow(running=7, waiting=0, in_flight=7)
     assert window.size == 7
+
+
+def test_a_fixed_window_of_an_own_engine_comes_back_after_a_refusal() -> None:
+    window = feeder.Window(16, own=True)
+    window.cut(time.monotonic())
+    assert window.size == 8
+    window.follow(running=8, waiting=0, in_flight=8)
+    assert window.size == 16
 
 
 def test_the_budget_needs_enough_requests_to_judge() -> None:
