@@ -53,7 +53,7 @@ def finished_lake(tmp_path_factory: pytest.TempPathFactory) -> FinishedLake:
     RECAST_TEST_LAKE names a finished lake, as `make run` leaves one, to use instead while writing tests.
     """
     binaries = Path(sys.executable).parent
-    env = {name: value for name, value in os.environ.items() if not name.startswith("RECAST_")}
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("RECAST_", "PYSPARK_"))}
     env |= {"PATH": f"{binaries}{os.pathsep}{env['PATH']}", "RECAST_CONFIG": str(CHECKOUT / "recast.toml")}
     given = os.environ.get("RECAST_TEST_LAKE")
     if given:

@@ -58,7 +58,7 @@ LINT_STATUSES = {
     **limits.REASONS,
     "timeout": f"more than {SOFT_CPU_S:g} s of processor time",
     "memory": "more memory than a child may use",
-    "crashed": "the child died, twice",
+    "crashed": "the child died or pylint raised, twice",
 }
 """Closed list: status -> meaning."""
 
@@ -122,6 +122,7 @@ def _lint(text: str, soft_cpu_s: float) -> Lint:
     if not answer:
         return Lint("crashed", comment_ratio=ratio, detail="the helper interpreter ended")
     if answer["status"] == "unwritten":
+        close()  # its folder may be gone for good; whoever tries again gets another
         raise OSError(f"cannot write what is to be linted: {answer['detail']}")
     if answer["status"] not in ("scored", "no_score"):
         return Lint(answer["status"], comment_ratio=ratio, seconds=answer["seconds"], detail=answer["detail"])
@@ -150,18 +151,31 @@ class Helper:
         self.pid = os.getpid()
         self.soft_cpu_s = soft_cpu_s
         self.folder = tempfile.mkdtemp(prefix="recast-lint-")
+        try:
+            self.process = self._start()
+        except BaseException:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+        found = self._read(START_S)
+        if found != VERSIONS:
+            self.close()
+            raise RuntimeError(
+                f"the linter needs {VERSIONS}; its helper interpreter found {found or 'no pylint at all'}"
+            )
+
+    def _start(self) -> subprocess.Popen[bytes]:
         for name in ("packages", "source", "empty"):
             Path(self.folder, name).mkdir()
         link_packages(Path(self.folder, "packages"))
         options = {
             "flags": FLAGS,
-            "soft_cpu_s": soft_cpu_s,
-            "hard_cpu_s": soft_cpu_s + GRACE_CPU_S,
+            "soft_cpu_s": self.soft_cpu_s,
+            "hard_cpu_s": self.soft_cpu_s + GRACE_CPU_S,
             "wall_s": WALL_S,
             "memory_bytes": MAX_MEMORY_BYTES,
         }
         worker = str(Path(__file__).with_name("lint_worker.py"))
-        self.process = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-I", "-S", worker, self.folder, json.dumps(options)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -169,12 +183,6 @@ class Helper:
             env={"HOME": f"{self.folder}/empty", "PATH": os.defpath, "LANG": "C.UTF-8"},
             start_new_session=True,
         )
-        found = self._read(START_S)
-        if found != VERSIONS:
-            self.close()
-            raise RuntimeError(
-                f"the linter needs {VERSIONS}; its helper interpreter found {found or 'no pylint at all'}"
-            )
 
     def ask(self, source: bytes) -> dict[str, Any] | None:
         """Return the helper's answer for one file, None if the helper is lost."""
@@ -186,13 +194,16 @@ class Helper:
             answer = self._read(ANSWER_S)
         except OSError:
             pass  # it is gone, which no answer says
-        if answer is None:
-            self.close()
+        finally:
+            if answer is None:
+                self.close()  # also where Ctrl-C comes in between: the answer on its way would be taken for the next file's
         return answer
 
     def _read(self, timeout_s: float) -> dict[str, Any] | None:
         stdout = cast(IO[bytes], self.process.stdout)
-        if not select.select([stdout], [], [], timeout_s)[0]:
+        ready = select.poll()  # select() fails where more than 1,024 files are open
+        ready.register(stdout, select.POLLIN)
+        if not ready.poll(1000 * timeout_s):
             return None
         header = stdout.read(4)
         body = stdout.read(struct.unpack(">I", header)[0]) if len(header) == 4 else b""
@@ -254,7 +265,7 @@ def link_packages(folder: Path) -> None:
 def facts() -> dict[str, Any]:
     """What changes results by intent; part of the measuring half's fingerprint."""
     return {
-        "rule": 1,
+        "rule": 2,
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
         **VERSIONS,
         "isort": importlib.metadata.version("isort"),

@@ -15,6 +15,7 @@ import functools
 import operator
 import re
 import sys
+import tokenize
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -28,8 +29,9 @@ from astroid.manager import AstroidManager
 from astroid.nodes import node_classes
 from astroid.nodes.node_ng import NodeNG
 from astroid.nodes.scoped_nodes.utils import builtin_lookup
+from pylint.checkers import unicode, variables
 from pylint.checkers import utils as checker_utils
-from pylint.checkers import variables
+from pylint.checkers.refactoring import refactoring_checker
 from pylint.utils import ast_walker
 
 MAX_INDEXED_HEIGHT = 100
@@ -48,11 +50,14 @@ def install() -> None:
     nodes.ClassDef.ancestors = _ancestors
     transforms.TransformVisitor._transform = _transform
     ast_walker.ASTWalker.walk = _walk
+    unicode.UnicodeChecker.process_module = _process_module
+    _unlock_cached_properties()
     for original, replacement in (
         (node_classes.are_exclusive, _are_exclusive),
         (filter_statements._filter_stmts, _filter_stmts),
         (checker_utils._is_reassigned_relative_to_current, _is_reassigned_relative_to_current),
         (variables._is_nonlocal_name, _is_nonlocal_name),
+        (refactoring_checker._is_trailing_comma, _is_trailing_comma),
         (astroid.builder.extract_node, _Templates().extract_node),
     ):
         _replace(original, replacement)
@@ -64,6 +69,49 @@ def _replace(original: object, replacement: object) -> None:
             for attribute, value in list(vars(module).items()):
                 if value is original:
                     setattr(module, attribute, replacement)
+
+
+class _CachedProperty:
+    """functools.cached_property without its lock, which Python 3.12 dropped as well."""
+
+    def __init__(self, original: functools.cached_property[Any]) -> None:
+        self.compute, self.name = original.func, original.func.__name__
+        self.__doc__ = original.__doc__
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        value = instance.__dict__[self.name] = self.compute(instance)
+        return value
+
+
+def _unlock_cached_properties() -> None:
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "astroid":
+            for owner in {value for value in vars(module).values() if isinstance(value, type)}:
+                for attribute, value in list(vars(owner).items()):
+                    if type(value) is functools.cached_property:
+                        setattr(owner, attribute, _CachedProperty(value))
+
+
+_PLAIN = re.compile(rb"[\t\n\x20-\x7e]*")
+_process_lines = unicode.UnicodeChecker.process_module
+
+
+def _process_module(self: unicode.UnicodeChecker, node: nodes.Module) -> None:
+    """UnicodeChecker.process_module: a file of plain ASCII holds none of the characters that it looks for line by line."""
+    with node.stream() as stream:
+        source = stream.read()
+    if b"coding" in source or not _PLAIN.fullmatch(source):
+        _process_lines(self, node)
+
+
+_trails = refactoring_checker._is_trailing_comma
+
+
+def _is_trailing_comma(tokens: list[tokenize.TokenInfo], index: int) -> bool:
+    """pylint's helper of trailing-comma-tuple: only a comma is looked at closely."""
+    return tokens[index].string == "," and bool(_trails(tokens, index))
 
 
 class Index:

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 THRESHOLD = 7.0
 """The recipe keeps a file whose adjusted score is at least this (arXiv 2505.02881, section 3)."""
 
-VERSION = {"rule": 1}
+VERSION = {"rule": 2}
 """What changes decisions by intent, besides the threshold; part of the deciding half's fingerprint."""
 
 REASONS = {
     "low_score": "the adjusted score is below the threshold",
     "no_score": "pylint gives no rating: no statements, a skip-file or disable=all pragma, or a file it cannot parse",
-    "blanket_pragma": "an inline pragma switches off a whole category of messages, so the score says nothing",
+    "blanket_pragma": "an inline pragma switches off a whole category or checker, so the score says nothing",
     "not_linted": "there is no text, or the lint result is missing",
     "lint_limit": "beyond a limit of udfs/limits.py, so it was not linted",
     "lint_timeout": "the linter ran out of time",
@@ -45,9 +45,15 @@ STATUS_REASONS = {
 }
 """Reason for each status of udfs.lint.LINT_STATUSES but `scored`."""
 
-# `# pylint: disable=C,R` lifts a file from 0 to 10. A pragma for one message is ordinary practice and counts as the
-# reference counts it: the message is not reported and costs nothing.
-BLANKET_PRAGMA = r"^disable(-msg)?\s*=(.*[,\s])?([CRWEF]|all)\s*(,.*)?$"
+# `# pylint: disable=C,R` lifts a file from 0 to 10, and so does naming the checkers. A pragma for one message is ordinary
+# practice and counts as the reference counts it: the message is not reported and costs nothing. These are pylint's
+# checkers of ten messages or more, named as pylint takes them: in either case.
+BROAD_CHECKERS = "basic|classes|design|exceptions|format|imports|main|refactoring|stdlib|string|typecheck|variables"
+# One pattern for Python and for Spark's Java: `disable=`, then names up to the pragma's next action, one of them broad.
+BLANKET_PRAGMA = (
+    r"\bdisable(?:-msg)?\s*=(?:(?!\b(?:disable|enable|skip-file)\b).)*?"
+    rf"(?<![\w-])(?:[CRWEF]|all|(?i:{BROAD_CHECKERS}))(?![\w-])"
+)
 
 
 def adjusted_score(score: float | None, comment_ratio: float) -> float | None:
@@ -59,10 +65,10 @@ def adjusted_score(score: float | None, comment_ratio: float) -> float | None:
 
 
 def is_blanket(pragmas: Iterable[str]) -> bool:
-    """Say whether a pragma among `pragmas` (as in Lint.pragmas) switches off a whole category."""
+    """Say whether a pragma among `pragmas` (as in Lint.pragmas) switches off a whole category or checker."""
     import re
 
-    return any(re.match(BLANKET_PRAGMA, pragma) for pragma in pragmas)
+    return any(re.search(BLANKET_PRAGMA, pragma) for pragma in pragmas)
 
 
 def decide_lint(lint: Lint, threshold: float = THRESHOLD) -> tuple[float | None, str | None]:

@@ -7,6 +7,8 @@ library that the file imports. Here all that is done once and kept. What a file 
   Every such write is recorded; those of the analysed file, and of the modules it made astroid load, are taken back.
 - A standard library module writes into others too (`doctest` sets `builtins._`). A fresh process sees these writes only
   in files that lead to the module, so here they are put back only when the file at hand leads to it: see `_reveal`.
+- astroid keeps some of what it infers as attributes of nodes (whether a class is a metaclass, what kind of method a
+  function is). What was inferred while such writes were in force is dropped with them; see `Journal`.
 - Inference caches are emptied, checkers and linter get back the state they had before the first file.
 
 This module runs in the helper interpreter that udfs/lint_worker.py starts, never in a Spark worker. It imports pylint
@@ -26,7 +28,7 @@ import importlib.util
 import os
 import sys
 import types
-from typing import Any
+from typing import Any, cast
 
 import astroid.builder
 import astroid.context
@@ -37,6 +39,7 @@ from astroid.interpreter._import import spec
 from astroid.interpreter.objectmodel import ObjectModel
 from astroid.manager import AstroidManager
 from astroid.nodes._base_nodes import LookupMixIn
+from astroid.nodes.scoped_nodes import scoped_nodes
 from pylint import checkers as pylint_checkers
 from pylint.checkers.classes.class_checker import ScopeAccessMap
 from pylint.checkers.clear_lru_cache import clear_lru_caches
@@ -60,7 +63,11 @@ Attributes = dict[str, list[nodes.NodeNG]]
 
 
 class Journal:
-    """Writes into trees of other modules: what each loaded module did when it was loaded, and what is in force now."""
+    """Writes into trees of other modules: what each loaded module did when it was loaded, and what is in force now.
+
+    And what astroid inferred and keeps as an attribute of a node. A fresh process would infer it after the writes that it
+    sees, so the first write of a file drops what earlier files left, and undoing the writes drops what this file did.
+    """
 
     def __init__(self) -> None:
         """Start with nothing written."""
@@ -68,11 +75,15 @@ class Journal:
         self.events: dict[str, list[str | tuple[Attributes, str, nodes.NodeNG]]] = {}
         self.visible: set[str] = set()
         self.in_force: list[tuple[Attributes, str, nodes.NodeNG]] = []
+        self.inferred: list[tuple[nodes.NodeNG, str]] = []  # by this file
+        self.inferred_before: list[tuple[nodes.NodeNG, str]] = []
 
     def write(self, attributes: Attributes, name: str, node: nodes.NodeNG) -> None:
         """Put `node` among the values of an attribute, and remember to take it back."""
         values = attributes.setdefault(name, [])
         if node not in values:
+            if not self.in_force:
+                _drop(self.inferred_before)
             values.append(node)
             self.in_force.append((attributes, name, node))
 
@@ -88,8 +99,19 @@ class Journal:
                     break
             if not values:
                 del attributes[name]
+        if self.in_force:
+            _drop(self.inferred)
+        kept = MANAGER.astroid_cache
+        self.inferred_before += [each for each in self.inferred if kept.get((root := each[0].root()).name) is root]
+        self.inferred.clear()
         self.in_force.clear()
         self.visible.clear()
+
+
+def _drop(inferred: list[tuple[nodes.NodeNG, str]]) -> None:
+    for node, name in inferred:
+        node.__dict__.pop(name, None)
+    inferred.clear()
 
 
 JOURNAL = Journal()
@@ -168,6 +190,29 @@ def _delayed_assattr(self: astroid.builder.AstroidBuilder, node: nodes.AssignAtt
         pass
 
 
+class _Inferred:
+    """A functools.cached_property of astroid's nodes that tells the journal what it keeps."""
+
+    def __init__(self, original: functools.cached_property[Any]) -> None:
+        self.compute, self.name = original.func, original.func.__name__
+
+    def __get__(self, node: nodes.NodeNG, owner: type | None = None) -> Any:
+        value = node.__dict__[self.name] = self.compute(node)
+        JOURNAL.inferred.append((node, self.name))
+        return value
+
+
+_class_type = scoped_nodes._class_type
+
+
+def _journaled_class_type(klass: nodes.ClassDef, *arguments: Any, **options: Any) -> str:
+    """astroid's _class_type, which keeps its answer in the node."""
+    if klass._type is None:
+        JOURNAL.inferred.append((klass, "_type"))
+        _class_type(klass, *arguments, **options)
+    return cast(str, klass._type)
+
+
 def _find_spec_without_importing(name: str, package: str | None = None) -> object:
     """importlib.util.find_spec that imports no parent package: for `import idlelib.idle.x` the original starts IDLE."""
     parent = name.rpartition(".")[0]
@@ -188,11 +233,25 @@ def _report_no_crash(error: BaseException | None, *_: object) -> str:
 def _patch() -> None:
     AstroidManager.ast_from_module_name = _ast_from_module_name
     astroid.builder.AstroidBuilder.delayed_assattr = _delayed_assattr
+    nodes.FunctionDef.type = _Inferred(vars(nodes.FunctionDef)["type"])
+    nodes.ClassDef._all_slots = _Inferred(vars(nodes.ClassDef)["_all_slots"])
+    nodes.ClassDef.type = property(_journaled_class_type)
+    scoped_nodes._class_type = _journaled_class_type
     guarded = types.SimpleNamespace(find_spec=_find_spec_without_importing)
     spec.importlib = types.SimpleNamespace(util=guarded, machinery=importlib.machinery)
     pylinter.prepare_crash_report = _report_no_crash
 
 
+def _depth() -> int:
+    """Return how many functions have been called and not returned, the caller's included."""
+    frame: types.FrameType | None = sys._getframe(1)
+    depth = 0
+    while frame:
+        frame, depth = frame.f_back, depth + 1
+    return depth
+
+
+RECURSION_LIMIT = 1000  # Python's own
 CACHES = (LookupMixIn.lookup, ObjectModel.attributes, nodes.ClassDef._metaclass_lookup_attribute)
 
 
@@ -252,6 +311,8 @@ class Warm:
         After an exception nothing is restored: the process should lint no other file.
         """
         linter = self.linter
+        # As much stack as the reference has left here, where a module, run_pylint, Run and PyLinter.check are on it.
+        sys.setrecursionlimit(RECURSION_LIMIT + _depth() - 4)
         trees = linter._get_asts(iter([self.item]), None, self.progress)
         if trees.get(self.item):
             pylint_shortcuts.INDEX.build(trees[self.item])

@@ -35,8 +35,12 @@ def test_a_job_runs_under_spark_submit_from_a_folder_whose_name_holds_spaces(
     )
     Lane(settings, Model()).refresh("raw_code")
 
-    submit = [str(Path(sys.executable).with_name("spark-submit")), "jobs/parse_code.py"]
-    environment = os.environ | {"PYTHONPATH": str(checkout), "PYSPARK_PYTHON": sys.executable}
+    # As after `source .venv/bin/activate`. PYSPARK_PYTHON, which this session's Spark has set, may hold no space there.
+    binaries = Path(sys.executable).parent
+    submit = [str(binaries / "spark-submit"), "jobs/parse_code.py"]
+    path = f"{binaries}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PYTHONPATH": str(checkout), "PATH": path}
+    environment.pop("PYSPARK_PYTHON", None)
 
     def submitted(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -3,9 +3,12 @@
 The originals stay in place in this process: only the helper interpreter of udfs/lint.py installs the shortcuts.
 """
 
+import functools
+import io
 import random
 import re
 import textwrap
+import tokenize
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,8 +22,9 @@ from astroid.exceptions import InferenceError, StatementMissing
 from astroid.manager import AstroidManager
 from astroid.nodes import node_classes
 from astroid.nodes.node_ng import NodeNG
+from pylint.checkers import unicode, variables
 from pylint.checkers import utils as checker_utils
-from pylint.checkers import variables
+from pylint.checkers.refactoring import refactoring_checker
 from pylint.lint import PyLinter
 from pylint.utils import ASTWalker
 
@@ -306,3 +310,51 @@ def test_a_text_that_marks_what_to_extract_is_parsed_each_time() -> None:
         assert isinstance(name, nodes.Name) and name.name == "y"
         call = templates.extract_node("a = 1 #@\nb = 2\n")
         assert isinstance(call, nodes.Assign) and call.targets[0].name == "a"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        b"x = 1\n",
+        b"\xef\xbb\xbfx = '\xc3\xa9'\n",
+        b"# -*- coding: latin-1 -*-\nx = 1\n",
+        b"x = 'a\x08b\x1bc\x1a'\n",
+        "x = 'a\u202eb'  # \u2066\n".encode(),
+        b"x = 1\r\ny = '\r'\n",
+    ],
+)
+def test_the_same_characters_are_found_in_the_same_lines(source: bytes) -> None:
+    def found(process: Callable[..., None]) -> list[Any]:
+        checker = unicode.UnicodeChecker(PyLinter())
+        messages: list[Any] = []
+        checker.add_message = lambda *arguments, **options: messages.append((arguments, options))  # type: ignore[method-assign]
+        module = astroid.parse("x = 1\n")
+        module.file_bytes = source
+        process(checker, module)
+        return messages
+
+    assert found(shortcuts._process_module) == found(shortcuts._process_lines)
+
+
+def test_trailing_commas_are_the_same() -> None:
+    text = f"{AWKWARD}a = 1,\nb = (1,)\nc = [\n    2,\n]\nreturn x, # why\nd = ','\n"
+    tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
+    verdicts = [shortcuts._is_trailing_comma(tokens, index) for index in range(len(tokens))]
+    assert verdicts == [refactoring_checker._is_trailing_comma(tokens, index) for index in range(len(tokens))]
+    assert any(verdicts)
+
+
+def test_a_property_without_its_lock_is_computed_once_and_kept_in_its_place() -> None:
+    class Circle:
+        """A class with such a property."""
+
+        asked = 0
+
+        @functools.cached_property
+        def area(self) -> int:
+            self.asked += 1
+            return self.asked
+
+    Circle.area = shortcuts._CachedProperty(vars(Circle)["area"])  # type: ignore[assignment]
+    circle = Circle()
+    assert (circle.area, circle.area, vars(circle)["area"]) == (1, 1, 1)

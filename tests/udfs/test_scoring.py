@@ -49,6 +49,10 @@ BLANKET = (
     "disable=C0103, R",
     "disable=F,",
     "disable=no-member,all",
+    "enable=F disable=C,R,W,E",
+    "disable=basic,variables",
+    "disable=TypeCheck",
+    "disable=no-member enable=W disable=imports",
 )
 ORDINARY = (
     "disable=C0103",
@@ -59,12 +63,16 @@ ORDINARY = (
     "disable=CC",
     "disable=",
     "disable=all-right",
+    "disable=no-member enable=C",
+    "disable=basic-string",
+    "disable=no-format",
+    "disable-next=C",
     "",
 )
 
 
 @pytest.mark.parametrize("pragma", BLANKET)
-def test_a_pragma_that_switches_off_a_category_is_a_reason_of_its_own(pragma: str) -> None:
+def test_a_pragma_that_switches_off_a_category_or_a_checker_is_a_reason_of_its_own(pragma: str) -> None:
     linted = Lint("scored", score=10.0, pragmas=("disable=C0103", pragma))
     assert scoring.decide_lint(linted) == (10.0, "blanket_pragma")
 
