@@ -8,6 +8,7 @@ docs/lint.md. Nothing is executed and no warning of the compiler reaches the cal
 from __future__ import annotations
 
 import ast
+import keyword
 import re
 import sys
 import threading
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
 GRAMMAR = (3, 10)
 """The reference parses with Python 3.10 (arXiv 2505.02881, section 3)."""
 
-VERSION = {"rule": 1, "grammar": "3.10", "python": f"{sys.version_info.major}.{sys.version_info.minor}"}
+VERSION = {"rule": 2, "grammar": "3.10", "python": f"{sys.version_info.major}.{sys.version_info.minor}"}
 """What changes verdicts by intent; part of the stage's fingerprint."""
 
 MAX_DETAIL_CHARS = 200
 MAX_RULE_CHARS = 2000
-"""Characters of a line that _LINE_RULES look at: some of them take time in the square of its length."""
+"""Characters of a line that the rules look at: some of them take time in the square of its length."""
 
 REASONS = {
     "missing": "there is no text",
@@ -64,20 +65,39 @@ class Syntax:
 PARSES = Syntax(None)
 
 # A parser's message says what it met, not what the file is; the line it stumbled over often tells more.
-_LINE_RULES = tuple(
+_LINE_STARTS = tuple(
     (reason, re.compile(pattern))
     for reason, pattern in (
-        ("merge_conflict", r"^(<{7}|={7}|>{7}|\|{7})(\s|$)"),
-        ("interactive", r"^\s*(>>>|\.\.\.|In \[\d*\]:|%%?[a-z]|!\s*[a-z]|\?)"),
-        (
-            "python2",
-            r"^\s*(.*[:;]\s*)?(print\s+[^=\s(.\[]|print\s*\(.*\)\s*%|print\s*$|exec\s+[^=\s(.]|raise\s+[\w.]+\s*,)"
-            r"|except\s+[\w.() ,]+,\s*\w+\s*:|<>|`[^`]+`|\b0[0-7]+\b|\b\d+[lL]\b|\b0[xX][0-9a-fA-F]+[lL]\b|\b[uU][rR]['\"]"
-            r"|^\s*(def|lambda)\b.*[(,]\s*\(|\blambda\s*\(",
-        ),
-        ("newer_python", r"^\s*(except\s*\*|type\s+\w+(\[.*\])?\s*=|(async\s+)?(def|class)\s+\w+\s*\[)"),
-        ("template", r"\{\{|\}\}|\{%|%\}|<%|%>|\$\{|\$\w|<\?|@@\w+@@"),
+        ("merge_conflict", r"(<{7}|={7}|>{7}|\|{7})(\s|$)"),
+        ("interactive", r"\s*(>>>|\.\.\.\s+[^\s#]|In \[\d*\]:|%%[a-z]|%[a-z]\w|!\s*[a-z]|\?)"),
     )
+)
+_CONFLICT_ENDS = re.compile(r"^(<{7}|>{7})(\s|$)", re.MULTILINE)
+_QUOTED = r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'"""
+_FIELD = rf"""\{{(?:[^{{}}"'\\]|{_QUOTED})*\}}"""
+# Comments, f-strings as Python 3.12 reads them, other strings. "{#" and "#}" are a template's.
+_LITERALS = re.compile(
+    r"(?P<comment>(?<!\{)#(?!\}).*)"
+    rf"""|\b(?P<fstring>(?:f|fr|rf)(?P<quote>["'])(?!(?P=quote){{2}})"""
+    rf"""(?:(?!(?P=quote))[^{{}}\\]|\\.|\{{\{{|\}}\}}|{_FIELD})*(?P=quote))"""
+    r"""|(?P<mark>\"{3}|'{3}|["'])(?:\\.|(?!(?P=mark)).)*(?:(?P=mark)|$)""",
+    re.IGNORECASE,
+)
+_TEMPLATE = re.compile(r"\{\{[^{}:]*[^\W\d][^{}:]*\}\}|\{%|%\}|\{#.*#\}|<%|%>|\$\{|\$\w|<\?|@@\w+@@")
+# A placeholder in a string that holds the string's own quotes: the string ends inside it.
+_TEMPLATE_IN_STRING = re.compile(
+    r"""(["'])(?:(?!\1|\{\{).)*\{\{-?\s*[^\W\d](?:(?!\1)[^{}])*\1(?:(?!\1)[^{}])*\1[^{}]*\}\}"""
+)
+_PYTHON2 = re.compile(
+    r"^\s*(.*[:;]\s*)?(print\s+[^=\s(.\[]|print\s*\(.*\)\s*%|print\s*$|exec\s+[^=\s(.]|raise\s+[\w.]+\s*,)"
+    r"|except\s+[\w.() ,]+,\s*\w+\s*:|<>|[\w=(,%+\[{<>]\s*`[^`]+`|\b0[0-7]+\b|\b\d+[lL]\b|\b0[xX][0-9a-fA-F]+[lL]\b"
+    r"|\b[uU][rR]['\"]|^\s*(def|lambda)\b.*[(,]\s*\(|\blambda\s*\("
+)
+# Two words side by side are prose, as no line of Python 2 has them; a backtick there ends or starts what is quoted.
+_WORD = rf"(?!(?:{'|'.join([*keyword.kwlist, 'print', 'exec'])})\b)\w"
+_PROSE = re.compile(rf"(?:\b{_WORD}+|`)\s+{_WORD}|\b{_WORD}+\s+`")
+_NEWER = re.compile(
+    r"^\s*(except\s*\*|type\s+\w+(\[.*\])?\s*=|(async\s+)?(def|class)\s+\w+\s*\[)|\b([tT][rR]?|[rR][tT])['\"]"
 )
 _TOO_DEEP = ("too many nested", "too many levels of indentation", "too many statically nested")
 _UNTERMINATED = ("was never closed", "unterminated", "unexpected EOF", "EOF while scanning")
@@ -89,15 +109,25 @@ _PYTHON2_MESSAGES = (
 _NEWER_MESSAGES = ("only supported in Python",)
 # Only a file in which one of these is found can use syntax newer than 3.10 and still compile here, so only it pays for a
 # second parse. One pattern each, because a search for what starts with a literal skips to it: sixteen times faster.
+# Before a star that 3.10 refuses stand `[`, `,` or `:` and then white space, comments and continued lines, nothing else.
+_NAME = r"[^\x00-/:-@\[-^`{-\x7f]+"  # a letter may be a mark that \w does not know
+_DOTTED = rf"\s*(?!lambda\b){_NAME}(?:\.{_NAME})*"
+_STAR = rf"\*(?!\s*[!$%&),*/:;<=>?@\]^`|}}]|{_DOTTED}\*+\s*[),:])"  # no operand follows: text, for instance *emphasis*
+_STAR_IN_NO_CALL = rf"{_STAR}(?!{_DOTTED}\s*(?:[):]|,\s*(?:\)|\*\*|{_NAME}\s*=[^=])))"
 _MAYBE_NEWER = tuple(
     re.compile(pattern)
     for pattern in (
-        r"except\s*\*",
-        r"\[(?:[^\[\]]*,)?\s*\*\w",
-        r"\*\s*\w+\s*:\s*\*",
-        r"type\s+\w+\s*[=\[]",
-        r"def\s+\w+\s*\[",
-        r"class\s+\w+\s*\[",
+        rf",\s*{_STAR_IN_NO_CALL}",
+        rf"\[(?<![=(,:+{{\[]\[)(?<![=(,:+{{\[] \[)\s*{_STAR_IN_NO_CALL}",  # no list: those follow an operator
+        rf":\s*{_STAR}",
+        rf"#[^#\r\n]*[\r\n]\s*{_STAR}",
+        rf"\\\s+{_STAR}",
+        r"except[\s\\]*\*",
+        *(
+            (r"\btype[\s\\]", r"def[\s\\]+\w+[\s\\]*\[", r"class[\s\\]+\w+[\s\\]*\[")
+            if sys.version_info >= (3, 12)
+            else ()
+        ),
     )
 )
 
@@ -123,36 +153,59 @@ def check(text: str) -> Syntax:
 
 
 def _parse(text: str) -> Syntax:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
             # dont_inherit: this module's own __future__ imports must not change the verdict.
             compile(text, "<string>", "exec", dont_inherit=True)
             if any(pattern.search(text) for pattern in _MAYBE_NEWER):
-                return _newer(ast.parse(text, "<string>", feature_version=GRAMMAR))
-    except SyntaxError as error:
-        return _from_error(text, error)
-    except (RecursionError, MemoryError) as error:
-        return Syntax("too_deep", type(error).__name__)
-    except (ValueError, OverflowError) as error:
-        return Syntax("syntax_error", _shortened(str(error)))
+                return _newer(text, ast.parse(text, "<string>", feature_version=GRAMMAR))
+        except SyntaxError as error:
+            return _from_error(text, error)
+        except (RecursionError, MemoryError) as error:
+            return Syntax("too_deep", type(error).__name__)
+        except (ValueError, OverflowError) as error:
+            return Syntax("syntax_error", _shortened(str(error)))
     return PARSES
 
 
-def _newer(tree: ast.Module) -> Syntax:
+def _newer(text: str, tree: ast.Module) -> Syntax:
     """Find what 3.11 added and `feature_version` does not know: a star in a subscript and in an annotation."""
+    lines = text.encode().replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
     for node in ast.walk(tree):
         star: ast.expr | None = None
         if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Tuple):
             star = next((each for each in node.slice.elts if isinstance(each, ast.Starred)), None)
-            first = node.slice.elts[0] if star else node.slice
-            if (first.lineno, first.col_offset) != (node.slice.lineno, node.slice.col_offset):
-                star = None  # a tuple in parentheses, which 3.10 takes
+            if star and _in_parentheses(node.slice, lines):
+                star = None  # a tuple that 3.10 takes
         elif isinstance(node, ast.arg) and isinstance(node.annotation, ast.Starred):
             star = node.annotation
         if star:
             return Syntax("newer_python", "a star that Python 3.10 does not take here", star.lineno)
     return PARSES
+
+
+def _in_parentheses(items: ast.Tuple, lines: list[bytes]) -> bool:
+    """Tell `a[(x, *b)]` from `a[(x), *b]`: more is opened before the first item than closed before the comma."""
+    first, after = items.elts[0], items.elts[1:2]
+    opened = _between(lines, _start(items), _start(first))
+    closed = _between(lines, _end(first), _start(after[0]) if after else _end(items))
+    return opened.count(b"(") > closed.split(b",")[0].count(b")")
+
+
+def _start(node: ast.expr) -> tuple[int, int]:
+    return node.lineno, node.col_offset
+
+
+def _end(node: ast.expr) -> tuple[int, int]:
+    return node.end_lineno or 0, node.end_col_offset or 0
+
+
+def _between(lines: list[bytes], start: tuple[int, int], end: tuple[int, int]) -> bytes:
+    part = lines[start[0] - 1 : end[0]]
+    part[-1] = part[-1][: end[1]]
+    part[0] = part[0][start[1] :]
+    return re.sub(rb"#.*", b"", b"\n".join(part))
 
 
 def _parse_on_fresh_stack(text: str) -> Syntax:
@@ -178,16 +231,45 @@ def _reason(text: str, error: SyntaxError, message: str, line: int | None) -> st
         return "newer_python"
     lines = text.split("\n")
     source = (lines[line - 1] if line and line <= len(lines) else error.text or "")[:MAX_RULE_CHARS]
-    for reason, pattern in _LINE_RULES:
-        if pattern.search(source):
-            return reason
-    if isinstance(error, TabError):
-        return "tabs"
-    if isinstance(error, IndentationError):
-        return "indentation"
+    for reason, pattern in _LINE_STARTS:
+        if pattern.match(source):
+            # A row of "=" alone underlines a heading.
+            return reason if source[0] != "=" or _CONFLICT_ENDS.search(text) else "syntax_error"
+    if _has_newer_fstring(source):
+        return "newer_python"
+    code = _LITERALS.sub(lambda literal: "" if literal["comment"] else "''", source)
+    if _TEMPLATE.search(code) or _TEMPLATE_IN_STRING.search(source):
+        return "template"
     if any(part in message for part in _UNTERMINATED):
         return "unterminated"
+    if isinstance(error, TabError):
+        return "tabs"
+    if _PYTHON2.search(code) and not _PROSE.search(code):
+        return "python2"
+    if _NEWER.search(code):
+        return "newer_python"
+    if isinstance(error, IndentationError):
+        return "indentation"
     return "syntax_error"
+
+
+def _has_newer_fstring(source: str) -> bool:
+    """Find an f-string of Python 3.12: a string inside its braces holds its own quote, a backslash or a "#"."""
+    for literal in _LITERALS.finditer(source):
+        if literal["fstring"]:
+            fields = "".join(re.findall(_FIELD, literal["fstring"].replace("{{", "").replace("}}", "")))
+            strings = "".join(re.findall(_QUOTED, fields))
+            if any(each in strings for each in (literal["quote"], "\\", "#")):
+                return _parses("f'" + re.sub(rf"(?i:\b[bfru]{{1,2}})?(?:{_QUOTED})", " _ ", fields) + "'")
+    return False
+
+
+def _parses(source: str) -> bool:
+    try:
+        ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def _shortened(message: str) -> str:

@@ -69,6 +69,116 @@ def test_each_kind_of_broken_file_gets_the_reason_that_says_what_to_do(text: str
     assert syntax.check(text).reason == reason
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a[(x), *b]",
+        "a[(x), *b, (y)]",
+        "a[(x), *(b)]",
+        "a[(x) # )\n, *b]",
+        "a[b[0], *c]",
+        "a[x, *b, c == d]",
+        "a[* b]",
+        "a[*(b)]",
+        "a[*[1]]",
+        "a[*हिन्दी, c]",
+        "a [*b]",
+        "a[x, # c\n*b]",
+        "a[x, \\\n*b]",
+        "f(x)[\n# c\n*a]",
+        "def f(*args: # c\n *Ts): pass",
+        "def f(*args: \\\n *Ts): pass",
+        "try: pass\nexcept \\\n*E: pass",
+    ],
+    ids=ascii,
+)
+def test_a_star_that_came_with_python_3_11_is_found_however_it_is_written(text: str) -> None:
+    assert syntax.check(text).reason == "newer_python"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a[(x, *b)]",
+        "a[((x), *(b))]",
+        "a[( # )\n(x), *b)]",
+        "é = a[((x) # ),\n, *b, (y))]",
+        "a[(*b,)]\n",
+        "a[f(x, *b), [*c]]",
+        "a[(x, *b), c]",
+    ],
+    ids=ascii,
+)
+def test_a_star_in_brackets_that_python_3_10_takes_is_accepted(text: str) -> None:
+    assert syntax.check(text).reason is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "f(a, *args, **more)",
+        "f(a, *args, b=1)",
+        "x = [*a]",
+        "def f(a, *, b): pass",
+        "'(`int`, *optional*)'",
+        "a[x * y, x ** y]",
+        "'[*]'",
+    ],
+)
+def test_a_star_of_every_day_costs_no_second_parse(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(syntax, "_newer", lambda *_: pytest.fail("parsed a second time"))
+    assert syntax.check(text) == syntax.PARSES
+
+
+CAUSES = {
+    "date = '2015-01-02": "unterminated",
+    "b = (c, '00:01:02'\nd = 1": "unterminated",
+    "print(f'{{a}}'": "unterminated",
+    "print 'don't'": "unterminated",
+    "if x:\n\ty = 1\n        z = '<>', `y`\n": "tabs",
+    "x = {'a': {'b': 1}}}": "syntax_error",
+    "d = {'a': {'b': 1} 'c': {'d': 2}}": "syntax_error",
+    "x = '{{ a }}' b": "syntax_error",
+    "call('10:05:07', x y)": "syntax_error",
+    'print ("%d <> %d" x)': "syntax_error",
+    "x y  # see 010": "syntax_error",
+    "Use `foo` to build it.": "syntax_error",
+    "Run `make`.": "syntax_error",
+    "- `foo`: a bar": "syntax_error",
+    "see the <> operator": "syntax_error",
+    "Install\n=======": "syntax_error",
+    "=======\nx = 1\n>>>>>>> b\n": "merge_conflict",
+    "    %s foo": "indentation",
+    "def f():\n...": "indentation",
+    ">>> x = 'abc": "interactive",
+    "... x y": "interactive",
+    "return `a` if b else c": "python2",
+    "x = u'a' % ur'b'": "python2",
+    "f(`a`, 'x')": "python2",
+    "import {{ a['b'] }}": "template",
+    "x = '{{ a['b'] }}'": "template",
+    "x = [{%- if a|lower == 'b' %}'c'{%- endif %}]": "template",
+    "{% trans %}Don't{% endtrans %}": "template",
+    "{# a comment #}": "template",
+    "{{#if x}}": "template",
+    'x = f"{d["a"]}"': "newer_python",
+    'y = 1\nx = (f"{x} {d["a"]!r:>10}",\n  2)': "newer_python",
+    'f"{", ".join(f"{y}" for y in x)}"': "newer_python",
+    "f'{\"\\n\".join(x)}'": "newer_python",
+    "f'{x['#']}'": "newer_python",
+    'f"{x["it\'s"]}"': "newer_python",
+    'print(f"{a", b, "}")': "syntax_error",
+    'f"\\frac{\\alpha}{2}"': "syntax_error",
+    "t'{x}'": "newer_python",
+    'x = Rt"{x}"': "newer_python",
+}
+
+
+@pytest.mark.parametrize(("text", "reason"), CAUSES.items(), ids=lambda value: ascii(value)[:40])
+def test_what_a_string_or_a_comment_says_and_what_only_looks_alike_is_no_cause(text: str, reason: str) -> None:
+    assert syntax.check(text).reason == reason
+
+
 def test_every_reason_of_the_closed_list_is_tested_and_no_other_occurs() -> None:
     assert {reason for reason in CASES.values() if reason} | {"missing"} == set(syntax.REASONS)
 
