@@ -3,7 +3,7 @@
 import os
 import warnings
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -117,7 +117,11 @@ def library() -> Any:
         warnings.simplefilter("ignore")  # deprecations of and in its dependencies
         import great_expectations
         import great_expectations.expectations
+        from great_expectations.render.view import view
+        from jinja2 import Environment, FileSystemBytecodeCache
 
+    # It compiles the templates of Data Docs anew for every chunk, which takes longer than the expectations themselves.
+    view.Environment = partial(Environment, bytecode_cache=FileSystemBytecodeCache())
     return great_expectations
 
 
