@@ -101,6 +101,8 @@ class Fake:
 
     async def behave(self, body: dict[str, Any], text: str) -> Reply:
         content, finish_reason, times = text.upper(), "stop", self.asked[text]
+        if self.running > self.options.refuse_above:
+            return Reply(503, {"error": "busy"})
         for word, argument in BEHAVIOUR.findall(text):
             if word in ("close", "html") and argument == "once" and times > 1:
                 continue
@@ -108,6 +110,10 @@ class Fake:
                 await asyncio.sleep(3600)
             elif word == "slow":
                 await asyncio.sleep(float(argument))
+            elif word == "work":
+                for _ in range(int(float(argument) / 0.05)):
+                    await asyncio.sleep(0.05)
+                    self.totals["output"] += 1
             elif word == "close":
                 return Reply(content=b'{"choices": [{"mess', cut=True)
             elif word == "html":
@@ -116,6 +122,9 @@ class Fake:
                 return Reply(429, {"error": "slow down"}, {"Retry-After": "0.2"})
             elif word == "busy" and times <= int(argument):
                 return Reply(503, {"error": "busy"})
+            elif word == "toolarge":
+                message = "Request too large for m on tokens per min (TPM): Limit 30000, Requested 36278."
+                return Reply(429, {"error": {"message": message}})
             elif word == "status":
                 return Reply(int(argument), {"error": {"message": f"refused with {argument}"}})
             elif word == "context" and body["max_tokens"] > int(argument or 0):
@@ -192,6 +201,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--fail-start-once", default="")
     parser.add_argument("--tokens-per-s", type=float, default=0.0)
     parser.add_argument("--max-num-seqs", type=int, default=64)
+    parser.add_argument("--refuse-above", type=int, default=1 << 30)
     parser.add_argument("--record", default="")
     parser.add_argument("--state", default="")
     parser.add_argument("--key", default="")

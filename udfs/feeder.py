@@ -5,8 +5,9 @@ event loop sends, retries and journals; the task itself takes finished rows from
 the slowest of a batch. When the own engine dies, what was in flight is asked again in smaller company until the request
 that kills it is alone (`udfs.company` keeps other tasks out meanwhile).
 
-Memory is bounded by what is prepared, in flight and not yet taken by the task; answers of texts that may come again are
-kept. While the journal cannot be written nothing new is sent, so that a full disk costs no more than a kill does.
+Memory is bounded by what is prepared, in flight and not yet taken by the task, and by what the journal knew of rows
+still to come; an answer is kept only where several rows waited for it, so that more may come. While the journal cannot
+be written nothing new is sent, so that a full disk costs no more than a kill does.
 """
 
 import asyncio
@@ -63,6 +64,11 @@ OWN_MAX_WINDOW = 1024
 ENDPOINT_START_WINDOW = 8
 ENDPOINT_MAX_WINDOW = 256
 MAX_TRIES = 5
+# A request without an answer in all of its time is asked once more and no oftener, since each such try takes an hour.
+HUNG_TRIES = 2
+# A request is refused for its own sake where so many others passed since, for each that was refused, too. An endpoint
+# that is merely busy refuses its share of all; at this share five refusals in turn befall one request in 100,000.
+OTHERS_PASS = 10
 # After a death the requests that were in flight come back in groups of one eighth, then one sixty-fourth, ...: a
 # restart costs minutes, so few deaths matter more than many requests at once.
 COMPANY_DIVISOR = 8
@@ -86,7 +92,10 @@ JOURNAL_ADVICE = "Make room and run again: what was answered before is kept"
 # vLLM closes idle connections after 5 s; a client that reuses one at that moment reads a closed connection.
 KEEPALIVE_S = 3.0
 
-_CONTEXT_WORDS = re.compile(r"context length|context_length|maximum context|max_model_len|prompt is too long", re.I)
+# The last is OpenAI's, with status 429, about a request that alone passes the limit of tokens per minute.
+_TOO_LONG_WORDS = re.compile(
+    r"context length|context_length|maximum context|max_model_len|prompt is too long|request too large", re.I
+)
 
 
 class Prepared(NamedTuple):
@@ -115,6 +124,18 @@ class _Again(Exception):  # noqa: N818 likewise
         self.hung = hung
 
 
+class Refusal(NamedTuple):
+    """How things stood when a request was first refused: answers so far, requests in flight, requests ever refused.
+
+    `answered_last` are the answers when it was last refused.
+    """
+
+    answered: int
+    in_flight: int
+    refused: int
+    answered_last: int
+
+
 class Window:
     """How many requests may be in flight: follows an own engine's queue, or what an endpoint lets pass."""
 
@@ -126,11 +147,14 @@ class Window:
         self._cut_at = 0.0
 
     def follow(self, running: int, waiting: int, in_flight: int) -> None:
-        """Adapt to an own engine: double while it takes all that is sent, shrink while much of it only waits."""
-        if self.fixed:
-            return
+        """Adapt to an own engine: double while it takes all that is sent, shrink while much of it only waits.
+
+        A fixed window only comes back to its size after a cut.
+        """
         if waiting == 0 and in_flight >= int(self.size):
             self.size = min(self.size * 2, self.most)
+        elif self.fixed:
+            return
         elif waiting > max(8, running):
             self.size = max(self.size * 0.8, OWN_START_WINDOW)
 
@@ -179,7 +203,7 @@ class Feeder:
         self._ready: list[tuple[pa.RecordBatch, Answer]] = []
         self._ready_bytes = 0
         self._to_journal: list[tuple[str, Answer]] = []
-        self._refused_at: float | None = None
+        self._unwritable_since: float | None = None
         self._input_done = False
         self._counter: Counter | None = None
         self._failure: Exception | None = None
@@ -189,9 +213,11 @@ class Feeder:
         self._health: asyncio.Task[str] | None = None
         self._flush: asyncio.Task[None] | None = None
         self._window = Window(spec.window, self._own)
-        self._paused_until = self._last_success = self._healthy_at = 0.0
+        self._paused_until = self._silent_since = self._sent_at = self._healthy_at = 0.0
         self._refusals = 0
-        self._finished = self._failed = 0
+        self._refused: dict[str, Refusal] = {}
+        self._ever_refused = 0
+        self._answered = self._finished = self._failed = 0
         self._last_error: str | None = None
         self._load: Load | None = None
         self._since = 0.0
@@ -272,8 +298,8 @@ class Feeder:
         if text is None:
             return Prepared(row, "", None, Answer(None, EMPTY_INPUT))
         key = key or hashlib.sha256(text.encode()).hexdigest()
-        if key in known:
-            return Prepared(row, key, None, known[key])
+        if (answer := known.pop(key, None)) is not None:
+            return Prepared(row, key, None, answer)
         self._counter = self._counter or Counter(self.spec)
         outcome = self._counter.request(key, text)
         if isinstance(outcome, Answer):
@@ -281,15 +307,21 @@ class Feeder:
         return Prepared(row.take(pa.array([0])) if large else row, key, outcome, None)
 
     def _recall(self) -> dict[str, Answer]:
-        """Return what the journals know for this task's bucket."""
+        """Return what the journals know for this task's bucket.
+
+        That a request is poison is believed only of this chunk's own journal: in another run the engine itself may have
+        been at fault.
+        """
         known: dict[str, Answer] = {}
         if self._journal is None:
             return known
         place = (self.spec.journal, self.spec.fingerprint, self.spec.journal_buckets, self._bucket)
-        for segment in journal.recall(*place, JOURNAL_FIELDS):
+        for segment, own in journal.recall(*place, JOURNAL_FIELDS):
             columns = [segment.column(name).to_pylist() for name in JOURNAL_FIELDS.names]
             for key, *values in zip(*columns, strict=True):
-                known.setdefault(key, Answer(*values))
+                answer = Answer(*values)
+                if own or answer.answer_status != POISON:
+                    known.setdefault(key, answer)
         return known
 
     def _hand_over(self, item: Any) -> None:
@@ -331,9 +363,8 @@ class Feeder:
 
     def _accept(self, prepared: Prepared) -> None:
         row, key, request, answer = prepared
-        if answer is not None and answer.answer_status in JOURNALED_STATUSES and key not in self._known:
+        if answer is not None and answer.answer_status in JOURNALED_STATUSES:
             # Answered before this attempt: it counts for the error budget as if it had been answered now.
-            self._known[key] = answer
             self._count(answer)
         answer = answer or self._known.get(key)
         if answer is not None:
@@ -342,6 +373,8 @@ class Feeder:
             self._waiting[key].append(row)
         elif request is not None:
             self._waiting[key] = [row]
+            if not (self._backlog or self._in_flight or self._delayed):
+                self._silent_since = time.monotonic()  # while there was nothing to ask no answer was due
             self._backlog.append(request)
 
     # Requests.
@@ -372,7 +405,7 @@ class Feeder:
     async def _connect(self) -> None:
         """Find or start the engine; nothing of this feeder is in flight meanwhile."""
         self._engine = await _in_thread(engines.connect, self.spec.engine)
-        self._healthy_at = self._last_success = time.monotonic()
+        self._healthy_at = self._silent_since = time.monotonic()
         if not self._since:
             self._since = time.time()
             await self._flush_journal()  # a journal that cannot be written is found before anything is paid for
@@ -391,7 +424,7 @@ class Feeder:
     def _send(self) -> None:
         """Fill the window from the backlog."""
         pause_s = self._paused_until - time.monotonic()
-        if self._refused_at is not None:
+        if self._unwritable_since is not None:
             pause_s = max(pause_s, TICK_S)
         if pause_s > 0:
             self._wake_in(pause_s)
@@ -405,6 +438,7 @@ class Feeder:
             self._low.set()
 
     def _launch(self, request: Request) -> None:
+        self._sent_at = time.monotonic()
         self._in_flight[asyncio.create_task(self._ask(request))] = request
 
     async def _ask(self, request: Request) -> None:
@@ -439,28 +473,28 @@ class Feeder:
             ) as response:
                 status, content = response.status, await response.read()
                 after_s = retry_after_s(response.headers.get("Retry-After"))
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            return await self._trouble(str(error), busy=True)
         except TimeoutError:
             return await self._trouble(f"no answer within {self.spec.request_timeout_s:.0f} s", hung=True)
-        except aiohttp.ClientConnectorError as error:
-            return await self._trouble(str(error), busy=True)
         except (aiohttp.ClientError, OSError) as error:
             return await self._trouble(str(error) or type(error).__name__)
         if status == 200:
             answer = read_answer(content, engine.label, time.monotonic() - sent_at)
             return answer or await self._trouble(f"a response without an answer: {error_words(content)}")
         words = f"{status}: {error_words(content)}"
-        if status in (429, 503):
-            return await self._trouble(words, busy=True, after_s=after_s)
-        if status in (408, 409, 425) or status >= 500:
-            return await self._trouble(words)
         if status == 401:
             raise EngineError(f"{engine.base_url} refused the key: {words}")
-        if status == 413 or _CONTEXT_WORDS.search(words):
+        if status == 413 or _TOO_LONG_WORDS.search(words):
             if self._counter is not None and not self._counter.exact and request.max_tokens > self.spec.answer_floor:
                 # The prompt's length was a guess: the answer gets less room before the request is given up.
                 request.max_tokens = max(request.max_tokens // 2, self.spec.answer_floor)
                 return await self._exchange(request)
             return Answer(None, TOO_LONG, error=words, engine=engine.label)
+        if status in (429, 503):
+            return await self._trouble(words, busy=True, after_s=after_s)
+        if status in (408, 409, 425) or status >= 500:
+            return await self._trouble(words)
         return Answer(None, REQUEST_FAILED, error=words, engine=engine.label)
 
     async def _trouble(self, words: str, busy: bool = False, after_s: float = 0.0, hung: bool = False) -> Answer:
@@ -479,23 +513,51 @@ class Feeder:
     def _retry(self, request: Request, again: _Again, sent_at: float) -> None:
         """Put a request back: at once behind a pause when the engine is busy, else after a while of its own."""
         now = time.monotonic()
-        if (again.busy or again.hung) and now - self._last_success > self.spec.patience_s:
+        busy = again.busy and not self._alone_refused(request, now)
+        if self._silent(now) and ((busy and self._refusals) or (again.hung and not self._answered)):
             self._fail(EngineError(f"nothing was answered for {self.spec.patience_s:.0f} s: {again}"))
-        if again.busy:
+        if busy:
+            if not self._refusals:
+                self._silent_since = now  # patience with refusals begins with the first of them
             if self._window.cut(sent_at):
                 pause_s = again.after_s or min(RETRY_FIRST_S * RETRY_FACTOR**self._refusals, RETRY_MAX_S)
                 self._paused_until = max(self._paused_until, now + pause_s)
                 self._refusals += 1
-            self._backlog.appendleft(request)
+            # At the back, so that others show whether it is the endpoint that refuses or this request that is refused.
+            self._backlog.append(request)
             return
         request.tries += 1
-        if request.tries >= MAX_TRIES:
+        if request.tries >= (HUNG_TRIES if again.hung else MAX_TRIES):
             label = self._engine.label if self._engine else None
             self._finish(request.key, Answer(None, REQUEST_FAILED, error=str(again)[:MAX_ERROR_CHARS], engine=label))
             return
         self._delayed += 1
-        pause_s = min(RETRY_FIRST_S * RETRY_FACTOR ** (request.tries - 1), RETRY_MAX_S) * random.uniform(0.75, 1.25)
+        pause_s = max(RETRY_FIRST_S * RETRY_FACTOR ** (request.tries - 1), again.after_s)
+        pause_s = min(pause_s, RETRY_MAX_S) * random.uniform(0.75, 1.25)
         asyncio.get_running_loop().call_later(pause_s, self._resume, request)
+
+    def _silent(self, now: float) -> bool:
+        """Tell whether nothing was answered for so long that it is the engine's fault and no request's."""
+        return now - self._silent_since > self.spec.patience_s
+
+    def _alone_refused(self, request: Request, now: float) -> bool:
+        """Note a refusal and tell whether it is for the request's own sake: since its first one nearly all others passed.
+
+        Some must have passed since its last one, too, unless there are no others: an endpoint that has begun to refuse
+        everything is waited for. When that has taken too long, one that passed since the first is enough.
+        """
+        known = self._refused.get(request.key)
+        if known is None:
+            self._ever_refused += 1
+            known = Refusal(self._answered, len(self._in_flight), self._ever_refused, self._answered)
+        self._refused[request.key] = known._replace(answered_last=self._answered)
+        passed, refused = self._answered - known.answered, self._ever_refused - known.refused
+        if self._silent(now):
+            return passed > 0
+        # Those in flight at the first refusal had been let in before it, so their answers say nothing.
+        if passed - known.in_flight < OTHERS_PASS * (1 + refused):
+            return False
+        return self._answered > known.answered_last or not (self._backlog or len(self._in_flight) > 1)
 
     def _resume(self, request: Request) -> None:
         self._delayed -= 1
@@ -552,13 +614,17 @@ class Feeder:
 
     def _finish(self, key: str, answer: Answer) -> None:
         """Note a request's outcome for all rows that wait for it."""
-        self._known[key] = answer
+        self._refused.pop(key, None)
         if self._journal is not None and answer.answer_status in JOURNALED_STATUSES:
             self._to_journal.append((key, answer))
-        for row in self._waiting.pop(key, ()):
+        rows = self._waiting.pop(key, ())
+        if len(rows) > 1:
+            self._known[key] = answer
+        for row in rows:
             self._give(row, answer)
         if answer.answer_status == ANSWERED:
-            self._last_success = time.monotonic()
+            self._answered += 1
+            self._silent_since = time.monotonic()
             self._refusals = 0
             if not self._own:
                 self._window.answered(len(self._in_flight))
@@ -599,24 +665,27 @@ class Feeder:
                     await _in_thread(telemetry.write, self._journal.folder, self._journal.name, self._report())
                 if batch:
                     await _in_thread(self._journal.write, _segment(batch))
-            except OSError as error:
+            except Exception as error:
                 self._to_journal = batch + self._to_journal
-                self._refused(error)
+                if isinstance(error, OSError):
+                    self._unwritable(error)
+                else:
+                    self._fail(error)
             else:
-                self._refused_at = None
+                self._unwritable_since = None
 
-    def _refused(self, error: OSError) -> None:
+    def _unwritable(self, error: OSError) -> None:
         """Note that the journal cannot be written; give up when that lasts."""
         now = time.monotonic()
-        if self._refused_at is None:
-            self._refused_at = now
+        if self._unwritable_since is None:
+            self._unwritable_since = now
             logger.warning("the journal cannot be written, so nothing more is asked for now: %s", error)
-        elif now - self._refused_at > JOURNAL_PATIENCE_S:
+        elif now - self._unwritable_since > JOURNAL_PATIENCE_S:
             reason = os.strerror(error.errno) if error.errno else str(error)
             self._fail(JournalError(f"the journal {self.spec.journal} cannot be written: {reason}. {JOURNAL_ADVICE}"))
 
     async def _tick(self) -> None:
-        """Flush what is ready, follow the engine's queue and see that it lives."""
+        """Flush what is ready, follow the engine's queue and see that it lives and answers."""
         flushed_at = measured_at = time.monotonic()
         while True:
             await asyncio.sleep(TICK_S)
@@ -631,6 +700,11 @@ class Feeder:
             if self._own and self._in_flight and now - measured_at >= METRICS_EVERY_S:
                 measured_at = now
                 await self._measure()
+            # Several at once, and others waiting: a single long answer, or the last ones, get their whole time.
+            stuck = self._backlog and len(self._in_flight) > 1 and now - self._sent_at > self.spec.patience_s
+            if stuck and self._silent(now):
+                words = f"nothing was answered for {self.spec.patience_s:.0f} s: {len(self._in_flight)} requests hang"
+                self._fail(EngineError(words))
 
     def _report(self) -> telemetry.Report:
         """Return what the driver shall know of the engine."""
@@ -647,6 +721,9 @@ class Feeder:
         load = await _in_thread(engines.load, self._engine)
         now = time.monotonic()
         if load is not None:
+            known = self._load or load
+            if (load.prompt_tokens, load.output_tokens) != (known.prompt_tokens, known.output_tokens):
+                self._silent_since = now  # it works, however long an answer takes
             self._healthy_at, self._load = now, load
             self._window.follow(load.running, load.waiting, len(self._in_flight))
             self._wake.set()

@@ -122,8 +122,8 @@ def read(folder: Place, bucket: int | None, schema: pa.Schema) -> Iterator[pa.Ta
             logger.warning("journal segment %s skipped: %s", info.base_name, error)
 
 
-def recall(uri: str, fingerprint: str, buckets: int, bucket: int, schema: pa.Schema) -> Iterator[pa.Table]:
-    """Yield every segment that may answer this bucket's requests, of the journal `uri` and of those beside it.
+def recall(uri: str, fingerprint: str, buckets: int, bucket: int, schema: pa.Schema) -> Iterator[tuple[pa.Table, bool]]:
+    """Yield every segment that may answer this bucket's requests, and whether it is of the journal `uri` itself.
 
     A chunk has a journal of its own, so that its commit can remove it; the journals beside it are those of chunks under
     way and of killed runs. One that was cut into another number of buckets (another cluster) is read as a whole.
@@ -131,7 +131,8 @@ def recall(uri: str, fingerprint: str, buckets: int, bucket: int, schema: pa.Sch
     own = place(uri)
     for journal in _folders(Place(own.filesystem, own.path.rpartition("/")[0])):
         for folder in _folders(journal.joined(fingerprint)):
-            yield from read(folder, bucket if folder.path.endswith(f"/{buckets}") else None, schema)
+            for table in read(folder, bucket if folder.path.endswith(f"/{buckets}") else None, schema):
+                yield table, journal.path == own.path
 
 
 def progress(uri: str) -> Progress:

@@ -332,10 +332,10 @@ def test_a_connection_that_times_out_counts_against_no_request(endpoint: Make, m
     monkeypatch.setattr(feeder, "RETRY_FACTOR", 1.0)
     connect, attempts = aiohttp.TCPConnector.connect, iter(range(feeder.MAX_TRIES + 1))
 
-    async def dropping(*arguments: Any) -> Any:
+    async def dropping(*arguments: Any, **named: Any) -> Any:
         if next(attempts, None) is not None:
             raise aiohttp.ConnectionTimeoutError("Connection timeout to host")
-        return await connect(*arguments)
+        return await connect(*arguments, **named)
 
     monkeypatch.setattr(aiohttp.TCPConnector, "connect", dropping)
     assert statuses(run(spec_for(endpoint()), batch("one"))) == {"one": "answered"}
@@ -537,7 +537,7 @@ def test_poison_of_an_earlier_run_is_asked_again_and_of_this_chunk_believed(endp
 
 
 def test_a_task_keeps_no_answer_that_it_gave_to_the_only_row_of_its_text(endpoint: Make, tmp_path: Path) -> None:
-    spec = spec_for(endpoint(), journal=str(tmp_path))
+    spec = spec_for(endpoint(), journal=str(tmp_path / "journal"))
     fed = feeder.Feeder([batch("one", "two", "two")], spec, 0)
     fed.run()
     assert list(fed._known) == [digest("two")]
@@ -558,8 +558,8 @@ def test_a_fault_while_the_journal_is_written_loses_no_answer(
 
     monkeypatch.setattr(journal.Writer, "write", broken_once)
     with pytest.raises(ValueError, match="a fault"):
-        run(spec_for(endpoint(), journal=str(tmp_path), journal_flush_s=0.05), batch("fine", "[[hang]]"))
-    assert journal.progress(str(tmp_path)).rows == 1
+        run(spec_for(endpoint(), journal=str(tmp_path / "journal"), journal_flush_s=0.05), batch("fine", "[[hang]]"))
+    assert journal.progress(str(tmp_path / "journal")).rows == 1
 
 
 def test_a_full_disk_that_is_cleared_warns_once_and_loses_no_answer(
