@@ -73,12 +73,12 @@ class Fake:
         if path == "/v1/chat/completions":
             return await self.chat(json.loads(body))
         if path == "/v1/models":
-            name = self.options.served_model_name or self.options.model
-            return Reply(content={"data": [{"id": name, "max_model_len": 4096}]})
+            models = [{"id": self.options.served_model_name or self.options.model, "max_model_len": 4096}]
+            return Reply(content=models if self.options.gateway else {"data": models})
         if path == "/health":
             return Reply()
         if path == "/version":
-            return Reply(content={"version": "0.0-fake"})
+            return Reply(content={"version": "0.0-fake"}, cut=self.options.gateway)
         if path == "/metrics":
             return Reply(content=self.metrics())
         if path == "/facts":
@@ -205,6 +205,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--record", default="")
     parser.add_argument("--state", default="")
     parser.add_argument("--key", default="")
+    parser.add_argument("--gateway", action="store_true", help="list models bare, and drop what asks for the version")
     return parser.parse_known_args(arguments)[0]
 
 

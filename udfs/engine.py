@@ -501,12 +501,14 @@ def _start(spec: EngineSpec, folder: Path, owner_pid: int, devices: str) -> None
 
 def _await_start(spec: EngineSpec, folder: Path, devices: str, started_at: float) -> Engine:
     """Wait until the server answers, and write down that it does; raise EngineError where it ends or takes too long."""
+    entered_at = time.time()  # the watcher is at work from here on; what came before may have fetched a model
     while True:
         elapsed_s = time.time() - started_at
         if _probe(str(folder / SOCKET_FILE), "/health")[0] == 200:
             break
         server = _read(folder / SERVER_FILE)
-        if (server and not _alive(server)) or (server is None and elapsed_s > PROBE_TIMEOUT_S):
+        if (server and not _alive(server)) or (server is None and time.time() - entered_at > PROBE_TIMEOUT_S):
+            _clear(folder)
             raise _failure(folder, "the engine ended while it started")
         if elapsed_s > spec.start_timeout_s:
             _clear(folder)
@@ -677,17 +679,19 @@ def _connect_endpoint(spec: EngineSpec) -> Engine:
     # Some gateways do not list their models; one that lists them and lacks ours is a mistake worth an early word.
     if status == 200:
         try:
-            models = [entry["id"] for entry in json.loads(body)["data"]]
+            listed = json.loads(body)
+            # Some answer the list itself.
+            models = [entry["id"] for entry in (listed if isinstance(listed, list) else listed["data"])]
         except (ValueError, KeyError, TypeError):
             raise EngineError(f"{base_url}/models does not answer as an OpenAI-compatible endpoint does") from None
         if models and spec.model not in models:
             raise EngineError(f"the endpoint {base_url} has no model {spec.model}; it has {', '.join(models[:10])}")
     root = base_url.removesuffix("/v1")
-    status, body = _get(f"{root}/version", spec)
     try:
+        status, body = _get(f"{root}/version", spec, tries=1)
         version = str(json.loads(body)["version"]) if status == 200 else ""
-    except (ValueError, KeyError, TypeError):
-        version = ""
+    except (EngineError, ValueError, KeyError, TypeError):
+        version = ""  # it is vLLM's own, and a gateway may do anything with it
     return Engine(base_url, None, urlsplit(base_url).netloc, version, device="", start_seconds=0.0)
 
 
@@ -695,10 +699,10 @@ def _hint(spec: EngineSpec) -> str:
     return f"({spec.api_key_variable} is not set)" if spec.api_key_variable else "(no variable is named for one)"
 
 
-def _get(url: str, spec: EngineSpec) -> tuple[int, bytes]:
+def _get(url: str, spec: EngineSpec, tries: int = 0) -> tuple[int, bytes]:
     """GET a URL of an endpoint with a few tries; raise EngineError where nothing answers."""
     reason = ""
-    for attempt in range(ENDPOINT_TRIES):
+    for attempt in range(tries or ENDPOINT_TRIES):
         time.sleep(attempt)
         try:
             request = urllib.request.Request(url, headers=headers(spec))

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -188,6 +189,27 @@ def test_a_restart_that_fails_is_tried_again(fake_engine: Make, tmp_path: Path) 
     assert engine.starts(running) == 3
 
 
+def test_a_start_whose_preparation_took_long_is_waited_for(fake_engine: Make) -> None:
+    spec = fake_engine()
+    folder = engine.runtime_folder(spec, engine.owner(), "")
+    starting = threading.Timer(0.1, engine._start, (spec, folder, engine.owner(), ""))
+    starting.start()
+    running = engine._await_start(spec, folder, "", started_at=time.time() - engine.PROBE_TIMEOUT_S - 1)
+    starting.join()
+    assert running.start_seconds > engine.PROBE_TIMEOUT_S, "the preparation is part of the start"
+
+
+def test_a_start_whose_watcher_died_leaves_no_server(fake_engine: Make) -> None:
+    spec = fake_engine()
+    folder = engine.runtime_folder(spec, engine.owner(), "")
+    with subprocess.Popen(["sleep", "60"], process_group=0) as server:
+        dead = {"watcher": 0, "watcher_start": 1, "server": server.pid, "server_start": process_start(server.pid)}
+        (folder / "server.json").write_text(json.dumps(dead))
+        with pytest.raises(EngineError, match="the engine ended while it started"):
+            engine._await_start(spec, folder, "", started_at=time.time())
+        assert server.wait(5) == -signal.SIGTERM
+
+
 @pytest.mark.slow
 def test_a_server_that_takes_too_long_is_given_up_and_ended(fake_engine: Make) -> None:
     spec = replace(fake_engine("--start-s", "30"), start_timeout_s=0.5)
@@ -284,6 +306,14 @@ def test_an_endpoint_is_used_as_it_is(endpoint: Make) -> None:
     assert running.base_url == spec.endpoint
     assert running.socket is None
     assert engine.context_tokens(spec) == 4096
+
+
+def test_a_gateway_that_lists_models_bare_and_drops_the_version_serves(endpoint: Make) -> None:
+    began = time.monotonic()
+    assert engine.connect(endpoint("--gateway")).version == ""
+    assert time.monotonic() - began < 1, "the version is not worth a second try"
+    with pytest.raises(EngineError, match="has no model other; it has fake"):
+        engine.connect(endpoint("--gateway", model="other"))
 
 
 def test_an_endpoint_that_refuses_connections_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
