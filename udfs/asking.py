@@ -27,7 +27,8 @@ class RewriteSpec:
     per task, 0 follows the engine. `fingerprint` names all that changes answers by intent; with a row's `input_hash`
     it is the journal's key. `journal` is a folder or URI ("" keeps none), cut into `journal_buckets`, the number of
     tasks; journals beside it are read too. `error_budget` is the share of failed requests that stops a task.
-    `patience_s` is how long an engine may refuse everything before the task fails.
+    `patience_s` is how long an engine may refuse everything, or answer none of several requests while others wait, before
+    the task fails; a single answer may take `request_timeout_s`.
     """
 
     engine: EngineSpec

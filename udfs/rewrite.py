@@ -116,12 +116,11 @@ def feeders(spark: "SparkSession", spec: EngineSpec) -> int:
     if profile(spark, spec) is None:
         return feeders_on(cores)
     setting = partial(_setting, spark)
-    own = int(setting("spark.recast.gpu.amount", "0"))
-    if own:
-        gpus = own * int(setting("spark.dynamicAllocation.maxExecutors"))
+    if _dynamic(spark):
+        executors = int(setting("spark.dynamicAllocation.maxExecutors"))  # few or none may be there yet
     else:
         executors = max(1, cores // int(setting("spark.executor.cores", "1")))
-        gpus = executors * int(setting("spark.executor.resource.gpu.amount"))
+    gpus = executors * int(setting("spark.recast.gpu.amount") or setting("spark.executor.resource.gpu.amount"))
     if spec.tensor_parallel > 1:
         return max(1, gpus // spec.tensor_parallel)
     return gpus * FEEDERS_PER_GPU // CHUNKS_AT_ONCE
@@ -140,10 +139,11 @@ def profile(spark: "SparkSession", spec: EngineSpec) -> "ResourceProfile | None"
 
     * `local[*]` refuses profiles, an endpoint needs no GPU here, executors without GPUs serve on their CPUs: None.
     * `spark.recast.gpu.amount` is set: model stages get executors of their own (`spark.recast.gpu.*` describes them),
-      other stages keep executors without GPUs. Needs dynamic allocation with an upper bound, since Spark asks for as
-      many executors as there are tasks; ValueError without it.
+      other stages keep executors without GPUs. Needs dynamic allocation.
     * `spark.executor.resource.gpu.amount` is set: all executors have GPUs, and tasks of model stages share them.
 
+    How many GPUs there are must be known: ValueError for dynamic allocation without an upper bound, since Spark asks for
+    as many executors as there are tasks, and for a standalone cluster that does not say how many cores an executor has.
     docs/engine.md shows the settings per platform.
     """
     setting = partial(_setting, spark)
@@ -152,11 +152,14 @@ def profile(spark: "SparkSession", spec: EngineSpec) -> "ResourceProfile | None"
         return None
     if not own_executors and setting("spark.executor.resource.gpu.amount", "0") == "0":
         return None
-    if own_executors:
-        if setting("spark.dynamicAllocation.enabled", "false").lower() != "true":
-            raise ValueError("spark.recast.gpu.amount needs spark.dynamicAllocation.enabled=true (docs/engine.md)")
-        if not setting("spark.dynamicAllocation.maxExecutors"):
-            raise ValueError("spark.recast.gpu.amount needs spark.dynamicAllocation.maxExecutors (docs/engine.md)")
+    if own_executors and not _dynamic(spark):
+        raise ValueError("spark.recast.gpu.amount needs spark.dynamicAllocation.enabled=true (docs/engine.md)")
+    if _dynamic(spark) and not setting("spark.dynamicAllocation.maxExecutors"):
+        raise ValueError("GPUs need spark.dynamicAllocation.maxExecutors where allocation is dynamic (docs/engine.md)")
+    # Elsewhere Spark's default is one core; there it is all that the worker has.
+    standalone = re.match(r"spark:|local-cluster\[", setting("spark.master"))
+    if standalone and not _dynamic(spark) and not setting("spark.executor.cores"):
+        raise ValueError("GPUs need spark.executor.cores on a standalone cluster (docs/engine.md)")
     # A share must be whole above 1: the tensor-parallel group's only feeder then holds all of its GPUs.
     share = float(spec.tensor_parallel) if spec.tensor_parallel > 1 else 1.0 / FEEDERS_PER_GPU
     return _profile(spark, share)
@@ -177,6 +180,10 @@ def _profile(spark: "SparkSession", gpu_share: float) -> "ResourceProfile":
         script, vendor = setting("spark.recast.gpu.discoveryScript"), setting("spark.recast.gpu.vendor")
         builder = builder.require(executor.resource("gpu", int(own_executors), script, vendor))
     return builder.build
+
+
+def _dynamic(spark: "SparkSession") -> bool:
+    return _setting(spark, "spark.dynamicAllocation.enabled", "false").lower() == "true"
 
 
 def _setting(spark: "SparkSession", name: str, default: str = "") -> str:
