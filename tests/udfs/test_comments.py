@@ -84,6 +84,7 @@ def test_tokens_and_comments_are_counted_as_tokenize_counts_them(text: str) -> N
     agree(text)
 
 
+@pytest.mark.slow
 @old_tokenize
 def test_real_files_and_torn_ones_are_counted_as_tokenize_counts_them() -> None:
     draw = random.Random(0)

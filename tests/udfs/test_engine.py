@@ -82,6 +82,7 @@ def test_what_a_killed_owner_and_its_killed_watcher_left_is_swept_away(fake_engi
     shutil.rmtree(other)
 
 
+@pytest.mark.slow
 def test_a_dead_server_is_started_anew(fake_engine: Make) -> None:
     spec = fake_engine()
     first = engine.connect(spec)

@@ -235,6 +235,7 @@ def test_after_a_fork_each_process_has_a_helper_of_its_own() -> None:
     assert lint._helpers == [mine]
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_leaves_no_helper_and_no_folder_behind() -> None:
     program = f"""
         from udfs import lint
@@ -286,6 +287,7 @@ METHODS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pair", [METACLASSES, METHODS], ids=["metaclasses", "methods"])
 def test_what_was_inferred_under_a_files_writes_is_gone_with_them(pair: tuple[str, str]) -> None:
     def alone(text: str) -> object:
