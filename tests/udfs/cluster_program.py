@@ -37,6 +37,7 @@ def session(folder: Path, own_executors: bool) -> SparkSession:
         "spark.sql.shuffle.partitions": "2",
         "spark.executor.cores": "2",
         "spark.executor.memory": "512m",
+        "spark.scheduler.minRegisteredResourcesRatio": "1.0",
         "spark.worker.resource.gpu.amount": "2",
         "spark.worker.resource.gpu.discoveryScript": str(discovery),
         "spark.sql.execution.arrow.maxRecordsPerBatch": "16",

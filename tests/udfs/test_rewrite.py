@@ -110,6 +110,7 @@ def test_identical_texts_are_asked_once(fake_engine: Make, tmp_path: Path) -> No
     assert asked(record) == {"same": 1, "other": 1}
 
 
+@pytest.mark.slow
 def test_the_slowest_request_holds_up_no_other(endpoint: Make) -> None:
     spec = spec_for(endpoint(), window=4)
     order = [row["text"] for row in run(spec, batch("[[slow 1.5]]", *[f"quick {index}" for index in range(100)]))]
@@ -275,6 +276,7 @@ def test_a_refused_request_is_that_rows_alone(endpoint: Make) -> None:
     assert failed["fine"] == ("answered", None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", ["[[close]]", "[[html]]", "[[nochoices]]", "[[status 500]]"])
 def test_a_request_that_fails_again_and_again_is_given_up(endpoint: Make, trouble: str) -> None:
     rows = run(spec_for(endpoint()), batch(trouble, "fine"))
@@ -308,6 +310,7 @@ def test_a_request_that_is_always_refused_slows_no_other_and_is_given_up(
     assert next(row["error"] for row in rows if row["text"] == "[[busy 1000000]]") == "503: busy"
 
 
+@pytest.mark.slow
 def test_an_endpoint_that_refuses_half_of_what_its_callers_send_costs_no_row(
     endpoint: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -359,6 +362,7 @@ def test_a_single_answer_may_take_longer_than_patience(endpoint: Make) -> None:
     assert set(statuses(rows).values()) == {"answered"}
 
 
+@pytest.mark.slow
 def test_an_own_engine_that_goes_on_computing_does_not_hang(fake_engine: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feeder, "METRICS_EVERY_S", 0.05)
     spec = spec_for(fake_engine(), patience_s=0.4, window=2)
@@ -427,6 +431,7 @@ def test_truncated_and_empty_answers_keep_their_finish_reason(endpoint: Make) ->
 # Death of the own engine.
 
 
+@pytest.mark.slow
 def test_a_death_in_passing_costs_no_row(fake_engine: Make, tmp_path: Path) -> None:
     engine = fake_engine("--state", str(tmp_path / "state"))
     rows = run(spec_for(engine), batch("[[dieonce]]", *[f"fine {index}" for index in range(50)]))
@@ -479,6 +484,7 @@ def test_an_engine_that_cannot_start_fails_the_task_with_its_log(fake_engine: Ma
 # The journal.
 
 
+@pytest.mark.slow
 def test_a_second_attempt_asks_only_what_was_not_answered(fake_engine: Make, tmp_path: Path) -> None:
     record, kept = tmp_path / "record", str(tmp_path / "a journal")
     spec = spec_for(fake_engine("--record", str(record)), journal=kept, journal_flush_s=0.05, window=2)
