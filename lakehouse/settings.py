@@ -20,6 +20,9 @@ class UserError(Exception):
 
 
 CONFIG_FILE = "recast.toml"
+BESIDE = ("RECAST_CONFIG", "RECAST_TEST_LAKE", "RECAST_API_KEY")  # variables that are no settings
+# Kubernetes sets these in every pod of a namespace with a service whose name begins with "recast".
+OF_SERVICES = re.compile(r"RECAST_(\w+_)?(SERVICE_(HOST|PORT)|PORT)(_\w+)?")
 LOCATIONS = ("lake", "code_source", "code_contents", "math_source")
 LEAST = {
     "chunk_rows": 1,
@@ -151,6 +154,12 @@ def environment_name(setting: str) -> str:
     return f"RECAST_{setting.upper()}"
 
 
+def is_default_lake(settings: Settings) -> bool:
+    """Say whether the lake is the default one, seen from a working directory without a configuration file."""
+    configured = os.environ.get("RECAST_CONFIG") or Path(CONFIG_FILE).exists()
+    return not configured and settings.lake == Settings().lake
+
+
 def setting_types() -> dict[str, type[Any]]:
     """Return the type of every setting, by name."""
     return {each.name: type(each.default) for each in fields(Settings)}
@@ -186,7 +195,7 @@ def resolve(**given: Any) -> Settings:
     """Build settings from `given`, then the environment, then the configuration file, then the defaults.
 
     Raises:
-        UserError: a value is not of its setting's type, or no run can use it.
+        UserError: a value is not of its setting's type, or no run can use it, or a variable is no setting's.
     """
     values = from_file()
     for name, type_ in setting_types().items():
@@ -198,4 +207,10 @@ def resolve(**given: Any) -> Settings:
                 values[name] = type_(os.environ[variable])
             except ValueError:
                 raise UserError(f"{variable} is {os.environ[variable]!r}; give a {type_.__name__}") from None
-    return Settings(**values)
+    settings = Settings(**values)
+    known = {*BESIDE, settings.api_key_variable, *map(environment_name, setting_types())}
+    for variable in os.environ:
+        is_ours = variable.startswith("RECAST_") and os.environ[variable] and not OF_SERVICES.fullmatch(variable)
+        if is_ours and variable not in known:
+            raise UserError(f"{variable} is no setting; `recast refresh --help` lists them")
+    return settings

@@ -43,6 +43,21 @@ def test_an_empty_variable_sets_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     assert resolve() == Settings()
 
 
+@pytest.mark.parametrize("variable", ["RECAST_LINT_TRESHOLD", "RECAST_MODELS", "RECAST_"])
+def test_a_variable_that_is_no_setting_is_refused(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "6")
+    with pytest.raises(UserError, match=rf"^{variable} is no setting; `recast refresh --help` lists them$"):
+        resolve()
+
+
+def test_variables_of_keys_tests_and_services_are_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECAST_API_KEY_VARIABLE", "RECAST_TEAM_KEY")
+    variables = ("API_KEY", "TEAM_KEY", "TEST_LAKE", "SERVICE_HOST", "PORT_80_TCP_ADDR", "WEB_SERVICE_PORT_HTTP")
+    for name in variables:
+        monkeypatch.setenv(f"RECAST_{name}", "x")
+    assert resolve().api_key_variable == "RECAST_TEAM_KEY"
+
+
 def test_paths_of_the_file_are_seen_from_its_folder(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = empty_folder / "my config"
     (folder / "models" / "small").mkdir(parents=True)
