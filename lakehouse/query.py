@@ -1,6 +1,7 @@
 """SQL over the tables, and what the ledger says, without a JVM: delta-rs finds the files and DuckDB reads them."""
 
 import contextlib
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,11 @@ import duckdb
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from lakehouse.settings import Settings, UserError, is_local
+from lakehouse.settings import Settings, UserError, is_default_lake, is_local
 from schemas import TABLES
+
+# What a lone statement of these kinds makes is gone with the connection: the tables are views of files.
+CHANGING = ("INSERT", "UPDATE", "DELETE", "MERGE_INTO", "CREATE", "CREATE_FUNC", "DROP", "ALTER")
 
 
 def table_uri(settings: Settings, name: str) -> str:
@@ -100,24 +104,44 @@ def show(connection: duckdb.DuckDBPyConnection, name: str, table: DeltaTable, fo
 
 
 def run_sql(settings: Settings, statement: str, *names: str) -> duckdb.DuckDBPyConnection:
-    """Run one SQL statement over the tables, all or those named; `description` and `fetchmany` of what it returns give
+    """Run one SQL statement over the tables, all or those named; `column_names` and `fetchmany` of what it returns give
     its rows.
 
     Raises:
-        UserError: no table is built, the statement is wrong, or it names an unknown table.
+        UserError: no table is built, the statement is wrong or changes a table, or it names an unknown table.
     """
     connection, built = connect(settings, *names)
     if not built:
-        raise UserError(f"there is no table in {settings.lake} yet; build them with: recast refresh")
+        raise nothing_built(settings)
+    return execute(connection, statement, f" Tables: {', '.join(built)}")
+
+
+def execute(connection: duckdb.DuckDBPyConnection, statement: str, tables: str = "") -> duckdb.DuckDBPyConnection:
+    """Run one SQL statement on what `connect` returned; `tables` is said where the statement names an unknown one.
+
+    Raises:
+        UserError: the statement is wrong or empty, or changes a table.
+    """
     try:
-        connection.execute(statement)
-    except duckdb.CatalogException as problem:
-        raise UserError(f"{first_line(problem)} Tables: {', '.join(built)}") from None
+        statements = duckdb.extract_statements(statement)
+        if not statements:
+            raise UserError("there is no statement in the query")
+        if len(statements) == 1 and statements[0].type.name in CHANGING:
+            raise UserError("tables are only read here; `recast refresh` writes them")
+        return connection.execute(statement)
     except duckdb.Error as problem:
-        raise UserError(first_line(problem)) from None
-    if connection.description is None:
-        raise UserError("there is no statement in the query")
-    return connection
+        unknown = isinstance(problem, duckdb.CatalogException)
+        raise UserError(first_line(problem) + (tables if unknown else "")) from None
+
+
+def nothing_built(settings: Settings) -> UserError:
+    """Return what to say of a lake without tables."""
+    if is_default_lake(settings):
+        return UserError(
+            f"no recast.toml in this folder, so the lake is the default {settings.lake}, which has no table. "
+            "Are you in the checkout? Or name the lake with --lake"
+        )
+    return UserError(f"there is no table in {settings.lake} yet; build them with: recast refresh")
 
 
 def first_line(problem: Exception) -> str:
@@ -125,11 +149,24 @@ def first_line(problem: Exception) -> str:
     return str(problem).strip().splitlines()[0]
 
 
+def column_names(result: duckdb.DuckDBPyConnection) -> list[str]:
+    """Return the names of a result's columns; one that is taken gets a number (``text_1``), as DuckDB's own `df` does."""
+    names: list[str] = []
+    for name, *_ in result.description:
+        numbered = (f"{name}_{number}" for number in itertools.count(1))
+        names.append(next(each for each in itertools.chain([name], numbered) if each not in names))
+    return names
+
+
+def dictionaries(result: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Return a result's rows as dictionaries."""
+    columns = column_names(result)
+    return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
+
+
 def rows(settings: Settings, statement: str, *names: str) -> list[dict[str, Any]]:
     """Return a statement's rows as dictionaries; `names` are the tables that it reads, all by default."""
-    result = run_sql(settings, statement, *names)
-    columns = [column[0] for column in result.description]
-    return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
+    return dictionaries(run_sql(settings, statement, *names))
 
 
 def last_run(settings: Settings, name: str) -> dict[str, Any] | None:

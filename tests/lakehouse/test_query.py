@@ -92,6 +92,42 @@ def test_without_a_lake_the_next_command_is_named(tmp_path: Path) -> None:
     assert "build them with: recast refresh" in said(Settings(lake=str(tmp_path / "empty")), "SELECT 1")
 
 
+def test_without_a_configuration_the_default_lake_is_not_to_be_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RECAST_CONFIG", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert said(Settings(), "SELECT 1") == (
+        f"no recast.toml in this folder, so the lake is the default {tmp_path}/data/lake, which has no table. "
+        "Are you in the checkout? Or name the lake with --lake"
+    )
+    (tmp_path / "recast.toml").touch()
+    assert "build them with: recast refresh" in said(Settings(), "SELECT 1")
+
+
+def test_columns_that_share_a_name_are_numbered(settings: Settings) -> None:
+    (row,) = query.rows(settings, "SELECT 1 AS a, 2 AS a, 3 AS b, 4 AS a_1")
+    assert row == {"a": 1, "a_1": 2, "b": 3, "a_1_1": 4}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO parsed_code VALUES ('z')",
+        "DELETE FROM parsed_code",
+        "CREATE TABLE t AS SELECT 1",
+        "DROP VIEW parsed_code;",
+    ],
+)
+def test_a_statement_that_would_change_a_table_is_refused(settings: Settings, statement: str) -> None:
+    assert said(settings, statement) == "tables are only read here; `recast refresh` writes them"
+
+
+def test_a_query_may_make_itself_a_table_first(settings: Settings) -> None:
+    statements = "CREATE TABLE t AS SELECT doc_id FROM parsed_code; SELECT count(*) AS n FROM t"
+    assert query.rows(settings, statements) == [{"n": len(PARSED)}]
+
+
 def test_an_unknown_table_is_answered_with_those_there_are(settings: Settings) -> None:
     words = said(settings, "SELECT * FROM lintedcode")
     assert "lintedcode" in words
@@ -99,7 +135,15 @@ def test_an_unknown_table_is_answered_with_those_there_are(settings: Settings) -
 
 
 @pytest.mark.parametrize(
-    "statement", ["SELEC 1", "SELECT no_such_column FROM linted_code", "", "SELECT 1/", "SELECT error('on\ntwo lines')"]
+    "statement",
+    [
+        "SELEC 1",
+        "SELECT no_such_column FROM linted_code",
+        "",
+        "-- a comment",
+        "SELECT 1/",
+        "SELECT error('on\ntwo lines')",
+    ],
 )
 def test_a_wrong_statement_is_refused_in_one_line(settings: Settings, statement: str) -> None:
     assert said(settings, statement)
