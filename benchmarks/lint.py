@@ -15,8 +15,8 @@ Prints one JSON line:
     short_speedup      the speed-up over these, without the engine's start
     syntax_comments_files_per_s  files per processor second through syntax, comments and a content hash
     scaling            what two processes on two cores get done, over what one process on one core gets done; wall clock
-    spark_overhead     processor time that the same files cost more as a Spark column, as a share: JVM, Python worker and
-                       helper against a bare loop, both warm, three passes each
+    spark_overhead     processor time that the first 120 files cost more as a Spark column, as a share: JVM, Python worker
+                       and helper against a bare loop, both warm, five passes each in turns
     changed_by_order   with --orders: results that change when the files come shuffled and in small chunks
 """
 
@@ -42,7 +42,8 @@ from udfs import comments, lint, syntax
 
 SHORT_LINES = 200
 TURN_FILES = 25
-SPARK_PASSES = 3
+SPARK_FILES, SPARK_PASSES = 120, 5
+"""A pass must take less than a minute: Spark ends a worker, and with it its helper, that idles for longer."""
 CLOCK_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _RATED = re.compile(r"^Your code has been rated at (-?[\d.]+)/10", re.MULTILINE)
 _MESSAGE = re.compile(r"^(\d+):(\d+):([A-Z]\d{4}):([\w-]+)$", re.MULTILINE)
@@ -195,7 +196,7 @@ def spark_overhead(files: list[corpus.SourceFile]) -> float:
 
     from lakehouse import session
 
-    texts = [f.text for f in files]
+    texts = [f.text for f in files[:SPARK_FILES]]
     with tempfile.TemporaryDirectory(prefix="lint-spark-") as folder:
         pq.write_table(pa.table({"text": texts}), f"{folder}/files.parquet")
         spark = session.start("recast-benchmark", Path(folder, "spark.log"))
@@ -209,8 +210,8 @@ def spark_overhead(files: list[corpus.SourceFile]) -> float:
                 pass
 
         spent = {as_column: 0.0, bare: 0.0}
-        for run in spent:  # one after the other: Spark ends a worker, and its helper, that idles for a minute
-            for turn in range(SPARK_PASSES + 1):
+        for turn in range(SPARK_PASSES + 1):
+            for run in spent:
                 before = _tree_cpu_s()
                 run()
                 if turn:  # the first warms up
