@@ -25,13 +25,13 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.processes import below, processes
 from lakehouse.settings import Settings
 from udfs.engine import EngineSpec
 from udfs.rewrite import ANSWER_FIELDS, RewriteSpec
@@ -151,40 +151,6 @@ def run_application(folder: Path) -> None:
 
 
 # --- the one who kills -----------------------------------------------------------------------------------------------
-
-
-class Process(NamedTuple):
-    """One process as /proc shows it."""
-
-    pid: int
-    parent: int
-    command: str
-
-
-def processes() -> dict[int, Process]:
-    """Return every process by pid."""
-    found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-            state, parent = (folder / "stat").read_text("latin-1").rpartition(")")[2].split()[:2]
-        except OSError:
-            continue
-        if state not in "ZX":
-            found[int(folder.name)] = Process(int(folder.name), int(parent), command)
-    return found
-
-
-def below(pid: int) -> Iterator[Process]:
-    """Yield a process's descendants."""
-    everything = processes()
-    ancestors = {pid}
-    grown = True
-    while grown:
-        new = {each.pid for each in everything.values() if each.parent in ancestors} - ancestors
-        ancestors |= new
-        grown = bool(new)
-    yield from (everything[each] for each in ancestors - {pid} if each in everything)
 
 
 def victims(application: int, folder: Path) -> dict[str, list[int]]:

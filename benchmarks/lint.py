@@ -38,13 +38,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import corpus
+from benchmarks.processes import cpu_seconds
 from udfs import comments, lint, syntax
 
 SHORT_LINES = 200
 TURN_FILES = 25
 SPARK_FILES, SPARK_PASSES = 120, 5
 """A pass must take less than a minute: Spark ends a worker, and with it its helper, that idles for longer."""
-CLOCK_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _RATED = re.compile(r"^Your code has been rated at (-?[\d.]+)/10", re.MULTILINE)
 _MESSAGE = re.compile(r"^(\d+):(\d+):([A-Z]\d{4}):([\w-]+)$", re.MULTILINE)
 
@@ -212,31 +212,13 @@ def spark_overhead(files: list[corpus.SourceFile]) -> float:
         spent = {as_column: 0.0, bare: 0.0}
         for turn in range(SPARK_PASSES + 1):
             for run in spent:
-                before = _tree_cpu_s()
+                before = cpu_seconds()
                 run()
                 if turn:  # the first warms up
-                    spent[run] += _tree_cpu_s() - before
+                    spent[run] += cpu_seconds() - before
         spark.stop()
     lint.close()
     return spent[as_column] / spent[bare] - 1
-
-
-def _tree_cpu_s() -> float:
-    """Processor time of this process and all below it, those that ended included."""
-    ticks: dict[int, int] = {}
-    parent: dict[int, int] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_bytes().rpartition(b")")[2].split()
-        except OSError:
-            continue  # it ended meanwhile
-        pid = int(stat.parent.name)
-        parent[pid] = int(fields[1])
-        ticks[pid] = sum(map(int, fields[11:15]))
-    tree = {os.getpid()}
-    while grown := {pid for pid, above in parent.items() if above in tree} - tree:
-        tree |= grown
-    return sum(ticks.get(pid, 0) for pid in tree) / CLOCK_TICKS_PER_S
 
 
 def _difference(path: str, ours: lint.Lint, theirs: Reference) -> str:

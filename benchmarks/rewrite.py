@@ -39,7 +39,7 @@ import aiohttp
 import pyarrow as pa
 
 from benchmarks import corpus
-from benchmarks.crash import below
+from benchmarks.processes import cpu_seconds
 from udfs import engine
 from udfs.asking import Counter, Request, RewriteSpec, body
 from udfs.engine import Engine, EngineSpec
@@ -82,18 +82,6 @@ async def send(session: aiohttp.ClientSession, running: Engine, spec: RewriteSpe
         response.raise_for_status()
         tokens: int = (await response.json(content_type=None))["usage"]["completion_tokens"]
         return tokens
-
-
-def cpu_seconds() -> float:
-    """Return the processor time of this process and all below it; an engine is not below whoever started it."""
-    total = 0
-    for pid in [os.getpid(), *(each.pid for each in below(os.getpid()))]:
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text("latin-1").rpartition(")")[2].split()
-        except OSError:
-            continue
-        total += sum(int(field) for field in fields[11:15])  # its own and that of children that ended (proc(5))
-    return total / os.sysconf("SC_CLK_TCK")
 
 
 async def bare(running: Engine, spec: RewriteSpec, requests: Sequence[Request], batch: int) -> Timed:
