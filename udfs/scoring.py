@@ -45,7 +45,7 @@ STATUS_REASONS = {
 }
 """Reason for each status of udfs.lint.LINT_STATUSES but `scored`."""
 
-# `# pylint: disable=C,R` lifts a file from 0 to 10, and so does naming the checkers. A pragma for one message is ordinary
+# Disabling C and R in a pragma lifts a file from 0 to 10, and so does naming the checkers. One for one message is ordinary
 # practice and counts as the reference counts it: the message is not reported and costs nothing. These are pylint's
 # checkers of ten messages or more, named as pylint takes them: in either case.
 BROAD_CHECKERS = "basic|classes|design|exceptions|format|imports|main|refactoring|stdlib|string|typecheck|variables"
