@@ -79,17 +79,17 @@ def sql(settings: Settings, query: str, form: str) -> None:
 @main.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per file.")
-@click.option("--messages", is_flag=True, help="Print pylint's messages, too.")
+@click.option("--messages", is_flag=True, help="Print what is behind each score: its parts, pylint, the parser.")
 @settings_options
 @one_line_errors
 def score(settings: Settings, files: tuple[str, ...], as_json: bool, messages: bool) -> None:
     """Score Python files just as parsed_code and linted_code would."""
-    from jobs import scoring_files, showing
+    from jobs import scoring_files
 
     scored = scoring_files.score(files, settings.lint_threshold, with_messages=messages)
-    unread = showing.print_scores(scored, as_json)
+    unread = scoring_files.print_scores(scored, as_json)
     if unread:
-        raise UserError(f"could not read {', '.join(unread)}")
+        raise UserError(scoring_files.why_unread(unread))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
 """`recast score`: files of this machine through the very code of parsed_code and linted_code."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import click
 
 from udfs import comments, limits, lint, scoring, syntax
 
@@ -53,3 +56,39 @@ def read(path: str) -> tuple[str, str | None]:
         return "", "unreadable"
     except UnicodeDecodeError:
         return "", "undecodable"
+
+
+def print_scores(scored: Iterable[dict[str, Any]], as_json: bool) -> list[str]:
+    """Print verdicts as they come, as JSON lines or as text; return the paths that could not be read."""
+    unread = []
+    for row in scored:
+        row["path"] = click.format_filename(row["path"])  # a name need not be UTF-8
+        if row["reason"] == "unreadable":
+            unread.append(row["path"])
+        if as_json:
+            print(json.dumps(row, ensure_ascii=False), flush=True)
+            continue
+        number = "    -" if row["adjusted_score"] is None else f"{row['adjusted_score']:5.2f}"
+        verdict = "kept" if row["kept"] else row["reason"]
+        print(f"{number}  {verdict:16}  {row['path']}", *explained(row), sep="\n       ", flush=True)
+    return unread
+
+
+def explained(row: dict[str, Any]) -> Iterator[str]:
+    """Yield what is behind a verdict that was asked for with messages: the score's two parts, and pylint or the parser."""
+    if "messages" not in row:
+        return
+    if row["adjusted_score"] is not None:
+        yield f"lint {row['lint_score']:.2f}, comments -{row['lint_score'] - row['adjusted_score']:.2f}"
+    for message in row["messages"]:
+        yield f"{message['line']}:{message['column']} {message['msg_id']} {message['symbol']}"
+    if row.get("detail"):
+        yield f"line {row['line']}: {row['detail']}" if row["line"] else row["detail"]
+
+
+def why_unread(paths: Sequence[str]) -> str:
+    """Return one line about paths that could not be read."""
+    folders = [path for path in paths if Path(path).is_dir()]
+    files = [path for path in paths if path not in folders]
+    missing = [f"could not read {', '.join(files)}"] if files else []
+    return "; ".join(missing + [f"{folder} is a folder: name files" for folder in folders])

@@ -5,15 +5,14 @@ import datetime
 import decimal
 import json
 import math
+import os
 import sys
 from collections.abc import Iterable
 from typing import Any
 
-import click
 import duckdb
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.syntax import Syntax
 from rich.table import Column
 from rich.table import Table as Grid
 from rich.text import Text
@@ -24,15 +23,30 @@ from schemas import TABLES
 
 FETCH_ROWS = 1024
 CELL_CHARS = 120
+SHRUNK_CHARS = 20  # a wide column of a grid is cut to no less
 SHOWN_REASONS = 3
+REASONS_CHARS = 30  # the least that the reasons in `recast status` get
+GAP_CHARS = 2  # between columns
+GIVEN_UP = ("last run", "requests", "seconds", "tokens")  # columns that make room for them, in this order
 PIPE_COLUMNS = 140
 LOOKED_AT = 50  # kept rewrites among which `recast compare` shows the one that changed most
-REWRITES = ("optimized_code", "styled_code", "rewritten_math")
+REWRITES = {"optimized_code": "styled_code", "styled_code": "linted_code", "rewritten_math": "raw_math"}
+"""Tables of rewrites, and the table that each one's sources are rows of."""
+
+
+def terminal() -> Console:
+    """Return the console that standard output is: as wide as the terminal, or as COLUMNS says, where it is none."""
+    width = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else PIPE_COLUMNS
+    return Console(width=width, highlight=False)
 
 
 def print_rows(result: duckdb.DuckDBPyConnection, form: str) -> None:
-    """Print a query's rows to standard output as a table, as CSV, or as one JSON object per line."""
-    columns = [column[0] for column in result.description]
+    """Print a query's rows to standard output as a table, as CSV, or as one JSON object per line.
+
+    Raises:
+        UserError: the query fails on the rows it meets.
+    """
+    columns = query.column_names(result)
     if form == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(columns)
@@ -42,14 +56,27 @@ def print_rows(result: duckdb.DuckDBPyConnection, form: str) -> None:
         for row in fetched(result):
             print(json_line(dict(zip(columns, row, strict=True))))
     else:
-        grid = Grid(*(Column(Text(column)) for column in columns))
-        count = 0
-        for row in fetched(result):
-            grid.add_row(*(Text(cell(value)) for value in row))
-            count += 1
-        console = Console(soft_wrap=False)
+        print_table(columns, [[cell(value) for value in row] for row in fetched(result)])
+
+
+def print_table(columns: list[str], rows: list[list[Text]]) -> None:
+    """Print cells as a grid or, where that would cut too much of them, a line per cell."""
+    console = terminal()
+    headings = [Text(name) for name in columns]
+    widths = [max(text.cell_len for text in column) for column in zip(headings, *rows, strict=True)]
+    least = max(SHRUNK_CHARS, *(heading.cell_len for heading in headings))
+    if sum(min(width, least) + 3 for width in widths) < console.width:
+        grid = Grid(*map(Column, headings))
+        for row in rows:
+            grid.add_row(*row)
         console.print(grid)
-        console.print(f"{count:,} row{'' if count == 1 else 's'}", style="dim")
+    else:
+        for number, row in enumerate(rows, 1):
+            console.print(f"row {number:,}", style="dim")
+            for name, text in zip(columns, row, strict=True):
+                line = Text.assemble("  ", (f"{name:{least}}", "bold"), "  ", text)
+                console.print(line, no_wrap=True, overflow="ellipsis")
+    console.print(f"{len(rows):,} row{'' if len(rows) == 1 else 's'}", style="dim")
 
 
 def fetched(result: duckdb.DuckDBPyConnection) -> Iterable[tuple[Any, ...]]:
@@ -89,41 +116,74 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
-def cell(value: Any) -> str:
+def cell(value: Any) -> Text:
     """Return a value as one short line of a table."""
+    if value is None:
+        return Text("NULL", style="dim")
     if isinstance(value, datetime.datetime):
-        return value.strftime("%Y-%m-%d %H:%M:%S")
+        return Text(value.strftime("%Y-%m-%d %H:%M:%S"))
     if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.1f}"
-    words = "" if value is None else str(value)
-    words = words.replace("\n", "⏎ ")
-    return words if len(words) <= CELL_CHARS else words[: CELL_CHARS - 1] + "…"
+        return Text(f"{value:.4g}" if abs(value) < 1000 else f"{value:,.1f}")
+    words = str(value).replace("\n", "⏎ ")
+    return Text(words if len(words) <= CELL_CHARS else words[: CELL_CHARS - 1] + "…")
 
 
 def status(settings: Settings) -> None:
-    """Print a line per table: rows, reasons, and what its runs cost."""
-    _, built = query.connect(settings)
+    """Print a line per table: rows, reasons, and what its runs cost, all of them together.
+
+    Raises:
+        UserError: no table is built, or one cannot be read.
+    """
+    connection, built = query.connect(settings)
     documents = [name for name in TABLES if name in built and TABLES[name].reasons]
     if not documents:
-        raise UserError(f"there is no table in {settings.lake} yet; build them with: recast refresh")
-    grid = Grid(title=settings.lake, title_justify="left", box=SIMPLE, pad_edge=False)
-    for heading in ("table", "rows", "kept"):
-        grid.add_column(heading, justify="left" if heading == "table" else "right", no_wrap=True)
-    grid.add_column("rejected", ratio=1)
-    for heading in ("requests", "tokens", "seconds"):
-        grid.add_column(heading, justify="right", no_wrap=True)
-    grid.add_column("last run", no_wrap=True)
-    spent = {row["table_name"]: row for row in query.rows(settings, SPENT)} if "runs" in built else {}
+        raise query.nothing_built(settings)
+    spent = {}
+    if "runs" in built:
+        spent = {row["table_name"]: row for row in query.dictionaries(query.execute(connection, SPENT))}
+    lines = []
     for name in documents:
-        reasons = query.rows(settings, f"SELECT reason, count(*) AS n FROM {name} GROUP BY ALL ORDER BY n DESC, reason")
+        statement = f"SELECT reason, count(*) AS n FROM {name} GROUP BY ALL ORDER BY n DESC, reason"
+        reasons = query.dictionaries(query.execute(connection, statement))
         rejected = {row["reason"]: row["n"] for row in reasons if row["reason"]}
         total, lost = sum(row["n"] for row in reasons), sum(rejected.values())
-        cost = spent.get(name, {})
-        numbers = (cost.get("requests"), cost.get("tokens"), cost.get("seconds"))
-        shown = (f"{number:,.0f}" if number else "" for number in numbers)
-        last = f"{cost['last_status']} {cost['last_started']:%d %b %H:%M}" if cost else ""
-        grid.add_row(name, f"{total:,}", f"{total - lost:,}", rejected_words(rejected), *shown, last)
-    Console(width=None if sys.stdout.isatty() else PIPE_COLUMNS).print(grid)
+        lines.append(
+            {"table": name, "rows": f"{total:,}", "kept": f"{total - lost:,}", "rejected": rejected_words(rejected)}
+            | cost_words(spent.get(name))
+        )
+    print_status(settings.lake, lines)
+
+
+def print_status(lake: str, lines: list[dict[str, str]]) -> None:
+    """Print the lines of `status`; a narrow terminal loses what runs cost before it loses a reason."""
+    console = terminal()
+    widths = {heading: max(len(heading), *(len(line[heading]) for line in lines)) + GAP_CHARS for heading in lines[0]}
+    widths["rejected"] = min(widths["rejected"], REASONS_CHARS + GAP_CHARS)
+    dropped = []
+    for heading in GIVEN_UP:
+        if sum(widths.values()) > console.width:
+            dropped.append(heading)
+            del widths[heading]
+    grid = Grid(title=Text(lake), title_justify="left", box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in widths:
+        text = heading in ("table", "rejected", "last run")
+        grid.add_column(heading, justify="left" if text else "right", no_wrap=heading != "rejected")
+    for line in lines:
+        grid.add_row(*(Text(line[heading]) for heading in widths))
+    console.print(grid)
+    if dropped:
+        console.print(f"a wider terminal shows {', '.join(reversed(dropped))}", style="dim")
+
+
+def cost_words(cost: dict[str, Any] | None) -> dict[str, str]:
+    """Return what a table's runs cost, and the last one's start; how it ended where it did not succeed."""
+    if cost is None:
+        return dict.fromkeys(("requests", "tokens", "seconds", "last run"), "")
+    ended = "" if cost["last_status"] == "succeeded" else f"{cost['last_status']} "
+    numbers = {heading: cost[heading] for heading in ("requests", "tokens", "seconds")}
+    return {heading: f"{number:,.0f}" if number else "" for heading, number in numbers.items()} | {
+        "last run": f"{ended}{cost['last_started']:%d %b %H:%M}"
+    }
 
 
 def rejected_words(rejected: dict[str, int]) -> str:
@@ -131,7 +191,8 @@ def rejected_words(rejected: dict[str, int]) -> str:
     if not rejected:
         return ""
     shown = [f"{reason} {count:,}" for reason, count in list(rejected.items())[:SHOWN_REASONS]]
-    more = [f"{len(rejected) - SHOWN_REASONS} more"] if len(rejected) > SHOWN_REASONS else []
+    rest = len(rejected) - SHOWN_REASONS
+    more = [f"{rest} more reason{'' if rest == 1 else 's'}"] if rest > 0 else []
     return f"{sum(rejected.values()):,}: {', '.join(shown + more)}"
 
 
@@ -144,23 +205,29 @@ FROM runs GROUP BY table_name
 
 
 def compare(settings: Settings, table: str, doc_id: str | None) -> None:
-    """Print a rewrite beside its source.
+    """Print a rewrite beside its source: the one whose `doc_id` begins so, or the one that changed most.
 
     Raises:
-        UserError: there is no such document, or no rewrite yet.
+        UserError: there is no such document, or more than one; or no rewrite yet.
     """
     if table and table not in REWRITES:
         raise UserError(f"{table} holds no rewrites; {', '.join(REWRITES)} do")
-    _, built = query.connect(settings)
-    wanted = (table,) if table else REWRITES
-    tables = [name for name in wanted if name in built]
-    if not tables:
+    wanted = (table,) if table else tuple(REWRITES)
+    connection, built = query.connect(settings, *wanted)
+    if not built:
+        if not query.connect(settings)[1]:
+            raise query.nothing_built(settings)
         raise UserError(f"{' or '.join(wanted)} is not built in {settings.lake}; build it with: recast refresh")
-    for name in tables:
-        chosen = f"doc_id = '{escaped(doc_id)}'" if doc_id else "kept"
+    for name in wanted:
+        if name not in built:
+            continue
+        chosen = f"starts_with(doc_id, '{escaped(doc_id)}')" if doc_id else "kept"
         some = f"SELECT * FROM {name} WHERE {chosen} ORDER BY doc_id LIMIT {LOOKED_AT}"
         most_changed = "levenshtein(source_text, coalesce(text, '')) DESC, doc_id LIMIT 1"
-        found = query.rows(settings, f"SELECT * FROM ({some}) ORDER BY {most_changed}")
+        order = "doc_id LIMIT 2" if doc_id else most_changed
+        found = query.dictionaries(query.execute(connection, f"SELECT * FROM ({some}) ORDER BY {order}"))
+        if len(found) > 1 and found[0]["doc_id"] != doc_id:
+            raise UserError(f"more than one doc_id of {name} begins with {doc_id}; give more of it")
         if found:
             side_by_side(name, found[0])
             return
@@ -174,11 +241,13 @@ def escaped(text: str) -> str:
 
 def side_by_side(name: str, row: dict[str, Any]) -> None:
     """Print one row of rewrites: its source on the left, the rewrite, or the raw answer, on the right."""
+    from rich.syntax import Syntax  # brings pygments, which nothing else here needs
+
     language = "python" if name.endswith("_code") else "markdown"
     verdict = "kept" if row["kept"] else f"rejected: {row['reason']}"
     right = row["text"] if row["text"] is not None else row["answer"]
     grid = Grid(
-        Column(Text(f"source: {row.get('path') or row.get('url')}"), ratio=1),
+        Column(Text(f"{REWRITES[name]}: {row.get('path') or row.get('url')}"), ratio=1),
         Column(Text(f"{name}: {verdict}, by {row['model']} with {row['prompt']}"), ratio=1),
         expand=True,
     )
@@ -188,23 +257,6 @@ def side_by_side(name: str, row: dict[str, Any]) -> None:
             for text in (row["source_text"], right)
         )
     )
-    console = Console()
+    console = terminal()
     console.print(grid)
     console.print(f"doc_id {row['doc_id']}, {row['prompt_tokens']} tokens in, {row['output_tokens']} out", style="dim")
-
-
-def print_scores(scored: Iterable[dict[str, Any]], as_json: bool) -> list[str]:
-    """Print verdicts as they come, as JSON lines or as text; return the paths that could not be read."""
-    unread = []
-    for row in scored:
-        row["path"] = click.format_filename(row["path"])  # a name need not be UTF-8
-        if row["reason"] == "unreadable":
-            unread.append(row["path"])
-        if as_json:
-            print(json.dumps(row, ensure_ascii=False), flush=True)
-            continue
-        number = "   -" if row["adjusted_score"] is None else f"{row['adjusted_score']:5.2f}"
-        print(f"{number}  {'kept' if row['kept'] else row['reason']:12}  {row['path']}", flush=True)
-        for message in row.get("messages", ()):
-            print(f"       {message['line']}:{message['column']} {message['msg_id']} {message['symbol']}")
-    return unread

@@ -112,7 +112,7 @@ def test_a_file_that_cannot_be_read_is_a_row_and_an_exit_status(folder: Path) ->
     assert [row["reason"] for row in rows] == [None, "unreadable", "unreadable", "python2"]
     assert [row["parses"] for row in rows] == [True, None, None, False]
     assert result.exit_code == 2
-    assert result.stderr == f"recast: could not read {missing}, {folder}\n"
+    assert result.stderr == f"recast: could not read {missing}; {folder} is a folder: name files\n"
 
 
 def test_a_name_that_is_not_utf8_is_printed_all_the_same(folder: Path) -> None:
@@ -133,10 +133,29 @@ def test_messages_are_printed_on_demand(folder: Path) -> None:
 
 
 def test_without_json_a_file_is_a_line(folder: Path) -> None:
-    result = score(folder / "good.py", folder / "middling.py", folder / "binary.py", "--messages")
+    result = score(folder / "good.py", folder / "blanket.py", folder / "binary.py")
     assert result.exit_code == 0
-    good, middling, message, binary = result.stdout.splitlines()
+    good, blanket, binary = result.stdout.splitlines()
     assert good.split() == ["10.00", "kept", str(folder / "good.py")]
-    assert middling.split() == ["6.67", "low_score", str(folder / "middling.py")]
-    assert message.split() == ["2:0", "W0611", "unused-import"]
+    assert blanket.split()[1:] == ["blanket_pragma", str(folder / "blanket.py")]
     assert binary.split() == ["-", "undecodable", str(folder / "binary.py")]
+    assert len({line.index(str(folder)) for line in (good, blanket, binary)}) == 1, "paths stand in one column"
+
+
+def test_with_messages_a_score_is_followed_by_its_parts(folder: Path) -> None:
+    middling, parts, message = score(folder / "middling.py", "--messages").stdout.splitlines()
+    assert middling.split() == ["6.67", "low_score", str(folder / "middling.py")]
+    assert parts.split() == ["lint", "6.67,", "comments", "-0.00"]
+    assert message.split() == ["2:0", "W0611", "unused-import"]
+    commented, parts = score(folder / "commented.py", "--messages").stdout.splitlines()
+    assert float(commented.split()[0]) == pytest.approx(10 + float(parts.split()[-1]))
+
+
+def test_with_messages_a_file_that_does_not_parse_says_where_and_why(folder: Path) -> None:
+    python2, parser = score(folder / "python2.py", "--messages").stdout.splitlines()
+    assert python2.split()[1] == "python2"
+    assert parser.strip().startswith("line 1: Missing parentheses")
+
+
+def test_the_scorer_of_record_is_kept_by_itself() -> None:
+    assert verdicts(scoring.__file__)[0]["kept"] is True

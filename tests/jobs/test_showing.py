@@ -11,6 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from jobs.__main__ import main
+from lakehouse import query
+from schemas import TABLES
 from tests.lakehouse.lakes import write_lake, write_table
 
 REWRITES = [
@@ -40,13 +42,14 @@ def lake(tmp_path: Path) -> Path:
     return folder
 
 
-def recast(lake: Path, *arguments: str) -> Result:
-    # A terminal wide enough that no table is cut.
-    return CliRunner(env={"COLUMNS": "200", "RECAST_LAKE": str(lake)}).invoke(main, arguments)
+def recast(lake: Path, *arguments: str, columns: int | None = 200) -> Result:
+    # By default a terminal wide enough that no table is cut.
+    width = None if columns is None else str(columns)
+    return CliRunner(env={"COLUMNS": width, "RECAST_LAKE": str(lake)}).invoke(main, arguments)
 
 
-def printed(lake: Path, *arguments: str) -> str:
-    result = recast(lake, *arguments)
+def printed(lake: Path, *arguments: str, columns: int | None = 200) -> str:
+    result = recast(lake, *arguments, columns=columns)
     assert (result.stderr, result.exit_code) == ("", 0)
     return result.stdout
 
@@ -125,6 +128,41 @@ def test_a_table_shows_headings_rows_and_their_number(lake: Path) -> None:
     assert "1 row" in shown
 
 
+WIDE = ", ".join(f"'value {number}' AS column_{number}" for number in range(40))
+
+
+@pytest.mark.parametrize("columns", [80, 120, 200, None])
+def test_a_row_with_more_columns_than_fit_has_a_line_for_each(lake: Path, columns: int | None) -> None:
+    long = "repeat('ab\n', 1000) AS long, NULL AS nothing"
+    shown = printed(lake, "sql", f"SELECT {WIDE}, {long} FROM range(2)", columns=columns).splitlines()
+    assert [line.split() for line in shown[:2]] == [["row", "1"], ["column_0", "value", "0"]]
+    assert ["column_39", "value", "39"] in [line.split() for line in shown]
+    assert ["nothing", "NULL"] in [line.split() for line in shown]
+    assert (len(shown), shown[-1]) == (2 * (1 + 42) + 1, "2 rows")
+    assert max(map(len, shown)) <= (columns or 140)
+    assert sum(line.endswith("…") for line in shown) == 2
+
+
+def test_a_grid_cuts_values_and_no_heading(lake: Path) -> None:
+    query = "SELECT 'x' AS a_heading_of_25_characters, repeat('word ', 50) AS text, 1 AS n"
+    shown = printed(lake, "sql", query, columns=80)
+    assert "a_heading_of_25_characters" in shown
+    assert "│" in shown
+
+
+def test_null_is_told_from_an_empty_text(lake: Path) -> None:
+    assert printed(lake, "sql", "SELECT NULL AS a, '' AS b").splitlines()[3].split() == ["│", "NULL", "│", "│"]
+
+
+def test_columns_that_share_a_name_are_all_in_json(lake: Path) -> None:
+    query = "SELECT l.doc_id, p.doc_id FROM linted_code AS l JOIN parsed_code AS p USING (doc_id)"
+    assert json.loads(printed(lake, "sql", query, "--format", "json")) == {"doc_id": "a", "doc_id_1": "a"}
+
+
+def test_a_query_may_begin_with_a_comment(lake: Path) -> None:
+    assert printed(lake, "sql", "-- what is one?\nSELECT 1 AS one", "--format", "json") == '{"one": 1}\n'
+
+
 def test_a_table_shows_a_long_text_on_one_line(lake: Path) -> None:
     shown = printed(lake, "sql", "SELECT repeat('ab\n', 1000) AS text")
     assert "…" in shown
@@ -160,6 +198,29 @@ def test_status_says_what_every_table_holds_and_cost(lake: Path) -> None:
     assert "failed 02 Mar 12:30" in shown, "the last run, not the first"
     assert "parsed_code 2 1 1: python2 1 7 1,234" in shown
     assert "styled_code 0 0" in shown
+    assert "succeeded" not in shown
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120, 200, None])
+def test_status_says_why_rows_were_rejected_at_any_width(lake: Path, columns: int | None) -> None:
+    rejected = [{"doc_id": reason, "kept": False, "reason": reason} for reason in ("no_code", "too_long", "unrelated")]
+    write_table(lake, "styled_code", [*rejected, {"doc_id": "x", "kept": False, "reason": "truncated"}])
+    shown = printed(lake, "status", columns=columns)
+    assert max(map(len, shown.splitlines())) <= (columns or 140)
+    assert {"low_score", "python2", "no_code", "too_long", "truncated", "more", "reason"} <= set(shown.split())
+
+
+def test_status_names_the_columns_that_a_narrow_terminal_hides(lake: Path) -> None:
+    assert "a wider terminal shows requests, last run" in printed(lake, "status", columns=60)
+    assert "wider" not in printed(lake, "status")
+
+
+def test_status_opens_every_table_once(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+    open_table = query.open_table
+    monkeypatch.setattr(query, "open_table", lambda settings, name: opened.append(name) or open_table(settings, name))
+    printed(lake, "status")
+    assert sorted(opened) == sorted(TABLES)
 
 
 def test_status_without_a_lake_is_one_line(tmp_path: Path) -> None:
@@ -171,7 +232,7 @@ def test_compare_shows_a_kept_rewrite_beside_its_source(lake: Path) -> None:
     shown = printed(lake, "compare")
     assert "x = 1" in shown
     assert "WIDTH = 1" in shown
-    assert "src/[slug]/[/a].py" in shown, "brackets in a path are no markup"
+    assert "linted_code: src/[slug]/[/a].py" in shown, "brackets in a path are no markup"
 
 
 def test_compare_shows_the_raw_answer_where_nothing_could_be_read_from_it(lake: Path) -> None:
@@ -181,11 +242,19 @@ def test_compare_shows_the_raw_answer_where_nothing_could_be_read_from_it(lake: 
     assert "rejected: no_code" in shown
 
 
+def test_compare_finds_a_document_by_the_beginning_of_its_id(lake: Path) -> None:
+    write_table(lake, "styled_code", [REWRITES[0] | {"doc_id": doc_id} for doc_id in ("ab", "abc", "b1")])
+    assert "doc_id b1" in printed(lake, "compare", "b")
+    assert "doc_id ab," in printed(lake, "compare", "ab"), "a whole doc_id is not the beginning of another"
+    assert refused(lake, "compare", "a") == "recast: more than one doc_id of styled_code begins with a; give more of it"
+
+
 def test_what_compare_cannot_show_is_one_line(lake: Path, tmp_path: Path) -> None:
     assert "no rewrite was kept yet" in refused(lake, "compare")
     assert "no rewrite of it's found" in refused(lake, "compare", "it's")
     assert "linted_code holds no rewrites" in refused(lake, "compare", "--table", "linted_code")
-    assert "recast refresh" in refused(tmp_path / "nowhere", "compare")
+    for nothing in (["compare"], ["compare", "--table", "styled_code"]):
+        assert "there is no table in" in refused(tmp_path / "nowhere", *nothing)
     assert "optimized_code is not built in" in refused(lake, "compare", "--table", "optimized_code")
 
 
