@@ -2,7 +2,7 @@
 
 import click
 
-from jobs.options import OneLineGroup, one_line_errors, settings_options
+from jobs.options import OTHER_SETTINGS, OneLineGroup, check_names, one_line_errors, settings_options
 from lakehouse.settings import Settings, UserError
 
 
@@ -15,13 +15,14 @@ def main() -> None:
     """
 
 
-@main.command()
+@main.command(short_help="Bring tables up to date: all, a lane, or those named.")
 @click.argument("names", nargs=-1, metavar="[code|math|TABLE]...")
 @click.option("--retry", is_flag=True, help="Try again what failed for a reason that may have passed.")
-@settings_options
+@settings_options()
 @one_line_errors
 def refresh(settings: Settings, names: tuple[str, ...], retry: bool) -> None:
     """Bring tables up to date: all of them, a lane, or those named. Nothing new means nothing done."""
+    check_names(names)
     from jobs.catalogue import chosen
     from jobs.running import refresh_stages
 
@@ -29,8 +30,8 @@ def refresh(settings: Settings, names: tuple[str, ...], retry: bool) -> None:
         click.echo("everything is up to date", err=True)
 
 
-@main.command()
-@settings_options
+@main.command(short_help="Show what tables hold, why rows were rejected, and the cost.", epilog=OTHER_SETTINGS)
+@settings_options("lake")
 @one_line_errors
 def status(settings: Settings) -> None:
     """Show what every table holds, why rows were rejected, and what its runs cost."""
@@ -39,21 +40,25 @@ def status(settings: Settings) -> None:
     showing.status(settings)
 
 
-@main.command()
+@main.command(short_help="Show a rewrite beside its source.", epilog=OTHER_SETTINGS)
 @click.argument("doc_id", required=False)
 @click.option(
     "--table", "table", default="", help="Table of rewrites to look in; the last one with kept rows by default."
 )
-@settings_options
+@settings_options("lake")
 @one_line_errors
 def compare(settings: Settings, doc_id: str | None, table: str) -> None:
-    """Show a rewrite beside its source: the document named, or a short one."""
+    """Show a rewrite beside its source: the one whose doc_id begins so, or the one that changed most."""
     from jobs import showing
 
     showing.compare(settings, table, doc_id)
 
 
-@main.command()
+@main.command(
+    short_help="Run one SQL query over the tables.",
+    epilog=OTHER_SETTINGS,
+    context_settings={"ignore_unknown_options": True},  # a query may begin with a comment: --
+)
 @click.argument("query")
 @click.option(
     "--format",
@@ -63,7 +68,7 @@ def compare(settings: Settings, doc_id: str | None, table: str) -> None:
     show_default=True,
     help="json prints one object per row.",
 )
-@settings_options
+@settings_options("lake")
 @one_line_errors
 def sql(settings: Settings, query: str, form: str) -> None:
     """Run one SQL query over the tables, in DuckDB's dialect.
@@ -76,11 +81,11 @@ def sql(settings: Settings, query: str, form: str) -> None:
     showing.print_rows(run_sql(settings, query), form)
 
 
-@main.command()
+@main.command(short_help="Score Python files as the tables would.", epilog=OTHER_SETTINGS)
 @click.argument("files", nargs=-1, required=True, type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per file.")
 @click.option("--messages", is_flag=True, help="Print what is behind each score: its parts, pylint, the parser.")
-@settings_options
+@settings_options("lint_threshold")
 @one_line_errors
 def score(settings: Settings, files: tuple[str, ...], as_json: bool, messages: bool) -> None:
     """Score Python files just as parsed_code and linted_code would."""

@@ -13,7 +13,7 @@ from jobs import (
     rewrite_math,
     style_code,
 )
-from lakehouse.settings import UserError
+from jobs.options import check_names
 from lakehouse.stage import Stage
 
 LANES: dict[str, tuple[Stage, ...]] = {
@@ -36,9 +36,8 @@ def chosen(names: Sequence[str]) -> list[Stage]:
     Raises:
         UserError: a name is neither.
     """
+    check_names(names)
     wanted: set[str] = set()
     for name in names:
-        if name not in LANES and name not in STAGES:
-            raise UserError(f"there is no lane or table {name!r}; there are {', '.join((*LANES, *STAGES))}")
         wanted |= {stage.name for stage in LANES[name]} if name in LANES else {name}
     return [stage for stage in STAGES.values() if not names or stage.name in wanted]

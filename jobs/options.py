@@ -2,7 +2,7 @@
 
 import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any, NoReturn, TypeVar
@@ -13,31 +13,60 @@ from lakehouse.settings import Settings, UserError, environment_name, resolve
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+LANES = ("code", "math")
+OTHER_SETTINGS = "All other settings, which are options here too: recast refresh --help"
 FAILED = 1
 USER_ERROR = 2  # as click itself exits for an unknown option
 EXTRAS = {"pyspark": "spark", "delta": "spark", "great_expectations": "quality"}
 
 
-def settings_options(command: Command) -> Command:
-    """Give a command an option per setting, and the `Settings` they add up to as its argument `settings`."""
+def settings_options(*shown: str) -> Callable[[Command], Command]:
+    """Return what gives a command an option per setting, and the `Settings` they add up to as its argument `settings`.
 
-    @functools.wraps(command)
-    def with_settings(**options: Any) -> Any:
-        given = {field.name: options.pop(field.name) for field in fields(Settings)}
-        try:
-            settings = resolve(**given)
-        except UserError as problem:
-            stop(problem, USER_ERROR)
-        return command(settings=settings, **options)
+    Its help lists the settings `shown`, all by default; the others are options all the same.
+    """
 
-    for field in reversed(fields(Settings)):
-        shown = field.default if field.default != "" else "empty"
-        text = f"{field.metadata['help']}  [{environment_name(field.name)}, default {shown}]"
-        option = click.option(
-            f"--{field.name.replace('_', '-')}", field.name, type=type(field.default), default=None, help=text
-        )
-        with_settings = option(with_settings)
-    return with_settings  # type: ignore[return-value]
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def with_settings(**options: Any) -> Any:
+            given = {field.name: options.pop(field.name) for field in fields(Settings)}
+            try:
+                settings = resolve(**given)
+            except UserError as problem:
+                stop(problem, USER_ERROR)
+            return command(settings=settings, **options)
+
+        for field in reversed(fields(Settings)):
+            default = field.default if field.default != "" else "empty"
+            text = f"{field.metadata['help']}  [{environment_name(field.name)}, default {default}]"
+            option = click.option(
+                f"--{field.name.replace('_', '-')}",
+                field.name,
+                type=type(field.default),
+                default=None,
+                help=text,
+                hidden=bool(shown) and field.name not in shown,
+            )
+            with_settings = option(with_settings)
+        return with_settings  # type: ignore[return-value]
+
+    return decorate
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Refuse what is neither a lane nor a table that a stage makes.
+
+    The stages themselves take seconds to import, which is long to wait for news of a slip.
+
+    Raises:
+        UserError: a name is neither.
+    """
+    from schemas import TABLES
+
+    known = [*LANES, *(name for name, table in TABLES.items() if table.reasons)]
+    for name in names:
+        if name not in known:
+            raise UserError(f"there is no lane or table {name!r}; there are {', '.join(known)}")
 
 
 def one_line_errors(command: Command) -> Command:

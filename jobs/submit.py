@@ -13,7 +13,7 @@ def submit(stage: Stage) -> None:
 
     @click.command(cls=OneLineCommand, name=stage.name, help=f"Bring {stage.name} up to date: {stage.target.about}.")
     @click.option("--retry", is_flag=True, help="Try again what failed for a reason that may have passed.")
-    @settings_options
+    @settings_options()
     @one_line_errors
     def command(settings: Settings, retry: bool) -> None:
         if not refresh_stages(settings, [stage], retry=retry):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from jobs.catalogue import LANES, STAGES, chosen
+from jobs.options import check_names
 from lakehouse.settings import Settings, UserError
 from lakehouse.stage import Stage
 
@@ -40,6 +41,12 @@ def test_whatever_the_order_of_names_stages_run_after_their_sources() -> None:
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
     with pytest.raises(UserError, match=r"no lane or table 'linted'; there are code, math, raw_code, .*published_math"):
         chosen(["raw_code", "linted"])
+
+
+def test_the_names_that_are_checked_are_those_of_the_catalogue() -> None:
+    with pytest.raises(UserError) as refused:
+        check_names(["linted"])
+    assert str(refused.value).partition("there are ")[2].split(", ") == [*LANES, *STAGES]
 
 
 def test_a_stage_whose_measurement_can_fail_names_the_failures_that_retry_tries_again() -> None:

@@ -1,6 +1,7 @@
 """The command line's manners: a user's mistake is one line on standard error and exit status 2."""
 
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -61,9 +62,31 @@ def test_without_a_command_help_is_shown() -> None:
     assert recast("--help").exit_code == 0
 
 
-@pytest.mark.parametrize("command", ["refresh", "status", "sql", "compare", "score"])
-def test_every_command_lists_every_setting(command: str) -> None:
+def listed(command: str) -> set[str]:
     shown = recast(command, "--help")
     assert shown.exit_code == 0
-    options = [f"--{name.replace('_', '-')} " for name in Settings.__dataclass_fields__]
-    assert all(option in shown.stdout for option in options)
+    return {name for name in Settings.__dataclass_fields__ if f"--{name.replace('_', '-')} " in shown.stdout}
+
+
+SHOWN = {"status": "lake", "sql": "lake", "compare": "lake", "score": "lint_threshold"}
+
+
+@pytest.mark.parametrize("command", SHOWN)
+def test_a_command_lists_the_setting_that_it_reads_and_takes_them_all(command: str, tmp_path: Path) -> None:
+    assert listed(command) == {SHOWN[command]}
+    assert "recast refresh --help" in recast(command, "--help").stdout
+    argument = ["SELECT 1"] if command == "sql" else [str(tmp_path / "none.py")] if command == "score" else []
+    assert "No such option" not in recast(command, *argument, "--lake", str(tmp_path), "--max-tokens", "9").stderr
+
+
+def test_refresh_lists_every_setting() -> None:
+    assert listed("refresh") == set(Settings.__dataclass_fields__)
+
+
+def test_the_summary_of_no_command_is_cut() -> None:
+    assert "..." not in recast("--help").stdout.partition("Commands:")[2]
+
+
+def test_a_name_is_refused_before_the_stages_are_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jobs.catalogue", None)
+    assert "there is no lane or table 'linted'" in recast("refresh", "linted").stderr
