@@ -14,39 +14,49 @@ class Process(NamedTuple):
     command: str
 
 
-def processes() -> dict[int, Process]:
-    """Return every process by pid."""
+def stats() -> dict[int, list[str]]:
+    """Return what /proc/PID/stat says of every process, from its state on (proc(5)), zombies included."""
     found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
+    for file in Path("/proc").glob("[0-9]*/stat"):
         try:
-            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-            state, parent = (folder / "stat").read_text("latin-1").rpartition(")")[2].split()[:2]
+            found[int(file.parent.name)] = file.read_text("latin-1").rpartition(")")[2].split()
+        except OSError:
+            continue  # it ended meanwhile
+    return found
+
+
+def descendants(pid: int, parents: dict[int, int]) -> set[int]:
+    """Return the pids of all below `pid`; `parents` has the parent of every process."""
+    family = {pid}
+    while grown := {each for each, parent in parents.items() if parent in family} - family:
+        family |= grown
+    return family - {pid}
+
+
+def processes() -> dict[int, Process]:
+    """Return every process that has not ended, by pid."""
+    found = {}
+    for pid, (state, parent, *_) in stats().items():
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
         except OSError:
             continue
         if state not in "ZX":
-            found[int(folder.name)] = Process(int(folder.name), int(parent), command)
+            found[pid] = Process(pid, int(parent), command)
     return found
 
 
 def below(pid: int) -> Iterator[Process]:
     """Yield a process's descendants."""
     everything = processes()
-    ancestors = {pid}
-    grown = True
-    while grown:
-        new = {each.pid for each in everything.values() if each.parent in ancestors} - ancestors
-        ancestors |= new
-        grown = bool(new)
-    yield from (everything[each] for each in ancestors - {pid} if each in everything)
+    yield from (everything[each] for each in descendants(pid, {p: each.parent for p, each in everything.items()}))
 
 
 def cpu_seconds() -> float:
     """Return the processor time of this process and all below it; an engine is not below whoever started it."""
-    total = 0
-    for pid in [os.getpid(), *(each.pid for each in below(os.getpid()))]:
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text("latin-1").rpartition(")")[2].split()
-        except OSError:
-            continue
-        total += sum(int(field) for field in fields[11:15])  # its own and that of children that ended (proc(5))
-    return total / os.sysconf("SC_CLK_TCK")
+    found = stats()
+    own = os.getpid()
+    family = {own, *descendants(own, {pid: int(fields[1]) for pid, fields in found.items()})}
+    # Each one's own, and that of children that ended; a zombie's is nobody else's yet.
+    ticks = sum(int(field) for pid in family & found.keys() for field in found[pid][11:15])
+    return ticks / os.sysconf("SC_CLK_TCK")

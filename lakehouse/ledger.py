@@ -79,7 +79,7 @@ def begin(
 
 def record(settings: Settings, run: Run) -> None:
     """Write the run's row as it stands; a later call replaces it."""
-    write(settings, RUNS, [run], f"run_id = '{run['run_id']}' AND table_name = '{run['table_name']}'")
+    write(settings, RUNS, [run], replaced=is_run(run["run_id"], run["table_name"]))
 
 
 def record_results(settings: Settings, results: list[dict[str, Any]]) -> None:
@@ -114,20 +114,20 @@ def write(settings: Settings, table: Table, rows: list[dict[str, Any]], replaced
     if added:
         opened.alter.add_columns(added)
     values = pa.Table.from_pylist(rows, schema)
-    if replaced:
-        write_deltalake(opened, values, mode="overwrite", predicate=replaced)
-    else:
-        write_deltalake(opened, values, mode="append")
+    write_deltalake(opened, values, mode="overwrite" if replaced else "append", predicate=replaced)
     return opened
+
+
+def is_run(run_id: str, table_name: str) -> str:
+    """Return the SQL condition that a row of `runs` is that of a run."""
+    return f"run_id = '{run_id}' AND table_name = '{table_name}'"
 
 
 def status_of(settings: Settings, run_id: str, table_name: str) -> str | None:
     """Return the status of a run as the ledger knows it, None where it does not."""
     if query.version(settings, RUNS.name) is None:
         return None
-    found = query.rows(
-        settings, f"SELECT status FROM runs WHERE run_id = '{run_id}' AND table_name = '{table_name}'", RUNS.name
-    )
+    found = query.rows(settings, f"SELECT status FROM runs WHERE {is_run(run_id, table_name)}", RUNS.name)
     return found[0]["status"] if found else None
 
 

@@ -55,7 +55,8 @@ DEFAULTS = {
     # Small Arrow batches: rows are whole files, and a model stage's window is filled row by row.
     "spark.sql.execution.arrow.maxRecordsPerBatch": "256",
     "spark.sql.execution.pythonUDF.arrow.enabled": "true",
-    # A model stage is cut by the executors that are there when it begins; standalone clusters would not wait for any.
+    # A model stage is cut by the executors that are there when it begins. Standalone clusters wait for any only where
+    # `spark.cores.max` says how many cores to expect.
     "spark.scheduler.minRegisteredResourcesRatio": "0.8",
     # A speculative copy of a model task would buy the same tokens twice.
     "spark.speculation": "false",

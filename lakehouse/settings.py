@@ -156,13 +156,19 @@ def environment_name(setting: str) -> str:
 
 def is_default_lake(settings: Settings) -> bool:
     """Say whether the lake is the default one, seen from a working directory without a configuration file."""
-    configured = os.environ.get("RECAST_CONFIG") or Path(CONFIG_FILE).exists()
-    return not configured and settings.lake == Settings().lake
+    return config_file() is None and settings.lake == Settings().lake
 
 
 def setting_types() -> dict[str, type[Any]]:
     """Return the type of every setting, by name."""
     return {each.name: type(each.default) for each in fields(Settings)}
+
+
+def config_file() -> Path | None:
+    """Return the configuration file that RECAST_CONFIG names, be it there or not, or else the working directory's."""
+    named = os.environ.get("RECAST_CONFIG")
+    file = Path(named or CONFIG_FILE)
+    return file if named or file.exists() else None
 
 
 def from_file() -> dict[str, Any]:
@@ -171,9 +177,8 @@ def from_file() -> dict[str, Any]:
     Raises:
         UserError: the file is named but missing, is not TOML, or sets something that is no setting.
     """
-    named = os.environ.get("RECAST_CONFIG")
-    file = Path(named or CONFIG_FILE)
-    if not file.exists() and not named:
+    file = config_file()
+    if file is None:
         return {}
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))

@@ -193,7 +193,7 @@ def context_tokens(spec: EngineSpec) -> int:
         status, body = _get(f"{spec.endpoint.rstrip('/')}/models", spec)
         try:
             # `max_model_len` is vLLM's; other servers do not say.
-            named = {entry["id"]: entry.get("max_model_len") for entry in json.loads(body)["data"]}
+            named = {entry["id"]: entry.get("max_model_len") for entry in _models(body)}
         except (ValueError, KeyError, TypeError, AttributeError):
             named = {}
         return int(named.get(spec.model) or 0) if status == 200 else 0
@@ -679,9 +679,7 @@ def _connect_endpoint(spec: EngineSpec) -> Engine:
     # Some gateways do not list their models; one that lists them and lacks ours is a mistake worth an early word.
     if status == 200:
         try:
-            listed = json.loads(body)
-            # Some answer the list itself.
-            models = [entry["id"] for entry in (listed if isinstance(listed, list) else listed["data"])]
+            models = [entry["id"] for entry in _models(body)]
         except (ValueError, KeyError, TypeError):
             raise EngineError(f"{base_url}/models does not answer as an OpenAI-compatible endpoint does") from None
         if models and spec.model not in models:
@@ -693,6 +691,13 @@ def _connect_endpoint(spec: EngineSpec) -> Engine:
     except (EngineError, ValueError, KeyError, TypeError):
         version = ""  # it is vLLM's own, and a gateway may do anything with it
     return Engine(base_url, None, urlsplit(base_url).netloc, version, device="", start_seconds=0.0)
+
+
+def _models(body: bytes) -> list[dict[str, Any]]:
+    """Return what an endpoint lists under /models; ValueError, KeyError or TypeError where that is no list."""
+    listed = json.loads(body)
+    models: list[dict[str, Any]] = listed if isinstance(listed, list) else listed["data"]  # some answer the list itself
+    return models
 
 
 def _hint(spec: EngineSpec) -> str:

@@ -24,11 +24,10 @@ code's own strings, and end without closing what they opened. The rules, in orde
 import ast
 import re
 import textwrap
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from udfs import literals
+from udfs import literals, syntax
 
 PYTHON_LABELS = ("python", "py", "python3", "")
 MAX_BLOCKS = 64  # of one answer that are looked at; bounds the work on hostile answers, and real ones hold a few
@@ -103,17 +102,8 @@ def is_program(text: str) -> bool:
 
     Names, constants and bare annotations do nothing; `Certainly`, `"None"` and `Rating: 4/10` parse.
     """
-    tree = _parsed(text)
+    tree = syntax.tree_of(text)
     return tree is not None and not all(map(_does_nothing, tree.body))
-
-
-def _parsed(text: str) -> ast.Module | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
 
 
 def _does_nothing(statement: ast.stmt) -> bool:
@@ -144,8 +134,8 @@ def _blocks(answer: str, languages: Sequence[str]) -> Iterator[_Block]:
         may_be_python = label in languages
         ending = _ending(answer, start, opening["marks"], may_be_python, by_strings=may_be_python)
         text = _unindent(answer[start : ending.start() if ending else len(answer)], opening["indent"])
-        first = _ending(answer, start, opening["marks"], may_be_python, by_strings=False)
-        if first is not None and (ending is None or first.start() < ending.start()) and _parsed(text) is None:
+        first = _ending(answer, start, opening["marks"], may_be_python, by_strings=False) if may_be_python else ending
+        if first is not None and (ending is None or first.start() < ending.start()) and syntax.tree_of(text) is None:
             ending, text = first, _unindent(answer[start : first.start()], opening["indent"])
         closed = ending is not None and not ending["info"]
         yield _Block(label, text, closed, is_result)

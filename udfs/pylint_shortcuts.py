@@ -71,17 +71,20 @@ def _replace(original: object, replacement: object) -> None:
                     setattr(module, attribute, replacement)
 
 
-class _CachedProperty:
+class CachedProperty:
     """functools.cached_property without its lock, which Python 3.12 dropped as well."""
 
-    def __init__(self, original: functools.cached_property[Any]) -> None:
-        self.compute, self.name = original.func, original.func.__name__
+    def __init__(self, original: functools.cached_property[Any], noted: list[tuple[Any, str]] | None = None) -> None:
+        """Note in the list `noted`, if there is one, each instance it computed for and the name that keeps it."""
+        self.compute, self.name, self.noted = original.func, original.func.__name__, noted
         self.__doc__ = original.__doc__
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None:
             return self
         value = instance.__dict__[self.name] = self.compute(instance)
+        if self.noted is not None:
+            self.noted.append((instance, self.name))
         return value
 
 
@@ -91,7 +94,7 @@ def _unlock_cached_properties() -> None:
             for owner in {value for value in vars(module).values() if isinstance(value, type)}:
                 for attribute, value in list(vars(owner).items()):
                     if type(value) is functools.cached_property:
-                        setattr(owner, attribute, _CachedProperty(value))
+                        setattr(owner, attribute, CachedProperty(value))
 
 
 _PLAIN = re.compile(rb"[\t\n\x20-\x7e]*")

@@ -260,16 +260,18 @@ def _has_newer_fstring(source: str) -> bool:
             fields = "".join(re.findall(_FIELD, literal["fstring"].replace("{{", "").replace("}}", "")))
             strings = "".join(re.findall(_QUOTED, fields))
             if any(each in strings for each in (literal["quote"], "\\", "#")):
-                return _parses("f'" + re.sub(rf"(?i:\b[bfru]{{1,2}})?(?:{_QUOTED})", " _ ", fields) + "'")
+                return tree_of("f'" + re.sub(rf"(?i:\b[bfru]{{1,2}})?(?:{_QUOTED})", " _ ", fields) + "'") is not None
     return False
 
 
-def _parses(source: str) -> bool:
+def tree_of(text: str) -> ast.Module | None:
+    """Return the tree of a text that parses on this interpreter, None for any other. Raises and warns of nothing."""
     try:
-        ast.parse(source)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
+        return None
 
 
 def _shortened(message: str) -> str:

@@ -190,18 +190,6 @@ def _delayed_assattr(self: astroid.builder.AstroidBuilder, node: nodes.AssignAtt
         pass
 
 
-class _Inferred:
-    """A functools.cached_property of astroid's nodes that tells the journal what it keeps."""
-
-    def __init__(self, original: functools.cached_property[Any]) -> None:
-        self.compute, self.name = original.func, original.func.__name__
-
-    def __get__(self, node: nodes.NodeNG, owner: type | None = None) -> Any:
-        value = node.__dict__[self.name] = self.compute(node)
-        JOURNAL.inferred.append((node, self.name))
-        return value
-
-
 _class_type = scoped_nodes._class_type
 
 
@@ -233,8 +221,8 @@ def _report_no_crash(error: BaseException | None, *_: object) -> str:
 def _patch() -> None:
     AstroidManager.ast_from_module_name = _ast_from_module_name
     astroid.builder.AstroidBuilder.delayed_assattr = _delayed_assattr
-    nodes.FunctionDef.type = _Inferred(vars(nodes.FunctionDef)["type"])
-    nodes.ClassDef._all_slots = _Inferred(vars(nodes.ClassDef)["_all_slots"])
+    for owner, name in ((nodes.FunctionDef, "type"), (nodes.ClassDef, "_all_slots")):
+        setattr(owner, name, pylint_shortcuts.CachedProperty(vars(owner)[name], JOURNAL.inferred))
     nodes.ClassDef.type = property(_journaled_class_type)
     scoped_nodes._class_type = _journaled_class_type
     guarded = types.SimpleNamespace(find_spec=_find_spec_without_importing)

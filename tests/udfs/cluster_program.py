@@ -37,7 +37,6 @@ def session(folder: Path, own_executors: bool) -> SparkSession:
         "spark.sql.shuffle.partitions": "2",
         "spark.executor.cores": "2",
         "spark.executor.memory": "512m",
-        "spark.scheduler.minRegisteredResourcesRatio": "1.0",
         "spark.worker.resource.gpu.amount": "2",
         "spark.worker.resource.gpu.discoveryScript": str(discovery),
         "spark.sql.execution.arrow.maxRecordsPerBatch": "16",
@@ -57,7 +56,12 @@ def session(folder: Path, own_executors: bool) -> SparkSession:
             "spark.recast.gpu.discoveryScript": str(discovery),
         }
     else:
-        settings["spark.executor.resource.gpu.amount"] = "1"
+        settings |= {
+            "spark.executor.resource.gpu.amount": "1",
+            # A standalone cluster waits for its executors only where it is told how many cores they have together.
+            "spark.cores.max": "4",
+            "spark.scheduler.minRegisteredResourcesRatio": "1.0",
+        }
     builder = SparkSession.builder.master("local-cluster[1,4,2048]").appName("engines on pretended GPUs")
     for name, value in settings.items():
         builder = builder.config(name, value)

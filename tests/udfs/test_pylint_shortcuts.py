@@ -355,6 +355,6 @@ def test_a_property_without_its_lock_is_computed_once_and_kept_in_its_place() ->
             self.asked += 1
             return self.asked
 
-    Circle.area = shortcuts._CachedProperty(vars(Circle)["area"])  # type: ignore[assignment]
+    Circle.area = shortcuts.CachedProperty(vars(Circle)["area"])  # type: ignore[assignment]
     circle = Circle()
     assert (circle.area, circle.area, vars(circle)["area"]) == (1, 1, 1)
