@@ -29,9 +29,11 @@ from astroid.manager import AstroidManager
 from astroid.nodes import node_classes
 from astroid.nodes.node_ng import NodeNG
 from astroid.nodes.scoped_nodes.utils import builtin_lookup
-from pylint.checkers import unicode, variables
+from pylint.checkers import design_analysis, imports, unicode, variables
+from pylint.checkers import format as format_checker
 from pylint.checkers import utils as checker_utils
 from pylint.checkers.refactoring import refactoring_checker
+from pylint.interfaces import HIGH
 from pylint.utils import ast_walker
 
 MAX_INDEXED_HEIGHT = 100
@@ -49,15 +51,20 @@ def install() -> None:
     NodeNG.nodes_of_class = _nodes_of_class
     nodes.ClassDef.ancestors = _ancestors
     transforms.TransformVisitor._transform = _transform
+    transforms.TransformVisitor._visit = _visit
+    del util.UninferableBase.__getattribute__
+    util.UninferableBase.__getattr__ = _uninferable_attribute
     ast_walker.ASTWalker.walk = _walk
     unicode.UnicodeChecker.process_module = _process_module
+    refactoring_checker.RefactoringChecker.process_tokens = _process_tokens
+    imports.ImportsChecker.isort_leave_module = _isort_leave_module
+    variables.VariablesChecker._loopvar_name = _loopvar_name
     _unlock_cached_properties()
     for original, replacement in (
         (node_classes.are_exclusive, _are_exclusive),
         (filter_statements._filter_stmts, _filter_stmts),
         (checker_utils._is_reassigned_relative_to_current, _is_reassigned_relative_to_current),
         (variables._is_nonlocal_name, _is_nonlocal_name),
-        (refactoring_checker._is_trailing_comma, _is_trailing_comma),
         (astroid.builder.extract_node, _Templates().extract_node),
     ):
         _replace(original, replacement)
@@ -109,12 +116,39 @@ def _process_module(self: unicode.UnicodeChecker, node: nodes.Module) -> None:
         _process_lines(self, node)
 
 
-_trails = refactoring_checker._is_trailing_comma
+_look_at_all_tokens = refactoring_checker.RefactoringChecker.process_tokens
 
 
-def _is_trailing_comma(tokens: list[tokenize.TokenInfo], index: int) -> bool:
-    """pylint's helper of trailing-comma-tuple: only a comma is looked at closely."""
-    return tokens[index].string == "," and bool(_trails(tokens, index))
+def _process_tokens(self: refactoring_checker.RefactoringChecker, tokens: list[tokenize.TokenInfo]) -> None:
+    """RefactoringChecker.process_tokens: only a comma is asked whether it trails."""
+    if not self.linter.is_message_enabled("trailing-comma-tuple"):
+        _look_at_all_tokens(self, tokens)
+        return
+    for index, token in enumerate(tokens):
+        string = token[1]
+        if string == "elif":
+            self._elifs.extend([token[2], tokens[index + 1][2]])
+        elif string == "," and refactoring_checker._is_trailing_comma(tokens, index):
+            self.add_message("trailing-comma-tuple", line=token[2][0], confidence=HIGH)
+
+
+_sort_imports = imports.ImportsChecker.isort_leave_module
+
+
+def _isort_leave_module(self: imports.ImportsChecker, node: nodes.Module) -> None:
+    """ImportsChecker.isort_leave_module: nothing to do where both its messages are off and the file switches none on."""
+    enabled = self.linter.is_message_enabled
+    if self.linter.file_state._raw_module_msgs_state or enabled("wrong-import-order") or enabled("ungrouped-imports"):
+        _sort_imports(self, node)
+
+
+_look_at_loop_variable = variables.VariablesChecker._loopvar_name
+
+
+def _loopvar_name(self: variables.VariablesChecker, node: nodes.Name) -> None:
+    """VariablesChecker._loopvar_name: only a name that some loop of the file binds can be a loop's variable."""
+    if not INDEX.nodes or node.name in INDEX.loop_names():
+        _look_at_loop_variable(self, node)
 
 
 class Index:
@@ -141,6 +175,18 @@ class Index:
         self.found: dict[Any, list[NodeNG]] = {}
         self.bound: dict[NodeNG, dict[str, list[NodeNG]]] = {}
         self.nonlocals: dict[NodeNG, list[NodeNG]] = {}
+        self.loops: frozenset[str] | None = None
+
+    def loop_names(self) -> frozenset[str]:
+        """Return the names, those of attributes included, that loops and comprehensions of the module bind."""
+        if self.loops is None:
+            self.loops = frozenset(
+                node.name if isinstance(node, nodes.AssignName) else node.attrname
+                for node in self.nodes
+                if isinstance(node, (nodes.AssignName, nodes.AssignAttr))
+                and isinstance(node.assign_type(), (nodes.For, nodes.Comprehension))
+            )
+        return self.loops
 
     def build(self, module: nodes.Module) -> None:
         """Index `module`, unless it is too deep."""
@@ -472,17 +518,43 @@ def _transform(self: transforms.TransformVisitor, node: Any) -> Any:
     return node
 
 
+def _visit(self: transforms.TransformVisitor, node: Any) -> Any:
+    """TransformVisitor._visit: no call for what holds no node."""
+    for name in node._astroid_fields:
+        value = getattr(node, name)
+        if value and value.__class__ is not str:
+            visited = self._visit_generic(value)
+            if visited != value:
+                setattr(node, name, visited)
+    return self._transform(node)
+
+
+def _uninferable_attribute(self: util.UninferableBase, name: str) -> Any:
+    """UninferableBase.__getattribute__ as __getattr__: asked for its class, as isinstance does, Python answers by itself."""
+    if name == "next" or (name.startswith("__") and name.endswith("__")):
+        raise AttributeError(name)
+    return self
+
+
 _callbacks: dict[type, tuple[list[Any], list[Any]]] = {}
+_FOR_STATEMENTS = (format_checker.FormatChecker.visit_default, design_analysis.MisdesignChecker.visit_default)
 
 
 def _walk(self: ast_walker.ASTWalker, node: NodeNG) -> None:
-    """ASTWalker.walk: callbacks found by class, not by the lower-case name of the class. The process has one walker."""
+    """ASTWalker.walk: callbacks found by class, without those that turn back where it is no statement.
+
+    The process has one walker.
+    """
     cls = node.__class__
     try:
         visits, leaves = _callbacks[cls]
     except KeyError:
         name = cls.__name__.lower()
-        visits, leaves = _callbacks[cls] = (self.visit_events[name], self.leave_events[name])
+        visits = self.visit_events[name]
+        if not cls.is_statement:
+            visits = [visit for visit in visits if getattr(visit, "__func__", None) not in _FOR_STATEMENTS]
+        leaves = self.leave_events[name]
+        _callbacks[cls] = (visits, leaves)
     if node.is_statement:
         self.nbstatements += 1
     for callback in visits:

@@ -44,6 +44,7 @@ from pylint import checkers as pylint_checkers
 from pylint.checkers.classes.class_checker import ScopeAccessMap
 from pylint.checkers.clear_lru_cache import clear_lru_caches
 from pylint.checkers.refactoring.refactoring_checker import ConsiderUsingWithStack
+from pylint.checkers.symilar import SimilaritiesChecker
 from pylint.config.config_initialization import _config_initialization
 from pylint.lint.base_options import _make_run_options
 from pylint.reporters import CollectingReporter
@@ -271,7 +272,12 @@ class Warm:
             linter.check_astroid_module,
             walker=self.walker,
             tokencheckers=[c for c in needed if isinstance(c, pylint_checkers.BaseTokenChecker)],
-            rawcheckers=[c for c in needed if isinstance(c, pylint_checkers.BaseRawFileChecker)],
+            # Duplicated code shows between files only, when all have been read.
+            rawcheckers=[
+                c
+                for c in needed
+                if isinstance(c, pylint_checkers.BaseRawFileChecker) and not isinstance(c, SimilaritiesChecker)
+            ],
         )
         self.item = FileItem(MODULE, path, MODULE)
         self.progress = pylinter.ProgressReporter(False)

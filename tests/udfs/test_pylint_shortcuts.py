@@ -16,17 +16,20 @@ from typing import Any
 import astroid
 import astroid.builder
 import pytest
-from astroid import bases, filter_statements, nodes, objects, transforms
+from astroid import bases, filter_statements, nodes, objects, transforms, util
 from astroid.context import InferenceContext
 from astroid.exceptions import InferenceError, StatementMissing
 from astroid.manager import AstroidManager
 from astroid.nodes import node_classes
 from astroid.nodes.node_ng import NodeNG
-from pylint.checkers import unicode, variables
+from pylint.checkers import BaseChecker, imports, unicode, variables
 from pylint.checkers import utils as checker_utils
+from pylint.checkers.design_analysis import MisdesignChecker
+from pylint.checkers.format import FormatChecker
 from pylint.checkers.refactoring import refactoring_checker
 from pylint.lint import PyLinter
 from pylint.utils import ASTWalker
+from pylint.utils.file_state import FileState
 
 from udfs import pylint_shortcuts as shortcuts
 
@@ -249,15 +252,21 @@ def test_ancestors_are_the_same_and_the_path_is_left_alike(module: nodes.Module)
 
 
 def test_a_walk_calls_the_same_checkers_in_the_same_order(module: nodes.Module) -> None:
-    def walked(walk: Callable[[ASTWalker, NodeNG], None]) -> tuple[list[tuple[str, NodeNG]], int]:
+    def walked(walk: Callable[[ASTWalker, NodeNG], None]) -> tuple[Any, ...]:
         calls: list[tuple[str, NodeNG]] = []
-        walker = ASTWalker(PyLinter())
+        linter = PyLinter()
+        walker = ASTWalker(linter)
+        design, layout = MisdesignChecker(linter), FormatChecker(linter)
+        design._stmts, layout._lines, layout._visited_lines = [0], {}, {}
+        for cls in nodes.ALL_NODE_CLASSES:
+            walker.visit_events[cls.__name__.lower()] += [design.visit_default, layout.visit_default]
+        told = messages_of(layout)
         for name in ("module", "functiondef", "name", "call", "if"):
             walker.visit_events[name].append(lambda node: calls.append(("visit", node)))
             walker.leave_events[name].append(lambda node: calls.append(("leave", node)))
         walker.walk = lambda node: walk(walker, node)  # type: ignore[method-assign]
         walker.walk(module)
-        return calls, walker.nbstatements
+        return calls, walker.nbstatements, told, layout._visited_lines, design._stmts
 
     shortcuts._callbacks.clear()
     try:
@@ -270,6 +279,7 @@ def test_a_walk_calls_the_same_checkers_in_the_same_order(module: nodes.Module) 
 def test_transforms_make_the_same_tree(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     theirs = parse(name).repr_tree(ids=False)
     monkeypatch.setattr(transforms.TransformVisitor, "_transform", shortcuts._transform)
+    monkeypatch.setattr(transforms.TransformVisitor, "_visit", shortcuts._visit)
     assert parse(name).repr_tree(ids=False) == theirs
 
 
@@ -336,12 +346,111 @@ def test_the_same_characters_are_found_in_the_same_lines(source: bytes) -> None:
     assert found(shortcuts._process_module) == found(shortcuts._process_lines)
 
 
-def test_trailing_commas_are_the_same() -> None:
-    text = f"{AWKWARD}a = 1,\nb = (1,)\nc = [\n    2,\n]\nreturn x, # why\nd = ','\n"
+def messages_of(checker: BaseChecker) -> list[Any]:
+    """Return a list in which a checker's messages will be found."""
+    told: list[Any] = []
+    checker.add_message = lambda *arguments, **options: told.append((arguments, options))  # type: ignore[method-assign]
+    return told
+
+
+@pytest.mark.parametrize("disabled", [(), ("trailing-comma-tuple",)])
+@pytest.mark.parametrize("pragma", ["", "  # pylint: enable=trailing-comma-tuple"])
+def test_the_same_commas_trail(disabled: tuple[str, ...], pragma: str) -> None:
+    text = f"{AWKWARD}a = 1,{pragma}\nb = (1,)\nc = [\n    2,\n]\nreturn x, # why\nd = ','\n"
     tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
-    verdicts = [shortcuts._is_trailing_comma(tokens, index) for index in range(len(tokens))]
-    assert verdicts == [refactoring_checker._is_trailing_comma(tokens, index) for index in range(len(tokens))]
-    assert any(verdicts)
+
+    def found(process: Callable[..., None]) -> tuple[list[Any], list[Any]]:
+        linter = PyLinter()
+        checker = refactoring_checker.RefactoringChecker(linter)
+        linter.register_checker(checker)
+        for name in disabled:
+            linter.disable(name)
+        told = messages_of(checker)
+        process(checker, tokens)
+        return told, checker._elifs
+
+    told, elifs = found(shortcuts._process_tokens)
+    assert (told, elifs) == found(shortcuts._look_at_all_tokens)
+    assert bool(told) == (not disabled or bool(pragma))
+    assert elifs
+
+
+@pytest.mark.parametrize("disabled", [(), ("wrong-import-order",), ("wrong-import-order", "ungrouped-imports")])
+@pytest.mark.parametrize("enabled", [(), ("ungrouped-imports",)])
+def test_imports_are_put_in_order_where_a_message_could_come_of_it(
+    disabled: tuple[str, ...], enabled: tuple[str, ...]
+) -> None:
+    module = astroid.parse("import pylint\nimport os\nimport sys\nimport os.path\n")
+
+    def found(leave: Callable[..., None]) -> list[Any]:
+        linter = PyLinter()
+        checker = imports.ImportsChecker(linter)
+        linter.register_checker(checker)
+        for name in disabled:
+            linter.disable(name)
+        linter.file_state = FileState("m", linter.msgs_store, module)
+        for name in enabled:
+            for node in module.body:
+                linter.enable(name, scope="module", line=node.lineno)
+        checker.open()
+        for node in module.body:
+            checker._imports_stack.append((node, node.names[0][0] if isinstance(node, nodes.Import) else node.modname))
+        told = messages_of(checker)
+        leave(checker, module)
+        return [each for each in told if linter.is_message_enabled(each[0][0], each[1]["node"].lineno)]
+
+    told = found(shortcuts._isort_leave_module)
+    assert told == found(shortcuts._sort_imports)
+    assert bool(told) == (len(disabled) < 2 or bool(enabled))
+
+
+LOOPS = """\
+for i in range(3): pass
+print(i, [i for j in range(i)], i)
+def f(xs):
+    for self.k, (y, *z) in xs: pass
+    else: return None
+    [w for w in xs]
+    return y, z, k, w
+def g(xs):
+    for v, in xs: pass
+    return v
+"""
+
+
+@pytest.mark.parametrize("text", [AWKWARD, LOOPS])
+def test_the_same_names_are_taken_for_the_variable_of_a_loop(text: str) -> None:
+    module = astroid.parse(text)
+    shortcuts.INDEX.build(module)
+
+    def found(look: Callable[..., None]) -> list[Any]:
+        checker = variables.VariablesChecker(PyLinter())
+        told = messages_of(checker)
+        for name in module.nodes_of_class(nodes.Name):
+            look(checker, name)
+        return told
+
+    try:
+        told = found(shortcuts._loopvar_name)
+        assert told == found(shortcuts._look_at_loop_variable)
+        assert bool(told) == (text is LOOPS)
+    finally:
+        shortcuts.INDEX.clear()
+
+
+@pytest.mark.parametrize("name", ["next", "accept", "x", "__class__", "__bool__", "__wrapped__", "_proxied", "name"])
+def test_uninferable_has_the_same_attributes(name: str) -> None:
+    class Ours(util.UninferableBase):
+        """Asked in the new way."""
+
+        __getattribute__ = object.__getattribute__
+        __getattr__ = shortcuts._uninferable_attribute
+
+    def asked(uninferable: util.UninferableBase) -> str:
+        value = getattr(uninferable, name, None)
+        return "itself" if value is uninferable else type(value).__name__
+
+    assert asked(Ours()) == asked(util.UninferableBase())
 
 
 def test_a_property_without_its_lock_is_computed_once_and_kept_in_its_place() -> None:
