@@ -52,11 +52,16 @@ def below(pid: int) -> Iterator[Process]:
     yield from (everything[each] for each in descendants(pid, {p: each.parent for p, each in everything.items()}))
 
 
-def cpu_seconds() -> float:
-    """Return the processor time of this process and all below it; an engine is not below whoever started it."""
+def cpu_seconds(without: str = "") -> float:
+    """Return the processor time of this process and all below it; an engine is not below whoever started it.
+
+    Left out are those whose command line has `without` in it.
+    """
     found = stats()
     own = os.getpid()
     family = {own, *descendants(own, {pid: int(fields[1]) for pid, fields in found.items()})}
+    if without:
+        family -= {pid for pid, process in processes().items() if without in process.command}
     # Each one's own, and that of children that ended; a zombie's is nobody else's yet.
     ticks = sum(int(field) for pid in family & found.keys() for field in found[pid][11:15])
     return ticks / os.sysconf("SC_CLK_TCK")
