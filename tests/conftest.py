@@ -1,5 +1,6 @@
 """What tests share. Tests without the marker `spark` start no JVM."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 # The same examples every time, and no deadline: on a busy machine the first import of a codec takes longer than one.
 hypothesis.settings.register_profile("recast", derandomize=True, deadline=None, max_examples=50)
 hypothesis.settings.load_profile("recast")
+
+# What imports bring is never garbage; Python's own 700 would look through it again and again.
+gc.set_threshold(50_000)
 
 CHECKOUT = Path(__file__).parents[1]
 REFRESH_TIMEOUT_S = 1500
