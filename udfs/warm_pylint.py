@@ -296,8 +296,8 @@ class Warm:
         self._forget()
 
     def loaded(self) -> list[str]:
-        """The modules parsed so far."""
-        return list(MANAGER.astroid_cache)
+        """The modules parsed so far, but for the analysed one, which is still there if it ran out of time."""
+        return [name for name in MANAGER.astroid_cache if name != MODULE]
 
     def check(self) -> dict[str, Any]:
         """Lint the file at `path`. Returns score, statements, counts, messages and pragmas, ready for JSON.

@@ -56,6 +56,7 @@ def test_every_expected_row_has_its_input_and_every_listed_reason_its_table() ->
         assert {row["reason"] for row in expected} <= {None, *STAGES[table].target.reasons}
 
 
+@pytest.mark.slow
 def test_recast_score_says_of_golden_files_what_the_tables_say(tmp_path: Path) -> None:
     texts = {row["doc_id"]: row["text"] for table in ("parsed_code", "linted_code") for row in read(table, "input")}
     texts = {name: text for name, text in texts.items() if text is not None}

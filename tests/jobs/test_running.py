@@ -69,6 +69,7 @@ def holder(folder: Path) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
+@pytest.mark.slow
 def test_two_runs_at_once(holder: subprocess.Popen[str], folder: Path) -> None:
     """The second says which process holds the table and leaves; what the first does not write is free; so is all
     of it when the first is killed."""

@@ -258,6 +258,7 @@ def test_what_compare_cannot_show_is_one_line(lake: Path, tmp_path: Path) -> Non
     assert "optimized_code is not built in" in refused(lake, "compare", "--table", "optimized_code")
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough_ends_the_program_quietly(lake: Path) -> None:
     command = [sys.executable, "-m", "jobs", "sql", "SELECT range FROM range(1000000)", "--format", "json"]
     with subprocess.Popen(

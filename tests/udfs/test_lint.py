@@ -152,6 +152,7 @@ def test_beyond_a_limit_nothing_is_linted_and_the_status_says_which() -> None:
         assert result.detail
 
 
+@pytest.mark.slow
 def test_out_of_time_or_memory_is_a_status_and_the_next_file_is_unharmed() -> None:
     greedy = "x = [0] * 99999999\nprint(x.y)\n"
     before, late, between, large, after = run(LIBRARY, ENDLESS, LIBRARY, greedy, LIBRARY)
@@ -159,6 +160,18 @@ def test_out_of_time_or_memory_is_a_status_and_the_next_file_is_unharmed() -> No
     assert 0.9 * SOFT_CPU_S < late.seconds < SOFT_CPU_S + lint.GRACE_CPU_S
     assert (large.status, large.score, large.messages) == ("memory", None, ())
     assert told(before) == told(between) == told(after) == TOLD[LIBRARY]
+
+
+@pytest.mark.slow
+def test_a_file_that_ran_out_of_time_is_read_by_no_other_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    run(TIDY)
+    helper = lint._helpers[0]
+    monkeypatch.setattr(lint, "ANSWER_S", 20.0)
+    chain = "".join(f"class A{i + 1}(A{i}):\n    def m(self):\n        return super().m()\n" for i in range(2000))
+    late, after = run(f"class A0:\n    pass\n{chain}", TIDY)
+    assert late.status == "timeout"
+    assert told(after) == TOLD[TIDY]
+    assert lint._helpers == [helper], "whoever forks the next child was not held up"
 
 
 def test_what_a_file_writes_into_other_modules_is_gone_after_it() -> None:
@@ -189,6 +202,7 @@ def test_nothing_of_a_file_is_executed_or_imported(tmp_path: Path) -> None:
     assert told(run(LIBRARY)[0]) == TOLD[LIBRARY]
 
 
+@pytest.mark.slow
 def test_a_helper_that_was_killed_is_replaced() -> None:
     first = helper()
     os.kill(first.process.pid, signal.SIGKILL)
@@ -216,6 +230,7 @@ def test_a_disk_that_cannot_be_written_is_no_result_of_a_file() -> None:
     assert told(run(TIDY)[0]) == TOLD[TIDY]
 
 
+@pytest.mark.slow
 def test_after_a_fork_each_process_has_a_helper_of_its_own() -> None:
     mine = helper()
     reading, writing = os.pipe()
@@ -300,6 +315,7 @@ def test_what_was_inferred_under_a_files_writes_is_gone_with_them(pair: tuple[st
         assert told(run(text)[0]) == result
 
 
+@pytest.mark.slow
 def test_an_interrupted_call_leaves_no_answer_behind_for_the_next_file() -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -335,6 +351,7 @@ def test_a_helper_that_cannot_start_leaves_no_folder_behind(tmp_path: Path, monk
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("branches", "score"), [(327, 10.0), (328, None)])
 def test_the_stack_ends_where_it_ends_in_a_process_of_its_own(branches: int, score: float | None) -> None:
     (result,) = lint.lint(["x = 1\nif x:\n    pass\n" + "elif x:\n    pass\n" * branches])

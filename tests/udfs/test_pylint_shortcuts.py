@@ -103,7 +103,7 @@ AWKWARD = textwrap.dedent("""\
 
     later = Base = isinstance(later, object) or bool(set(frozenset(tuple(list(range(3))))))
     """)
-LIBRARY = ("sched.py", "string.py")
+LIBRARY = ("sched.py", pytest.param("string.py", marks=pytest.mark.slow))
 PAIRS = 3000
 
 

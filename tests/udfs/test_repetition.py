@@ -35,6 +35,7 @@ def test_the_longest_run_is_the_one_the_definition_names(text, least_chars):
     assert repetition.longest_repeated_run(text, least_chars) == longest_by_definition(text, least_chars)
 
 
+@pytest.mark.slow
 @settings(max_examples=30)  # the reference takes 20 ms a text
 @given(st.text(alphabet="ab", min_size=1, max_size=40), st.integers(90, 130), st.integers(0, 50), st.booleans())
 def test_the_verdict_is_the_recipes_on_texts_near_its_bounds(unit, run_chars, lead_chars, broken):
