@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import enum
 import functools
-import operator
 import re
 import sys
 import tokenize
@@ -57,6 +56,7 @@ def install() -> None:
     ast_walker.ASTWalker.walk = _walk
     unicode.UnicodeChecker.process_module = _process_module
     refactoring_checker.RefactoringChecker.process_tokens = _process_tokens
+    refactoring_checker.RefactoringChecker._dict_literal_suggestion = staticmethod(_dict_literal_suggestion)
     imports.ImportsChecker.isort_leave_module = _isort_leave_module
     variables.VariablesChecker._loopvar_name = _loopvar_name
     _unlock_cached_properties()
@@ -130,6 +130,17 @@ def _process_tokens(self: refactoring_checker.RefactoringChecker, tokens: list[t
             self._elifs.extend([token[2], tokens[index + 1][2]])
         elif string == "," and refactoring_checker._is_trailing_comma(tokens, index):
             self.add_message("trailing-comma-tuple", line=token[2][0], confidence=HIGH)
+
+
+_write_dict_literal = refactoring_checker.RefactoringChecker._dict_literal_suggestion
+
+
+def _dict_literal_suggestion(node: nodes.Call) -> str:
+    """RefactoringChecker._dict_literal_suggestion: part of a message's text, which nobody keeps.
+
+    A tree that is too deep to be written still exhausts the stack.
+    """
+    return "" if INDEX.nodes else cast(str, _write_dict_literal(node))
 
 
 _sort_imports = imports.ImportsChecker.isort_leave_module
@@ -598,86 +609,65 @@ _CONSTANTS = (str, bytes, int, float, complex, bool, type(None), type(...), type
 def _copier(tree: nodes.Module, emptied_cache: bool) -> Callable[[], nodes.Module] | None:
     """Return a function that makes copies of `tree`, or None if it holds something that cannot be shared or copied.
 
+    The function is written for this tree: per node a line that makes it, and a line that gives it all its attributes.
     `emptied_cache` says whether building the tree emptied the inference cache, which the copies then do too.
     """
     order: list[Any] = [tree]
     number: dict[Any, int] = {tree: 0}
+    known: dict[str, Any] = {"new": object.__new__}
 
-    def add(node: NodeNG) -> int | None:
-        """Return the number of a node of the tree, None for another's."""
-        if node not in number:
-            if node.root() is not tree:
-                return None
-            number[node] = len(order)
-            order.append(node)
-        return number[node]
+    def name_of(value: Any) -> str:
+        if value is None or type(value) in (bool, int) or (type(value) is str and value.isascii()):
+            return repr(value)
+        name = f"v{len(known)}"
+        known[name] = value
+        return name
 
-    # per node: its class, the attributes that copies share, and how to make each of the others
-    shapes: list[tuple[type, dict[str, Any], list[tuple[str, _Make]]]] = []
+    def text(value: Any) -> str:
+        """Return the expression that makes a copy of an attribute; ValueError if there is none."""
+        if value is tree.locals:
+            return "names"
+        if isinstance(value, NodeNG):
+            if value not in number:
+                if value.root() is not tree:
+                    return name_of(value)
+                number[value] = len(order)
+                order.append(value)
+            return f"n{number[value]}"
+        if isinstance(value, dict):
+            return attributes(value)
+        if type(value) is list:
+            return "[" + ", ".join(map(text, value)) + "]"
+        if isinstance(value, (set, tuple)) and all(map(_holds_no_node, value)):
+            return name_of(value) + ".copy()" * isinstance(value, set)
+        if type(value) is tuple:
+            return "(" + "".join(text(part) + ", " for part in value) + ")"
+        if _holds_no_node(value):
+            return name_of(value)
+        raise ValueError(value)
+
+    def attributes(values: dict[Any, Any]) -> str:
+        return "{" + ", ".join(f"{name_of(name)}: {text(value)}" for name, value in values.items()) + "}"
+
     try:
-        module_locals = _maker(tree.locals, add)
-        for node in order:  # grows while nodes are found
-            shared, made = {}, []
-            for name, value in vars(node).items():
-                if value is tree.locals:
-                    continue
-                make = _maker(value, add)
-                if make is None:
-                    shared[name] = value
-                else:
-                    made.append((name, make))
-            shapes.append((type(node), shared, made))
+        names = attributes(tree.locals)
+        given = [attributes(vars(node)) for node in order]  # `order` grows meanwhile
     except ValueError:
         return None
-    holders = [(number[node], name) for node in order for name, value in vars(node).items() if value is tree.locals]
+    lines = [f"n{i} = new({name_of(type(node))})" for i, node in enumerate(order)]
+    lines += [f"names = {names}", *(f"n{i}.__dict__ = {values}" for i, values in enumerate(given)), "return n0"]
+    # Names of ours, and values as repr writes them: no text of a file's is run.
+    exec("def make():\n " + "\n ".join(lines), known)
+    make = known["make"]
 
     def copy() -> nodes.Module:
-        copies: list[Any] = [object.__new__(cls) for cls, _, _ in shapes]
-        for node, (_, shared, made) in zip(copies, shapes, strict=True):
-            attributes = shared.copy()
-            for name, make in made:
-                attributes[name] = make(copies)
-            node.__dict__ = attributes
-        names = module_locals(copies) if module_locals else {}
-        for holder, name in holders:
-            copies[holder].__dict__[name] = names
-        AstroidManager().cache_module(copies[0])
+        module = make()
+        AstroidManager().cache_module(module)
         if emptied_cache:
             astroid.context._invalidate_cache()
-        return cast(nodes.Module, copies[0])
+        return cast(nodes.Module, module)
 
     return copy
-
-
-_Make = Callable[[list[Any]], Any]
-
-
-def _maker(value: Any, add: Callable[[NodeNG], int | None]) -> _Make | None:
-    """Return what makes a copy of an attribute out of the copied nodes, None if it can be shared; ValueError if neither."""
-    if isinstance(value, NodeNG):
-        index = add(value)
-        return None if index is None else operator.itemgetter(index)
-    if isinstance(value, dict):
-        items = [(key, _maker(part, add)) for key, part in value.items()]
-        if any(make is None for _, make in items):
-            if not all(map(_holds_no_node, value.values())):
-                raise ValueError(value)
-            return lambda copies: value.copy()
-        return lambda copies: {key: make(copies) for key, make in items if make}
-    if type(value) in (list, tuple):
-        parts = [_maker(part, add) for part in value]
-        if not parts or None in parts:
-            if not all(map(_holds_no_node, value)):
-                raise ValueError(value)
-            return None if type(value) is tuple else lambda copies: value.copy()
-        if type(value) is tuple:
-            return lambda copies: tuple(make(copies) for make in parts if make)
-        return lambda copies: [make(copies) for make in parts if make]
-    if isinstance(value, set) and all(map(_holds_no_node, value)):
-        return lambda copies: value.copy()
-    if _holds_no_node(value) or (isinstance(value, tuple) and all(map(_holds_no_node, value))):
-        return None
-    raise ValueError(value)
 
 
 def _holds_no_node(value: Any) -> bool:

@@ -18,4 +18,4 @@ def test_a_few_files_have_the_references_scores_and_messages_in_any_order() -> N
     told = json.loads(done.stdout)
     assert told["files"] == told["same_score"] == told["same_messages"] == 12, done.stderr
     assert told["changed_by_order"] == 0
-    assert told["speedup"] > 1
+    assert told["warm_speedup"] > told["speedup"] > 1

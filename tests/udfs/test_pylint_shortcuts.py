@@ -307,6 +307,7 @@ def test_a_copied_template_is_like_a_parsed_one_and_shares_no_node_with_another_
         }
         assert AstroidManager().astroid_cache["numpy"].name == "numpy"
     AstroidManager().astroid_cache.pop("numpy")
+    assert templates.copies[code, "numpy"]
     own = [{id(node) for node in copy.root().nodes_of_class(NodeNG)} for copy in copies]
     assert not own[2] & own[3]
     for node in copies[3].root().nodes_of_class(NodeNG):
@@ -351,6 +352,17 @@ def messages_of(checker: BaseChecker) -> list[Any]:
     told: list[Any] = []
     checker.add_message = lambda *arguments, **options: told.append((arguments, options))  # type: ignore[method-assign]
     return told
+
+
+def test_a_suggested_literal_is_written_only_where_writing_it_could_exhaust_the_stack() -> None:
+    call = astroid.extract_node("dict(a=1, **b)")
+    assert isinstance(call, nodes.Call)
+    assert shortcuts._dict_literal_suggestion(call) == shortcuts._write_dict_literal(call) != ""
+    shortcuts.INDEX.build(call.root())
+    try:
+        assert shortcuts._dict_literal_suggestion(call) == ""
+    finally:
+        shortcuts.INDEX.clear()
 
 
 @pytest.mark.parametrize("disabled", [(), ("trailing-comma-tuple",)])
