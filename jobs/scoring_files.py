@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -27,24 +27,22 @@ def score(files: Sequence[str], threshold: float, with_messages: bool) -> Iterat
             "lint_score": None,
             "comment_ratio": None,
             "adjusted_score": None,
+            "kept": False,
+            "reason": unread,
         }
-        if verdict is None:
-            row |= {"kept": False, "reason": unread}
-        elif verdict.reason:
-            row |= {
-                "parses": False,
-                "comment_ratio": None if verdict.reason in limits.REASONS else comments.measure(text).comment_ratio,
-                "kept": False,
-                "reason": verdict.reason,
-            }
-        else:
+        detail, line = linted.detail, cast("int | None", None)
+        if verdict and verdict.reason:
+            detail, line = verdict.detail, verdict.line
+            beyond = verdict.reason in limits.REASONS
+            row |= {"parses": False, "comment_ratio": None if beyond else comments.measure(text).comment_ratio}
+            row |= {"reason": verdict.reason}
+        elif verdict:
             adjusted, reason = scoring.decide_lint(linted, threshold)
             row |= {"parses": True, "lint_score": linted.score, "comment_ratio": linted.comment_ratio}
             row |= {"adjusted_score": adjusted, "kept": reason is None, "reason": reason}
         if with_messages:
-            row["messages"] = [vars(message) for message in linted.messages]
-            if verdict and verdict.reason:
-                row["detail"], row["line"] = verdict.detail, verdict.line
+            row |= {"messages": [vars(message) for message in linted.messages]}
+            row |= {"detail": detail, "line": line} if detail else {}
         yield row
 
 

@@ -13,6 +13,8 @@ import re
 import tokenize
 from dataclasses import dataclass
 
+from udfs import syntax
+
 VERSION = {"comments": 1}
 """What changes the numbers by intent; part of the stage's fingerprint."""
 
@@ -56,7 +58,7 @@ _MARKS = frozenset("\n\r#\\()[]{}")  # what tokens that matter below start with
 _TAB_COLUMNS = 8
 
 MAX_STEPS = 10_000_000
-"""Steps up to which `tokenize` itself is asked, as `_steps` estimates them: some seconds. Only files that do not compile
+"""Steps up to which `tokenize` itself is asked, as `_takes_long` estimates them: some seconds. Only files that do not compile
 were seen to need more, and they count as files that do not tokenize."""
 
 
@@ -75,7 +77,7 @@ UNKNOWN = Comments(0.0, 0, 0)
 def measure(text: str) -> Comments:
     """Count the tokens of `text` as Python 3.10's `tokenize` does. Raises nothing, whatever the text."""
     counted = _count(text)
-    if counted is None and _steps(text) <= MAX_STEPS:
+    if counted is None and not _takes_long(text):
         counted = _count_with_tokenize(text)
     return counted or UNKNOWN
 
@@ -146,12 +148,14 @@ def _column(line_start: str) -> int:
     return column
 
 
-def _steps(text: str) -> int:
-    """Estimate what `tokenize` searches in vain: for the end of a string to the end of the line, from every quote, and for a
-    token behind white space, from each of its characters. 50,000 times `'\\` in a line took it over seven minutes.
+def _takes_long(text: str) -> bool:
+    """Tell whether `tokenize` would search in vain for long: for a token behind white space, from each of its characters,
+    and for the end of a string to the end of the line, from every quote. 50,000 times `'\\` in a line took it over seven
+    minutes. In a text that compiles every string ends.
     """
+    spaces = sum(len(space) ** 2 for space in re.findall(r"[ \f\t]+", text.rstrip(" \f\t")))
     strings = sum(len(line) * (line.count("'") + line.count('"')) for line in text.split("\n"))
-    return strings + sum(len(space) ** 2 for space in re.findall(r"[ \f\t]+", text))
+    return spaces > MAX_STEPS or (strings > MAX_STEPS and syntax.tree_of(text) is None)
 
 
 def _count_with_tokenize(text: str) -> Comments:

@@ -100,8 +100,8 @@ def lint(texts: Iterable[str | None], soft_cpu_s: float = SOFT_CPU_S) -> Iterato
     """Yield one Lint per text, in order, as the texts come. `soft_cpu_s` is the processor time that a file may take.
 
     Whatever a text holds, it gets a result. What is raised is the machine's fault, and would be no result of a file:
-    OSError if nothing can be written to the temporary folder, RuntimeError if the helper interpreter does not start or
-    finds another pylint than VERSIONS.
+    OSError if nothing can be written to the temporary folder or no process be started, RuntimeError if the helper interpreter
+    does not start or finds another pylint than VERSIONS.
     """
     for text in texts:
         if text is None:
@@ -121,9 +121,9 @@ def _lint(text: str, soft_cpu_s: float) -> Lint:
     ratio = comments.measure(text).comment_ratio
     if not answer:
         return Lint("crashed", comment_ratio=ratio, detail="the helper interpreter ended")
-    if answer["status"] == "unwritten":
+    if answer["status"] == "unable":
         close()  # its folder may be gone for good; whoever tries again gets another
-        raise OSError(f"cannot write what is to be linted: {answer['detail']}")
+        raise OSError(f"cannot lint on this machine: {answer['detail']}")
     if answer["status"] not in ("scored", "no_score"):
         return Lint(answer["status"], comment_ratio=ratio, seconds=answer["seconds"], detail=answer["detail"])
     fatal, error, warning, refactor, convention = answer["counts"]
@@ -158,10 +158,10 @@ class Helper:
             raise
         found = self._read(START_S)
         if found != VERSIONS:
+            status = self.process.poll()
+            ended = "" if found else f"said nothing within {START_S:g} s" if status is None else f"ended with {status}"
             self.close()
-            raise RuntimeError(
-                f"the linter needs {VERSIONS}; its helper interpreter found {found or 'no pylint at all'}"
-            )
+            raise RuntimeError(f"the linter needs {VERSIONS}; its helper interpreter {ended or f'found {found}'}")
 
     def _start(self) -> subprocess.Popen[bytes]:
         for name in ("packages", "source", "empty"):
@@ -206,8 +206,9 @@ class Helper:
         if not ready.poll(1000 * timeout_s):
             return None
         header = stdout.read(4)
-        body = stdout.read(struct.unpack(">I", header)[0]) if len(header) == 4 else b""
-        return cast(dict[str, Any], json.loads(body)) if body else None
+        size = struct.unpack(">I", header)[0] if len(header) == 4 else 0
+        body = stdout.read(size)
+        return cast(dict[str, Any], json.loads(body)) if size and len(body) == size else None
 
     def alive(self) -> bool:
         """Say whether it can be asked by this process."""
@@ -252,13 +253,18 @@ def close() -> None:
 
 
 def link_packages(folder: Path) -> None:
-    """Fill `folder` with links to the packages of PACKAGES: put on a path, it is a fresh `pip install pylint`."""
+    """Fill `folder` with links to the packages of PACKAGES: put on a path, it is a fresh `pip install pylint`.
+
+    Modules that are one file share a `__pycache__`, which pip counts among the files of each.
+    """
     for package in PACKAGES:
         try:
             distribution = importlib.metadata.distribution(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-        for top in {file.parts[0] for file in distribution.files or () if file.parts[0] not in ("..", "/")}:
+        for top in {
+            file.parts[0] for file in distribution.files or () if file.parts[0] not in ("..", "/", "__pycache__")
+        }:
             (folder / top).symlink_to(Path(str(distribution.locate_file(top))).resolve())
 
 

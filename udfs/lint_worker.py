@@ -113,7 +113,7 @@ class Supervisor:
         if answer["status"] == "crashed" and not answer["first"]:
             self.end_child()
             answer = self._ask_child(request)
-        answer.pop("first", None)
+        del answer["first"]
         for name in answer.pop("loaded", ()):
             self.seen[name] = self.seen.get(name, 0) + 1
         self.cpu_s = answer.pop("cpu_s", 0.0)
@@ -123,7 +123,10 @@ class Supervisor:
 
     def _ask_child(self, request: bytes) -> Answer:
         first = not self.child
-        child = self.child or self._fork()
+        try:
+            child = self.child or self._fork()
+        except OSError as error:  # no more processes or memory: not the file's fault, so it is no result
+            return {"status": "unable", "detail": f"no process can be started: {error}", "first": True, "seconds": 0.0}
         started = time.monotonic()
         try:
             child.sendall(struct.pack(">I", len(request)) + request)
@@ -132,15 +135,16 @@ class Supervisor:
             frame = None
         if isinstance(frame, bytes):
             answer: Answer = json.loads(frame)
-            return answer
+            return answer | {"first": first}
+        seconds = _cpu_s(self.pid) - self.cpu_s
         status = self.end_child()
         if frame == "timeout":
-            return {"status": "timeout", "detail": "killed", "seconds": time.monotonic() - started}
+            return {"status": "timeout", "detail": "killed", "first": first, "seconds": seconds}
         if os.WIFSIGNALED(status):
             detail = signal.Signals(os.WTERMSIG(status)).name
         else:
             detail = f"exit {os.waitstatus_to_exitcode(status)}"
-        return {"status": "crashed", "detail": detail, "first": first, "seconds": time.monotonic() - started}
+        return {"status": "crashed", "detail": detail, "first": first, "seconds": seconds}
 
     def _wait(self, child: socket.socket, started: float) -> bytes | str | None:
         """Return the child's answer, "timeout" if it ran past its limits, None if it is gone."""
@@ -208,13 +212,13 @@ class Child:
                 os._exit(0)
             answer = self._lint(request)
             done += 1
-            answer["first"] = done == 1
             now = set(self.warm.loaded())
             answer["loaded"] = sorted(now - loaded)
             loaded = now
             answer["last"] = (
                 answer["status"] not in ("scored", "no_score")
                 or done >= MAX_CHILD_FILES
+                or self.warm.loaded_deep()
                 or _resident_bytes() - start_bytes > MAX_CHILD_GROWTH_BYTES
             )
             answer["cpu_s"] = time.thread_time()
@@ -228,7 +232,7 @@ class Child:
             with open(SOURCE, "wb") as file:
                 file.write(source)
         except OSError as error:  # not the file's fault, so it is no result
-            return {"status": "unwritten", "detail": str(error), "seconds": 0.0}
+            return {"status": "unable", "detail": str(error), "seconds": 0.0}
         # The thread's clock, there being one: while the timer below runs, the process' clock moves by whole ticks.
         started = time.thread_time()
         try:

@@ -56,7 +56,6 @@ def install() -> None:
     ast_walker.ASTWalker.walk = _walk
     unicode.UnicodeChecker.process_module = _process_module
     refactoring_checker.RefactoringChecker.process_tokens = _process_tokens
-    refactoring_checker.RefactoringChecker._dict_literal_suggestion = staticmethod(_dict_literal_suggestion)
     imports.ImportsChecker.isort_leave_module = _isort_leave_module
     variables.VariablesChecker._loopvar_name = _loopvar_name
     _unlock_cached_properties()
@@ -132,24 +131,24 @@ def _process_tokens(self: refactoring_checker.RefactoringChecker, tokens: list[t
             self.add_message("trailing-comma-tuple", line=token[2][0], confidence=HIGH)
 
 
-_write_dict_literal = refactoring_checker.RefactoringChecker._dict_literal_suggestion
-
-
-def _dict_literal_suggestion(node: nodes.Call) -> str:
-    """RefactoringChecker._dict_literal_suggestion: part of a message's text, which nobody keeps.
-
-    A tree that is too deep to be written still exhausts the stack.
-    """
-    return "" if INDEX.nodes else cast(str, _write_dict_literal(node))
-
+MAX_NAME_CHARS = 63
+"""A name of so many characters has at most 255 bytes, which is what file systems take."""
 
 _sort_imports = imports.ImportsChecker.isort_leave_module
 
 
 def _isort_leave_module(self: imports.ImportsChecker, node: nodes.Module) -> None:
-    """ImportsChecker.isort_leave_module: nothing to do where both its messages are off and the file switches none on."""
+    """ImportsChecker.isort_leave_module: nothing to do where both its messages are off and the file switches none on.
+
+    But isort looks for a folder of each name, and raises where the file system has none so long.
+    """
     enabled = self.linter.is_message_enabled
-    if self.linter.file_state._raw_module_msgs_state or enabled("wrong-import-order") or enabled("ungrouped-imports"):
+    if (
+        any(len(name) > MAX_NAME_CHARS for _, name in self._imports_stack)
+        or self.linter.file_state._raw_module_msgs_state
+        or enabled("wrong-import-order")
+        or enabled("ungrouped-imports")
+    ):
         _sort_imports(self, node)
 
 
@@ -187,6 +186,7 @@ class Index:
         self.bound: dict[NodeNG, dict[str, list[NodeNG]]] = {}
         self.nonlocals: dict[NodeNG, list[NodeNG]] = {}
         self.loops: frozenset[str] | None = None
+        self.gave_up = False  # the module is there, and too deep
 
     def loop_names(self) -> frozenset[str]:
         """Return the names, those of attributes included, that loops and comprehensions of the module bind."""
@@ -211,6 +211,7 @@ class Index:
                 path.append((node, len(order), node.get_children()))
                 order.append(node)
                 if len(path) > MAX_INDEXED_HEIGHT:
+                    self.gave_up = True
                     return
             owner, start, children = path[-1]
             node = next(children, None)
@@ -336,8 +337,13 @@ def _parent_of(self: NodeNG, node: NodeNG) -> bool:
     return False
 
 
+_statement_by_recursion = NodeNG.statement
+
+
 def _statement(self: NodeNG) -> NodeNG:
     """NodeNG.statement without recursion."""
+    if INDEX.gave_up:
+        return _statement_by_recursion(self)
     node = self
     while not node.is_statement:
         if not node.parent:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 THRESHOLD = 7.0
 """The recipe keeps a file whose adjusted score is at least this (arXiv 2505.02881, section 3)."""
 
-VERSION = {"rule": 2}
+VERSION = {"rule": 3}
 """What changes decisions by intent, besides the threshold; part of the deciding half's fingerprint."""
 
 REASONS = {
@@ -50,9 +50,13 @@ STATUS_REASONS = {
 # checkers of ten messages or more, named as pylint takes them: in either case.
 BROAD_CHECKERS = "basic|classes|design|exceptions|format|imports|main|refactoring|stdlib|string|typecheck|variables"
 # One pattern for Python and for Spark's Java: `disable=`, then names up to the pragma's next action, one of them broad.
+# pylint passes over every character that its names do not have, and so does this, which spells them out: `\w`, `\b` and `.`
+# mean other characters in Java.
+_NAME = "0-9A-Za-z_-"
+_ACTION = r"(?<![0-9A-Za-z_])(?:disable|enable|skip-file)(?![0-9A-Za-z_])"
 BLANKET_PRAGMA = (
-    r"\bdisable(?:-msg)?\s*=(?:(?!\b(?:disable|enable|skip-file)\b).)*?"
-    rf"(?<![\w-])(?:[CRWEF]|all|(?i:{BROAD_CHECKERS}))(?![\w-])"
+    rf"(?<![0-9A-Za-z_])disable(?:-msg)?[^={_NAME}]*=(?:(?!{_ACTION})[\s\S])*?"
+    rf"(?<![{_NAME}])(?:[CRWEF]|all|(?i:{BROAD_CHECKERS}))(?![{_NAME}])"
 )
 
 

@@ -75,6 +75,7 @@ class Journal:
         # module -> the modules that loading it loaded, and the attributes it wrote, in order
         self.events: dict[str, list[str | tuple[Attributes, str, nodes.NodeNG]]] = {}
         self.visible: set[str] = set()
+        self.deepest = 0  # calls on the stack when a module was loaded, at most
         self.in_force: list[tuple[Attributes, str, nodes.NodeNG]] = []
         self.inferred: list[tuple[nodes.NodeNG, str]] = []  # by this file
         self.inferred_before: list[tuple[nodes.NodeNG, str]] = []
@@ -145,6 +146,7 @@ def _ast_from_module_name(
     if modname in self.astroid_cache:
         _reveal(modname)
         return _load(self, modname, context_file, use_cache)
+    JOURNAL.deepest = max(JOURNAL.deepest, _depth())
     _building.append(modname)
     JOURNAL.events[modname] = []
     JOURNAL.visible.add(modname)
@@ -212,9 +214,11 @@ def _find_spec_without_importing(name: str, package: str | None = None) -> objec
 
 def _report_no_crash(error: BaseException | None, *_: object) -> str:
     """pylint's prepare_crash_report, which would write a file. What our own memory limit caused is no finding of pylint's."""
-    while error is not None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:  # errors that are kept and raised again can go round in circles
         if isinstance(error, MemoryError):
             raise MemoryError
+        seen.add(id(error))
         error = error.__cause__ or error.__context__
     return "a report that is not written"
 
@@ -241,6 +245,8 @@ def _depth() -> int:
 
 
 RECURSION_LIMIT = 1000  # Python's own
+DEEP = 500
+"""Calls on the stack above which no module is trusted: astroid takes a RecursionError for something it cannot infer."""
 CACHES = (LookupMixIn.lookup, ObjectModel.attributes, nodes.ClassDef._metaclass_lookup_attribute)
 
 
@@ -298,6 +304,10 @@ class Warm:
     def loaded(self) -> list[str]:
         """The modules parsed so far, but for the analysed one, which is still there if it ran out of time."""
         return [name for name in MANAGER.astroid_cache if name != MODULE]
+
+    def loaded_deep(self) -> bool:
+        """Say whether a module was loaded so near the end of the stack that its tree may be missing something."""
+        return JOURNAL.deepest > DEEP
 
     def check(self) -> dict[str, Any]:
         """Lint the file at `path`. Returns score, statements, counts, messages and pragmas, ready for JSON.

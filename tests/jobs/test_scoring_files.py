@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from jobs.__main__ import main
-from udfs import scoring, syntax
+from udfs import lint, scoring, syntax
 
 KEYS = ["path", "parses", "lint_score", "comment_ratio", "adjusted_score", "kept", "reason"]
 GOOD = '"""Sums."""\n\n\ndef total(values):\n    """Return the sum of `values`."""\n    return sum(values)\n'
@@ -155,6 +155,13 @@ def test_with_messages_a_file_that_does_not_parse_says_where_and_why(folder: Pat
     python2, parser = score(folder / "python2.py", "--messages").stdout.splitlines()
     assert python2.split()[1] == "python2"
     assert parser.strip().startswith("line 1: Missing parentheses")
+
+
+def test_with_messages_a_file_that_the_linter_gave_up_says_why(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lint, "lint", lambda _: [lint.Lint("crashed", detail="SIGSEGV")])
+    crashed, detail = score(folder / "good.py", "--messages").stdout.splitlines()
+    assert crashed.split()[:2] == ["-", "lint_crashed"]
+    assert detail.strip() == "SIGSEGV"
 
 
 def test_the_scorer_of_record_is_kept_by_itself() -> None:

@@ -122,6 +122,17 @@ def test_a_file_that_does_not_tokenize_has_a_ratio_of_zero(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    ["x = 'a'  # c\r" * 3000, "x = 1  # c\n" + " " * 5000, "x = 1  # c" + " " * 5000],
+    ids=("mac", "spaces", "tail"),
+)
+def test_a_text_that_compiles_is_counted_however_long_its_lines(text: str) -> None:
+    compile(text, "text", "exec")
+    agree(text)
+    assert comments.measure(text).comment_tokens
+
+
+@pytest.mark.parametrize(
     "piece", ["'", '"""\\', "(", "'\\", "#", "1_", '"', "x ", "\\\n", "\r", " ", "f'{", ")", "'\n\"\n", "$ "]
 )
 def test_a_long_hostile_text_is_measured_in_little_time(piece: str) -> None:

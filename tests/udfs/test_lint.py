@@ -4,6 +4,7 @@ import contextlib
 import importlib.metadata
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -61,6 +62,8 @@ TOLD = {
     "def f(:\n    pass\n": (None, [("E0001", "syntax-error", 1, 7)]),
     "x = 1\0\n": (None, [("E0001", "syntax-error", 1, 0)]),
     "x = 1" + " + 1" * 900 + "\n": (None, [("F0002", "astroid-error", 1, 0)]),
+    # isort looks for a folder of that name, and no file system takes so long a name.
+    "import " + "a" * 300 + "\n": (0.0, [("F0002", "astroid-error", 1, 0)]),
     "": (None, []),
     "# only a comment\n": (None, []),
     '"""Only a docstring."""\n': (None, []),
@@ -202,6 +205,33 @@ def test_nothing_of_a_file_is_executed_or_imported(tmp_path: Path) -> None:
     assert told(run(LIBRARY)[0]) == TOLD[LIBRARY]
 
 
+def child() -> int:
+    """The process that the next file goes to."""
+    pid = helper().process.pid
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
+
+
+@pytest.mark.slow
+def test_that_no_process_can_be_started_is_no_result_of_a_file() -> None:
+    run(ENDLESS)  # after which there is no child
+    resource.prlimit(lint._helpers[0].process.pid, resource.RLIMIT_NOFILE, (7, 7))  # none left for a pair of sockets
+    with pytest.raises(OSError, match="cannot lint on this machine: no process can be started"):
+        run(TIDY)
+    assert told(run(TIDY)[0]) == TOLD[TIDY]
+
+
+@pytest.mark.slow
+def test_what_the_library_lacks_after_a_file_that_is_deep_is_no_other_files_loss() -> None:
+    deep = "import subprocess\nprint(subprocess.selectors.DefaultSelector()" + "[0]" * 150 + ")\n"
+    lint.close()
+    run("import subprocess\n")
+    before = child()
+    run(TIDY)
+    assert child() == before, "an ordinary file leaves the child to the next one"
+    assert told(run(deep)[0])[0] is not None
+    assert child() != before
+
+
 @pytest.mark.slow
 def test_a_helper_that_was_killed_is_replaced() -> None:
     first = helper()
@@ -225,7 +255,7 @@ def test_a_file_whose_helper_is_killed_gets_a_second_chance() -> None:
 
 def test_a_disk_that_cannot_be_written_is_no_result_of_a_file() -> None:
     Path(helper().folder, "source").rename(Path(helper().folder, "elsewhere"))
-    with pytest.raises(OSError, match="cannot write what is to be linted"):
+    with pytest.raises(OSError, match="cannot lint on this machine"):
         run(TIDY)
     assert told(run(TIDY)[0]) == TOLD[TIDY]
 
@@ -279,6 +309,21 @@ def test_another_pylint_than_the_pinned_one_is_refused(monkeypatch: pytest.Monke
     lint.close()
     with pytest.raises(RuntimeError, match=r"needs .*3\.3\.9.*found .*" + importlib.metadata.version("pylint")):
         run(TIDY)
+
+
+def test_packages_are_linked_as_pip_installs_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pip counts compiled files among a package's own; modules that are one file share the folder of theirs."""
+    for name in lint.PACKAGES:
+        module = name.replace("-", "_")
+        folder = tmp_path / "site" / f"{module}-1.dist-info"
+        folder.mkdir(parents=True)
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+        (folder / "RECORD").write_text(f"{module}.py,,\n__pycache__/{module}.cpython-311.pyc,,\n../../bin/{name},,\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "site")])
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    lint.link_packages(linked)
+    assert sorted(path.name for path in linked.iterdir()) == sorted(f"{n.replace('-', '_')}.py" for n in lint.PACKAGES)
 
 
 def test_the_facts_name_versions_and_flags() -> None:

@@ -4,9 +4,11 @@ The originals stay in place in this process: only the helper interpreter of udfs
 """
 
 import functools
+import inspect
 import io
 import random
 import re
+import sys
 import textwrap
 import tokenize
 from collections.abc import Callable, Iterable, Iterator
@@ -197,6 +199,20 @@ def test_statement_and_parent_of_say_the_same(module: nodes.Module) -> None:
         assert shortcuts._parent_of(one, other) == one.parent_of(other)
 
 
+def test_in_a_tree_that_is_too_deep_a_statement_is_found_with_as_much_of_the_stack() -> None:
+    deep = astroid.parse("x = 1" + " + 1" * (3 * shortcuts.MAX_INDEXED_HEIGHT))
+    innermost = max(deep.nodes_of_class(nodes.Const), key=lambda node: len(list(node.node_ancestors())))
+    shortcuts.INDEX.build(deep)
+    limit = sys.getrecursionlimit()
+    try:
+        sys.setrecursionlimit(len(inspect.stack()) + 2 * shortcuts.MAX_INDEXED_HEIGHT)
+        with pytest.raises(RecursionError):
+            shortcuts._statement(innermost)
+    finally:
+        sys.setrecursionlimit(limit)
+        shortcuts.INDEX.clear()
+
+
 @pytest.mark.parametrize("exceptions", [None, ["ImportError"], ["OSError", "KeyError"]])
 def test_are_exclusive_says_the_same(module: nodes.Module, exceptions: list[str] | None) -> None:
     for one, other in pairs(everything(module)):
@@ -352,17 +368,6 @@ def messages_of(checker: BaseChecker) -> list[Any]:
     told: list[Any] = []
     checker.add_message = lambda *arguments, **options: told.append((arguments, options))  # type: ignore[method-assign]
     return told
-
-
-def test_a_suggested_literal_is_written_only_where_writing_it_could_exhaust_the_stack() -> None:
-    call = astroid.extract_node("dict(a=1, **b)")
-    assert isinstance(call, nodes.Call)
-    assert shortcuts._dict_literal_suggestion(call) == shortcuts._write_dict_literal(call) != ""
-    shortcuts.INDEX.build(call.root())
-    try:
-        assert shortcuts._dict_literal_suggestion(call) == ""
-    finally:
-        shortcuts.INDEX.clear()
 
 
 @pytest.mark.parametrize("disabled", [(), ("trailing-comma-tuple",)])

@@ -53,6 +53,11 @@ BLANKET = (
     "disable=basic,variables",
     "disable=TypeCheck",
     "disable=no-member enable=W disable=imports",
+    "disable:=C,R",
+    "disable(=C)",
+    "disable=éC,éR",
+    "disable=Cé",
+    "disable=\u2028C",
 )
 ORDINARY = (
     "disable=C0103",
@@ -67,6 +72,7 @@ ORDINARY = (
     "disable=basic-string",
     "disable=no-format",
     "disable-next=C",
+    "disable foo=C",
     "",
 )
 
