@@ -1,15 +1,39 @@
-"""What styled_code and optimized_code do alike: read the answer, verify the program, hold it against its source."""
+"""What styled_code and optimized_code do alike: ask, read the answer, verify the program, hold it against its source."""
 
+from functools import partial
 from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from jobs import asking
 from lakehouse import ledger
 from lakehouse.settings import Settings
-from lakehouse.stage import keep
+from lakehouse.stage import Stage, keep, kept_rows_of
 from schemas.rewrites import CODE_READING
+from schemas.table import Table
 from udfs import lint, reading
+
+
+def stage(target: Table, source: Table, prompt: str, self_contained: bool) -> Stage:
+    """Return the stage that has every kept file of `source` rewritten.
+
+    `prompt` is the setting that names the prompt; `self_contained` says whether a program must bring along all it needs.
+    """
+
+    def measure(rows: DataFrame, settings: Settings, journal: str) -> DataFrame:
+        return asking.ask(rows, settings, getattr(settings, prompt), journal)
+
+    return Stage(
+        target=target,
+        source=kept_rows_of(source, "repo_name", "path", "lint_score AS source_lint_score", text="source_text"),
+        measure=measure,
+        decide=partial(decide, self_contained=self_contained),
+        measured_by=lambda settings: asking.facts(settings, getattr(settings, prompt)),
+        decided_by=partial(decided_by, self_contained=self_contained),
+        passing_failure=asking.FAILED,
+        asks_model=True,
+    )
 
 
 def decide(rows: DataFrame, settings: Settings, self_contained: bool) -> DataFrame:

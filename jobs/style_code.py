@@ -4,38 +4,11 @@ Promises: a text is asked about once, whatever dies; a rewrite is kept only if i
 parses, is still about its source and is scored no worse by the linter.
 """
 
-from pyspark.sql import DataFrame
-
-from jobs import asking, rewriting_code
+from jobs import rewriting_code
 from jobs.submit import submit
-from lakehouse.settings import Settings
-from lakehouse.stage import Stage, kept_rows_of
 from schemas import linted_code, styled_code
 
-CARRIED = ("repo_name", "path", "lint_score AS source_lint_score")
-SELF_CONTAINED = False
-
-
-def measure(rows: DataFrame, settings: Settings, journal: str) -> DataFrame:
-    """Add the model's answer about the file."""
-    return asking.ask(rows, settings, settings.style_prompt, journal)
-
-
-def decide(rows: DataFrame, settings: Settings) -> DataFrame:
-    """Add the rewrite that the answer holds, and why it is not kept."""
-    return rewriting_code.decide(rows, settings, SELF_CONTAINED)
-
-
-STAGE = Stage(
-    target=styled_code.TABLE,
-    source=kept_rows_of(linted_code.TABLE, *CARRIED, text="source_text"),
-    measure=measure,
-    decide=decide,
-    measured_by=lambda settings: asking.facts(settings, settings.style_prompt),
-    decided_by=lambda settings: rewriting_code.decided_by(settings, SELF_CONTAINED),
-    passing_failure=asking.FAILED,
-    asks_model=True,
-)
+STAGE = rewriting_code.stage(styled_code.TABLE, linted_code.TABLE, "style_prompt", self_contained=False)
 
 if __name__ == "__main__":
     submit(STAGE)

@@ -73,7 +73,9 @@ class Fake:
         if path == "/v1/chat/completions":
             return await self.chat(json.loads(body))
         if path == "/v1/models":
-            models = [{"id": self.options.served_model_name or self.options.model, "max_model_len": 4096}]
+            models = [
+                {"id": self.options.served_model_name or self.options.model, "max_model_len": self.options.context}
+            ]
             return Reply(content=models if self.options.gateway else {"data": models})
         if path == "/health":
             return Reply()
@@ -205,6 +207,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--record", default="")
     parser.add_argument("--state", default="")
     parser.add_argument("--key", default="")
+    parser.add_argument("--context", type=int, help="what /v1/models says of it", default=4096)
     parser.add_argument("--gateway", action="store_true", help="list models bare, and drop what asks for the version")
     return parser.parse_known_args(arguments)[0]
 

@@ -15,6 +15,9 @@ from udfs.tokens import ChatTokenizer
 # Tokens of an answer that do not hang on its text's length: a rating with suggestions (about 250), the worked solution of
 # a bare question (219 in the prompt's example), the richer example that stands for a trivial file. Generous on purpose.
 ANSWER_ALLOWANCE = 2048
+# For a context that is not known: twice what a million tokens, the longest commonly on offer, hold of English text, so that
+# what comes near is the endpoint's to refuse.
+MAX_CHARS = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,8 @@ def tokenizer_of(spec: EngineSpec) -> ChatTokenizer | None:
     engines.check(spec)
     name = spec.tokenizer or ("" if spec.endpoint else spec.model)
     try:
-        return tokens.load(name, spec.revision, spec.given_template) if name else None
+        # A revision is the model's; a tokenizer of another name has its own.
+        return tokens.load(name, spec.revision if name == spec.model else "", spec.given_template) if name else None
     except Exception as error:  # a broken tokenizer.json is a bare Exception
         raise EngineError(f"no tokenizer for {name}: {' '.join(str(error).split())}") from error
 
@@ -82,11 +86,11 @@ class Counter:
         """Load the tokenizer, if there is one. Raises EngineError where the model cannot chat or is not there."""
         self._spec = spec
         self._tokenizer = tokenizer_of(spec.engine)
-        self.exact = self._tokenizer is not None
         self._longest_token_chars = (
             self._tokenizer.longest_token_chars if self._tokenizer else tokens.LONGEST_TOKEN_CHARS
         )
         self._context = engines.context_tokens(spec.engine)
+        self.exact = self._tokenizer is not None and self._context > 0
         try:
             self._empty = self._count(user_message(spec, ""))
         except jinja2.TemplateError as error:
@@ -103,8 +107,9 @@ class Counter:
             return Answer(None, EMPTY_INPUT)
         tokenizer, context, spec = self._tokenizer, self._context, self._spec
         # 50 MB need no tokenizer to be refused, nor a trip to the endpoint.
-        if context and len(text) > context * self._longest_token_chars:
-            return Answer(None, TOO_LONG, error=f"{len(text)} characters cannot fit a context of {context} tokens")
+        if len(text) > (context * self._longest_token_chars if context else MAX_CHARS):
+            words = f"a context of {context} tokens" if context else "any context we know of"
+            return Answer(None, TOO_LONG, error=f"{len(text)} characters cannot fit {words}")
         user = user_message(spec, text)
         counted = self._count(user)
         limit = spec.max_tokens
@@ -115,7 +120,9 @@ class Counter:
             if room < spec.answer_floor and tokenizer is not None:
                 words = f"a prompt of {counted} tokens leaves {max(0, room)} of the context's {context} for the answer"
                 return Answer(None, TOO_LONG, error=words)
-            # Without the model's own tokenizer the count is a guess, and the endpoint has the last word.
+            if tokenizer is None:
+                # A guess on the high side, and the endpoint has the last word: where it refuses, the feeder asks for less.
+                room = context - counted // 2
             limit = min(limit, max(room, spec.answer_floor))
         return Request(key, user, limit)
 

@@ -191,12 +191,8 @@ def context_tokens(spec: EngineSpec) -> int:
         return spec.max_model_len
     if spec.endpoint:
         status, body = _get(f"{spec.endpoint.rstrip('/')}/models", spec)
-        try:
-            # `max_model_len` is vLLM's; other servers do not say.
-            named = {entry["id"]: entry.get("max_model_len") for entry in _models(body)}
-        except (ValueError, KeyError, TypeError, AttributeError):
-            named = {}
-        return int(named.get(spec.model) or 0) if status == 200 else 0
+        # `max_model_len` is vLLM's; other servers do not say.
+        return ((_models(body) if status == 200 else None) or {}).get(spec.model) or 0
     try:
         config = read_config(model_folder(spec.model, spec.revision) / "config.json")
     except ValueError as error:
@@ -480,6 +476,8 @@ def has_gpu() -> bool:
 def _start(spec: EngineSpec, folder: Path, owner_pid: int, devices: str) -> None:
     """Start watcher and server; returns at once."""
     owner_start = process_start(owner_pid)
+    if not owner_start:
+        raise EngineError(f"process {owner_pid}, to which the engine would belong, is gone")
     log = folder / LOG_FILE
     log.write_bytes(b"")
     with log.open("ab") as output:
@@ -526,6 +524,7 @@ def _await_start(spec: EngineSpec, folder: Path, devices: str, started_at: float
     )
     write_whole(folder / READY_FILE, json.dumps(asdict(engine)))
     (folder / SERVED_FILE).touch()
+    (folder / FAILED_FILE).unlink(missing_ok=True)  # a try before this one failed: those who waited have an engine now
     return engine
 
 
@@ -664,8 +663,11 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def headers(spec: EngineSpec) -> dict[str, str]:
-    """Return the request headers an endpoint wants: the key, if the spec names one."""
-    key = os.environ.get(spec.api_key_variable, "") if spec.api_key_variable else ""
+    """Return the request headers an endpoint wants: the key, if the spec names one. Raises EngineError for no such key."""
+    key = os.environ.get(spec.api_key_variable, "").strip() if spec.api_key_variable else ""
+    if not (key.isascii() and key.isprintable()):
+        # Who sends it would say so, too, and quote it.
+        raise EngineError(f"the key in {spec.api_key_variable} holds characters that no request can carry")
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
@@ -678,12 +680,11 @@ def _connect_endpoint(spec: EngineSpec) -> Engine:
         raise EngineError(f"the endpoint {base_url} refused {key}")
     # Some gateways do not list their models; one that lists them and lacks ours is a mistake worth an early word.
     if status == 200:
-        try:
-            models = [entry["id"] for entry in _models(body)]
-        except (ValueError, KeyError, TypeError):
-            raise EngineError(f"{base_url}/models does not answer as an OpenAI-compatible endpoint does") from None
+        models = _models(body)
+        if models is None:
+            raise EngineError(f"{base_url}/models does not answer as an OpenAI-compatible endpoint does")
         if models and spec.model not in models:
-            raise EngineError(f"the endpoint {base_url} has no model {spec.model}; it has {', '.join(models[:10])}")
+            raise EngineError(f"the endpoint {base_url} has no model {spec.model}; it has {', '.join([*models][:10])}")
     root = base_url.removesuffix("/v1")
     try:
         status, body = _get(f"{root}/version", spec, tries=1)
@@ -693,11 +694,14 @@ def _connect_endpoint(spec: EngineSpec) -> Engine:
     return Engine(base_url, None, urlsplit(base_url).netloc, version, device="", start_seconds=0.0)
 
 
-def _models(body: bytes) -> list[dict[str, Any]]:
-    """Return what an endpoint lists under /models; ValueError, KeyError or TypeError where that is no list."""
-    listed = json.loads(body)
-    models: list[dict[str, Any]] = listed if isinstance(listed, list) else listed["data"]  # some answer the list itself
-    return models
+def _models(body: bytes) -> dict[str, int] | None:
+    """Return what an endpoint lists under /models with each one's context, 0 where it does not say; None for no list."""
+    try:
+        listed = json.loads(body)
+        entries = listed if isinstance(listed, list) else listed["data"]  # some answer the list itself
+        return {entry["id"]: int(entry.get("max_model_len") or 0) for entry in entries}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def _hint(spec: EngineSpec) -> str:
@@ -705,9 +709,10 @@ def _hint(spec: EngineSpec) -> str:
 
 
 def _get(url: str, spec: EngineSpec, tries: int = 0) -> tuple[int, bytes]:
-    """GET a URL of an endpoint with a few tries; raise EngineError where nothing answers."""
+    """GET a URL of an endpoint, again where it is busy; raise EngineError where nothing answers."""
     reason = ""
-    for attempt in range(tries or ENDPOINT_TRIES):
+    left = tries or ENDPOINT_TRIES
+    for attempt in range(left):
         time.sleep(attempt)
         try:
             request = urllib.request.Request(url, headers=headers(spec))
@@ -715,7 +720,8 @@ def _get(url: str, spec: EngineSpec, tries: int = 0) -> tuple[int, bytes]:
                 return response.status, response.read()
         except urllib.error.HTTPError as error:
             with error:
-                return error.code, error.read()
+                if attempt == left - 1 or not (error.code == 429 or error.code >= 500):
+                    return error.code, error.read()
         except (OSError, http.client.HTTPException) as error:
             reason = str(getattr(error, "reason", error)) or type(error).__name__
     raise EngineError(f"the endpoint {spec.endpoint} cannot be reached: {reason}")

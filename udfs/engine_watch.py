@@ -12,6 +12,7 @@ Python workers and must not outlive the application, however either of them ends
 """
 
 import ctypes
+import fcntl
 import json
 import os
 import shutil
@@ -25,6 +26,7 @@ from pathlib import Path
 POLL_S = 0.5
 END_PATIENCE_S = 10.0
 SERVER_FILE = "server.json"
+LOCK_FILE = "watched"  # locked by the folder's one watcher
 # linux/prctl.h
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -88,6 +90,11 @@ def watch(folder: Path, owner_pid: int, owner_start: int, log_path: Path, comman
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
+    lock = (folder / LOCK_FILE).open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return  # another watcher is at it: who started it was killed before SERVER_FILE was there
     prctl = ctypes.CDLL(None).prctl  # looked up before the fork, where little is allowed
     with log_path.open("ab") as log:
         server = subprocess.Popen(

@@ -212,6 +212,7 @@ class Feeder:
         self._company: Company | None = None
         self._health: asyncio.Task[str] | None = None
         self._flush: asyncio.Task[None] | None = None
+        self._measuring: asyncio.Task[None] | None = None
         self._window = Window(spec.window, self._own)
         self._paused_until = self._silent_since = self._sent_at = self._healthy_at = 0.0
         self._refusals = 0
@@ -486,8 +487,9 @@ class Feeder:
         if status == 401:
             raise EngineError(f"{engine.base_url} refused the key: {words}")
         if status == 413 or _TOO_LONG_WORDS.search(words):
-            if self._counter is not None and not self._counter.exact and request.max_tokens > self.spec.answer_floor:
-                # The prompt's length was a guess: the answer gets less room before the request is given up.
+            guessed = self._counter is not None and not self._counter.exact
+            if guessed and status != 413 and request.max_tokens > self.spec.answer_floor:
+                # What is left of the context was a guess: the answer gets less of it before the request is given up.
                 request.max_tokens = max(request.max_tokens // 2, self.spec.answer_floor)
                 return await self._exchange(request)
             return Answer(None, TOO_LONG, error=words, engine=engine.label)
@@ -514,7 +516,8 @@ class Feeder:
         """Put a request back: at once behind a pause when the engine is busy, else after a while of its own."""
         now = time.monotonic()
         busy = again.busy and not self._alone_refused(request, now)
-        if self._silent(now) and ((busy and self._refusals) or (again.hung and not self._answered)):
+        others = self._backlog or self._delayed or len(self._in_flight) > 1
+        if self._silent(now) and ((busy and self._refusals) or (again.hung and not self._answered and others)):
             self._fail(EngineError(f"nothing was answered for {self.spec.patience_s:.0f} s: {again}"))
         if busy:
             if not self._refusals:
@@ -585,12 +588,15 @@ class Feeder:
         self._suspects = []
         async with self._company.alone():
             while pending and self._failure is None:
+                if self._unwritable_since is not None:
+                    await asyncio.sleep(TICK_S)
+                    continue
                 group = pending.popleft()
                 if self._engine is None:
                     await self._connect()
                 for request in group:
                     self._launch(request)
-                while self._in_flight:
+                while self._in_flight and self._failure is None:
                     await self._next_event()
                 suspects, self._suspects = self._suspects, []
                 if len(group) > 1:
@@ -697,9 +703,12 @@ class Feeder:
                 flushed_at = now
                 # A task of its own: a slow store holds up nothing, and the end waits for it behind the lock.
                 self._flush = asyncio.create_task(self._flush_journal())
-            if self._own and self._in_flight and now - measured_at >= METRICS_EVERY_S:
+            idle = self._measuring is None or self._measuring.done()
+            if self._own and self._in_flight and idle and now - measured_at >= METRICS_EVERY_S:
                 measured_at = now
-                await self._measure()
+                # Likewise: a server in trouble takes its time to say nothing.
+                self._measuring = asyncio.create_task(self._measure())
+                self._measuring.add_done_callback(self._background_ended)
             # Several at once, and others waiting: a single long answer, or the last ones, get their whole time.
             stuck = self._backlog and len(self._in_flight) > 1 and now - self._sent_at > self.spec.patience_s
             if stuck and self._silent(now):
@@ -717,7 +726,8 @@ class Feeder:
 
     async def _measure(self) -> None:
         """Let the window follow the engine, and declare an engine dead that has been silent for too long."""
-        assert self._engine is not None
+        if self._engine is None:
+            return
         load = await _in_thread(engines.load, self._engine)
         now = time.monotonic()
         if load is not None:

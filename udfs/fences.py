@@ -13,7 +13,7 @@ code's own strings, and end without closing what they opened. The rules, in orde
 4. Blocks labelled as another language are no candidates. Blocks without a label are candidates only if no block is
    labelled as Python, and only if they parse and do something: output and prose often parse as a bare name.
 5. Of several candidates those under a heading that announces a result ("Improved code") win over those that are not,
-   and those that are not quoted from the source over those that are.
+   and those that are not quoted from the source over those that are, unless only quoted ones define anything.
 6. Of several left, the last that defines every function and class that any of them defines is the program; snippets
    and examples of use define less, and a second version follows the first. If none defines anything the longest wins.
    If no block covers the others the answer holds several programs and none is taken.
@@ -90,7 +90,10 @@ def extract(answer: str, languages: Sequence[str] = PYTHON_LABELS, source: str =
     candidates = [block for block in candidates if block.is_result] or candidates
     if len(candidates) > 1 and source:
         lines = {line.strip() for line in source.splitlines()}
-        candidates = [block for block in candidates if not _is_quoted(block.text, lines)] or candidates
+        fresh = [block for block in candidates if not _is_quoted(block.text, lines)]
+        # A rewrite that only leaves lines out looks like a quotation, and then what is left is an example of its use.
+        if any(map(_defined, fresh)) or not any(map(_defined, candidates)):
+            candidates = fresh or candidates
     chosen = _covering(candidates)
     if chosen is None:
         return Extraction(None, "several_codes", len(blocks), True, prose)
@@ -163,12 +166,16 @@ def _ending(answer: str, start: int, marks: str, may_be_python: bool, by_strings
 
 def _covering(candidates: list[_Block]) -> _Block | None:
     """Return the last block that defines all that any of them defines; the longest if none defines anything."""
-    defined = [set(_DEFINITION.findall(literals.without_literals(block.text))) for block in candidates]
+    defined = [_defined(block) for block in candidates]
     everything = set().union(*defined)
     if not everything:
         return max(reversed(candidates), key=lambda block: len(block.text))
     covering = [block for block, names in zip(candidates, defined, strict=True) if names == everything]
     return covering[-1] if covering else None
+
+
+def _defined(block: _Block) -> set[str]:
+    return set(_DEFINITION.findall(literals.without_literals(block.text)))
 
 
 def _is_quoted(code: str, source_lines: set[str]) -> bool:

@@ -154,13 +154,6 @@ def files(uri: str) -> Iterator[tuple[Place, str]]:
         yield Place(folder.filesystem, info.path), info.base_name
 
 
-def remove(uri: str) -> None:
-    """Remove the journal, segments and all; a journal that is not there is no error."""
-    filesystem, path = place(uri)
-    if filesystem.get_file_info(path).type == pafs.FileType.Directory:
-        filesystem.delete_dir(path)
-
-
 def _files(folder: Place, recursive: bool = False) -> list[pafs.FileInfo]:
     selector = pafs.FileSelector(folder.path, allow_not_found=True, recursive=recursive)
     return [info for info in folder.filesystem.get_file_info(selector) if info.type == pafs.FileType.File]

@@ -6,6 +6,7 @@ takes it away. Before that the driver makes the ledger's figures of it.
 """
 
 import json
+import math
 import re
 import struct
 import time
@@ -155,7 +156,8 @@ def ledger_figures(
 def parameters(model: str) -> int | None:
     """Return the number of weights of a dense model in a folder, from its safetensors headers.
 
-    None for a hub name, another format, or a mixture of experts, where a token does not pass through all of them.
+    None for a hub name, weights that cannot be read, another format, or a mixture of experts, where a token does not pass
+    through all of them.
     """
     folder = Path(model)
     try:
@@ -164,19 +166,23 @@ def parameters(model: str) -> int | None:
         return None
     if any("expert" in name for name in config):
         return None
-    total = 0
-    for path in folder.glob("*.safetensors"):
-        with path.open("rb") as file:
-            # The format's header: its length in 8 bytes, then JSON with every tensor's shape.
-            (length,) = struct.unpack("<Q", file.read(8))
-            tensors = json.loads(file.read(length))
-        for name, tensor in tensors.items():
-            if name != "__metadata__":
-                count = 1
-                for size in tensor["shape"]:
-                    count *= size
-                total += count
-    return total or None
+    # Some models bring all their weights a second time in one file of this name.
+    files = [path for path in folder.glob("*.safetensors") if not path.name.startswith("consolidated")]
+    try:
+        return sum(map(_weights, files)) or None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error):
+        return None  # no weights: a driver needs none, and may hold a pointer of Git LFS in their place
+
+
+def _weights(path: Path) -> int:
+    """Return the number of weights in a safetensors file."""
+    with path.open("rb") as file:
+        # The format's header: its length in 8 bytes, then JSON with every tensor's shape.
+        (length,) = struct.unpack("<Q", file.read(8))
+        if length > path.stat().st_size:
+            raise ValueError(f"{path} is no safetensors file")
+        tensors = json.loads(file.read(length))
+    return sum(math.prod(tensor["shape"]) for name, tensor in tensors.items() if name != "__metadata__")
 
 
 def peak_flops(device: str) -> float | None:

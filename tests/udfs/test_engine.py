@@ -190,6 +190,23 @@ def test_a_restart_that_fails_is_tried_again(fake_engine: Make, tmp_path: Path) 
     assert engine.starts(running) == 3
 
 
+@pytest.mark.slow
+def test_those_who_waited_for_a_restart_that_succeeded_at_last_have_an_engine(
+    fake_engine: Make, tmp_path: Path
+) -> None:
+    marker = tmp_path / "failed-once"
+    marker.touch()
+    spec = fake_engine("--fail-start-once", str(marker))
+    running = engine.connect(spec)
+    os.kill(facts(running)["pid"], signal.SIGKILL)
+    wait_until(lambda: engine.state(running) == engine.DEAD)
+    marker.unlink()
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda _: engine.connect(spec), range(3)))
+    assert len(set(found)) == 1
+    assert engine.starts(running) == 3
+
+
 def test_a_start_whose_preparation_took_long_is_waited_for(fake_engine: Make) -> None:
     spec = fake_engine()
     folder = engine.runtime_folder(spec, engine.owner(), "")
@@ -218,6 +235,26 @@ def test_a_server_that_takes_too_long_is_given_up_and_ended(fake_engine: Make) -
         engine.connect(spec)
     folder = engine.runtime_folder(spec, engine.owner(), "")
     assert not (folder / "server.json").exists()
+
+
+@pytest.mark.slow
+def test_a_folder_has_one_server_even_if_nobody_knows_of_the_first_one_yet(fake_engine: Make, tmp_path: Path) -> None:
+    spec = fake_engine("--start-s", "0.5")
+    folder = engine.runtime_folder(spec, engine.owner(), "")
+    for _ in range(2):
+        engine._start(spec, folder, engine.owner(), "")
+    wait_until((folder / "server.json").exists)
+    first = json.loads((folder / "server.json").read_text())
+    running = engine.connect(spec)
+    assert json.loads((folder / "server.json").read_text()) == first
+    assert facts(running)["pid"] == first["server"]
+
+
+def test_an_owner_that_is_gone_gets_no_server(fake_engine: Make) -> None:
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    with pytest.raises(EngineError, match=f"process {ended.pid}, to which the engine would belong, is gone"):
+        engine.connect(fake_engine(), ended.pid)
 
 
 @pytest.mark.slow
@@ -339,6 +376,16 @@ def test_a_refused_key_names_its_variable(endpoint: Make, monkeypatch: pytest.Mo
         engine.connect(spec)
     monkeypatch.setenv("MY_KEY", "secret")
     engine.connect(spec)
+
+
+def test_a_key_is_sent_without_its_line_end_and_never_shown(endpoint: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = endpoint("--key", "secret", api_key_variable="MY_KEY")
+    monkeypatch.setenv("MY_KEY", "secret\n")
+    engine.connect(spec)
+    monkeypatch.setenv("MY_KEY", "sec\nret")
+    with pytest.raises(EngineError) as raised:
+        engine.connect(spec)
+    assert str(raised.value) == "the key in MY_KEY holds characters that no request can carry"
 
 
 def test_an_endpoint_that_is_no_url_is_refused() -> None:

@@ -55,18 +55,10 @@ def test_progress_counts_by_names_over_all_fingerprints_and_writers(tmp_path: Pa
     assert journal.progress(uri) == journal.Progress(rows=6, prompt_tokens=70, output_tokens=10)
 
 
-def test_a_journal_that_is_not_there_is_empty_and_removable(tmp_path: Path) -> None:
+def test_a_journal_that_is_not_there_is_empty(tmp_path: Path) -> None:
     uri = str(tmp_path / "nothing")
     assert journal.progress(uri) == journal.Progress(0, 0, 0)
     assert read_all(journal.bucket_folder(uri, "f", 1), 0) == []
-    journal.remove(uri)
-
-
-def test_remove_takes_the_whole_journal_away(tmp_path: Path) -> None:
-    uri = str(tmp_path / "journal")
-    journal.Writer(journal.bucket_folder(uri, "f", 1), 0).write(answers(("a", "1", 1, 1)))
-    journal.remove(uri)
-    assert not (tmp_path / "journal").exists()
 
 
 def test_torn_and_foreign_files_are_skipped_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

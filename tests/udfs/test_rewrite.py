@@ -240,6 +240,18 @@ def test_fifty_megabytes_are_not_sent_to_an_endpoint_of_unknown_vocabulary(endpo
     assert Counter(row["answer_status"] for row in rows) == {"too_long": 1, "answered": 1}
 
 
+def test_fifty_megabytes_are_not_sent_to_an_endpoint_of_unknown_context(endpoint: Make) -> None:
+    rows = run(spec_for(endpoint("--context", "0")), batch("x" * 50_000_000, "fine"))
+    assert Counter(row["answer_status"] for row in rows) == {"too_long": 1, "answered": 1}
+
+
+def test_a_guess_at_a_prompts_length_cuts_no_answer_that_would_fit(endpoint: Make) -> None:
+    """12,000 characters are 3,000 tokens or so of the 4,096, and 4,016 by the guess, which is on the high side."""
+    request = asking.Counter(spec_for(endpoint())).request("key", "word " * 2_400)
+    assert isinstance(request, asking.Request)
+    assert request.max_tokens > 1_000
+
+
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
@@ -264,6 +276,12 @@ def test_the_text_is_put_in_the_template_and_nothing_else_is_read_as_a_field() -
 def test_an_endpoints_word_on_length_is_a_too_long(endpoint: Make) -> None:
     rows = run(spec_for(endpoint()), batch("[[context]]", "[[context 600]]", "fine"))
     assert statuses(rows) == {"[[context]]": "too_long", "[[context 600]]": "answered", "fine": "answered"}
+
+
+def test_a_tokenizer_alone_tells_nothing_of_an_endpoints_context(endpoint: Make, model_folder: Path) -> None:
+    """Without the context nothing says how much of it the prompt leaves, so the endpoint is asked for less."""
+    spec = spec_for(endpoint("--context", "0", tokenizer=str(model_folder), revision="2024-08-06"))
+    assert statuses(run(spec, batch("[[context 600]]"))) == {"[[context 600]]": "answered"}
 
 
 # Requests that go wrong.
@@ -296,8 +314,11 @@ def test_retry_after_is_honoured(endpoint: Make) -> None:
     assert time.monotonic() - began >= 0.2, "the endpoint asked for 0.2 s"
 
 
-def test_a_request_that_the_endpoint_calls_too_large_is_too_long(endpoint: Make) -> None:
-    assert statuses(run(spec_for(endpoint()), batch("[[status 413]]"))) == {"[[status 413]]": "too_long"}
+def test_a_request_that_the_endpoint_calls_too_large_is_too_long_at_once(endpoint: Make, tmp_path: Path) -> None:
+    record = tmp_path / "record"
+    rows = run(spec_for(endpoint("--record", str(record))), batch("[[status 413]]"))
+    assert statuses(rows) == {"[[status 413]]": "too_long"}
+    assert asked(record) == {"[[status 413]]": 1}
 
 
 def test_a_request_that_is_always_refused_slows_no_other_and_is_given_up(
@@ -382,7 +403,12 @@ def test_patience_does_not_run_while_there_is_nothing_to_ask(endpoint: Make) -> 
 
 def test_an_endpoint_that_hangs_on_everything_fails_the_task(endpoint: Make) -> None:
     with pytest.raises(EngineError, match=r"nothing was answered for .* s: no answer within"):
-        run(spec_for(endpoint(), request_timeout_s=0.2, patience_s=0.1), batch("[[hang]]"))
+        run(spec_for(endpoint(), request_timeout_s=0.2, patience_s=0.1), batch("[[hang]]", "[[hang]] too"))
+
+
+def test_a_row_that_hangs_with_no_other_beside_it_is_given_up_and_fails_no_task(endpoint: Make) -> None:
+    rows = run(spec_for(endpoint(), request_timeout_s=0.2, patience_s=0.1), batch("[[hang]]"))
+    assert statuses(rows) == {"[[hang]]": "request_failed"}
 
 
 def test_an_endpoint_that_hangs_costs_the_request_and_not_the_task(endpoint: Make) -> None:

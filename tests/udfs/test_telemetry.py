@@ -1,6 +1,7 @@
 """Reports: what feeders leave in a journal, the driver reads; and the figures made of them."""
 
 import json
+import shutil
 import struct
 import time
 from collections.abc import Callable
@@ -99,6 +100,22 @@ def test_weights_are_counted_from_headers_of_dense_models_only(tmp_path: Path) -
     (tmp_path / "config.json").write_text('{"num_local_experts": 8}')
     assert telemetry.parameters(str(tmp_path)) is None
     assert telemetry.parameters("owner/name-that-is-no-folder") is None
+
+
+def test_weights_that_come_twice_count_once(tmp_path: Path) -> None:
+    weights(tmp_path, 12)
+    shutil.copy(tmp_path / "model.safetensors", tmp_path / "consolidated.safetensors")
+    assert telemetry.parameters(str(tmp_path)) == 12
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\x05", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", struct.pack("<Q", 4) + b"null"],
+)
+def test_what_is_no_file_of_weights_tells_of_none(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_bytes(content)
+    assert telemetry.parameters(str(tmp_path)) is None
 
 
 def test_mfu_is_known_where_the_devices_peak_is() -> None:
