@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import click
 
@@ -30,7 +30,8 @@ def score(files: Sequence[str], threshold: float, with_messages: bool) -> Iterat
             "kept": False,
             "reason": unread,
         }
-        detail, line = linted.detail, cast("int | None", None)
+        detail = linted.detail
+        line: int | None = None
         if verdict and verdict.reason:
             detail, line = verdict.detail, verdict.line
             beyond = verdict.reason in limits.REASONS

@@ -191,8 +191,8 @@ def context_tokens(spec: EngineSpec) -> int:
         return spec.max_model_len
     if spec.endpoint:
         status, body = _get(f"{spec.endpoint.rstrip('/')}/models", spec)
-        # `max_model_len` is vLLM's; other servers do not say.
-        return ((_models(body) if status == 200 else None) or {}).get(spec.model) or 0
+        models = _models(body) if status == 200 else None
+        return (models or {}).get(spec.model, 0)
     try:
         config = read_config(model_folder(spec.model, spec.revision) / "config.json")
     except ValueError as error:
@@ -695,7 +695,10 @@ def _connect_endpoint(spec: EngineSpec) -> Engine:
 
 
 def _models(body: bytes) -> dict[str, int] | None:
-    """Return what an endpoint lists under /models with each one's context, 0 where it does not say; None for no list."""
+    """Return what an endpoint lists under /models with each one's context, 0 where it does not say; None for no list.
+
+    `max_model_len` is vLLM's; other servers do not say.
+    """
     try:
         listed = json.loads(body)
         entries = listed if isinstance(listed, list) else listed["data"]  # some answer the list itself

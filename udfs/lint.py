@@ -12,6 +12,7 @@ import json
 import os
 import select
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -158,10 +159,12 @@ class Helper:
             raise
         found = self._read(START_S)
         if found != VERSIONS:
-            status = self.process.poll()
-            ended = "" if found else f"said nothing within {START_S:g} s" if status is None else f"ended with {status}"
             self.close()
-            raise RuntimeError(f"the linter needs {VERSIONS}; its helper interpreter {ended or f'found {found}'}")
+            status = self.process.returncode
+            ended = (
+                f"did not start within {START_S:g} s" if status == -signal.SIGKILL else f"ended with status {status}"
+            )
+            raise RuntimeError(f"the linter needs {VERSIONS}; its helper {f'found {found}' if found else ended}")
 
     def _start(self) -> subprocess.Popen[bytes]:
         for name in ("packages", "source", "empty"):
@@ -271,7 +274,7 @@ def link_packages(folder: Path) -> None:
 def facts() -> dict[str, Any]:
     """What changes results by intent; part of the measuring half's fingerprint."""
     return {
-        "rule": 2,
+        "rule": 3,
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
         **VERSIONS,
         "isort": importlib.metadata.version("isort"),
