@@ -73,7 +73,9 @@ OTHERS_PASS = 10
 # restart costs minutes, so few deaths matter more than many requests at once.
 COMPANY_DIVISOR = 8
 TICK_S = 0.25
+# How often the engine is asked how it is: while the window finds its size, and up to how seldom once it stays.
 METRICS_EVERY_S = 1.0
+METRICS_CALM_S = 8.0
 # Finished rows go to the task in lists of so many rows or bytes; while so many lists lie there nothing more is read.
 OUTPUT_ROWS = 64
 OUTPUT_BYTES = 16 << 20
@@ -693,6 +695,7 @@ class Feeder:
     async def _tick(self) -> None:
         """Flush what is ready, follow the engine's queue and see that it lives and answers."""
         flushed_at = measured_at = time.monotonic()
+        measure_every_s, size = METRICS_EVERY_S, self._window.size
         while True:
             await asyncio.sleep(TICK_S)
             self._flush_rows()
@@ -704,7 +707,9 @@ class Feeder:
                 # A task of its own: a slow store holds up nothing, and the end waits for it behind the lock.
                 self._flush = asyncio.create_task(self._flush_journal())
             idle = self._measuring is None or self._measuring.done()
-            if self._own and self._in_flight and idle and now - measured_at >= METRICS_EVERY_S:
+            if self._own and self._in_flight and idle and now - measured_at >= measure_every_s:
+                stays, size = self._window.size == size, self._window.size
+                measure_every_s = min(2 * measure_every_s, METRICS_CALM_S) if stays else METRICS_EVERY_S
                 measured_at = now
                 # Likewise: a server in trouble takes its time to say nothing.
                 self._measuring = asyncio.create_task(self._measure())

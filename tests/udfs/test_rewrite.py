@@ -386,6 +386,7 @@ def test_a_single_answer_may_take_longer_than_patience(endpoint: Make) -> None:
 @pytest.mark.slow
 def test_an_own_engine_that_goes_on_computing_does_not_hang(fake_engine: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feeder, "METRICS_EVERY_S", 0.05)
+    monkeypatch.setattr(feeder, "METRICS_CALM_S", 0.05)
     spec = spec_for(fake_engine(), patience_s=0.4, window=2)
     rows = run(spec, batch("[[work 1.0]] a", "[[work 1.0]] b", "fine"))
     assert set(statuses(rows).values()) == {"answered"}
