@@ -34,16 +34,17 @@ def score(files: Sequence[str], threshold: float, with_messages: bool) -> Iterat
         line: int | None = None
         if verdict and verdict.reason:
             detail, line = verdict.detail, verdict.line
-            beyond = verdict.reason in limits.REASONS
-            row |= {"parses": False, "comment_ratio": None if beyond else comments.measure(text).comment_ratio}
-            row |= {"reason": verdict.reason}
+            row |= {"parses": False, "reason": verdict.reason}
+            if verdict.reason not in limits.REASONS:
+                row["comment_ratio"] = comments.measure(text).comment_ratio
         elif verdict:
             adjusted, reason = scoring.decide_lint(linted, threshold)
             row |= {"parses": True, "lint_score": linted.score, "comment_ratio": linted.comment_ratio}
             row |= {"adjusted_score": adjusted, "kept": reason is None, "reason": reason}
         if with_messages:
-            row |= {"messages": [vars(message) for message in linted.messages]}
-            row |= {"detail": detail, "line": line} if detail else {}
+            row["messages"] = [vars(message) for message in linted.messages]
+            if detail:
+                row |= {"detail": detail, "line": line}
         yield row
 
 

@@ -105,7 +105,7 @@ class Counter:
         """Return the request for a text, or the answer that says why there is none."""
         if not text.strip():
             return Answer(None, EMPTY_INPUT)
-        tokenizer, context, spec = self._tokenizer, self._context, self._spec
+        context, spec = self._context, self._spec
         # 50 MB need no tokenizer to be refused, nor a trip to the endpoint.
         if len(text) > (context * self._longest_token_chars if context else MAX_CHARS):
             words = f"a context of {context} tokens" if context else "any context we know of"
@@ -116,13 +116,11 @@ class Counter:
         if spec.answer_ratio:
             limit = min(limit, spec.answer_allowance + int(spec.answer_ratio * max(0, counted - self._empty)))
         if context:
-            room = context - counted
-            if room < spec.answer_floor and tokenizer is not None:
+            # Half of a guess, which is on the high side: the endpoint has the last word, and the feeder then asks for less.
+            room = context - (counted if self.exact else counted // 2)
+            if self.exact and room < spec.answer_floor:
                 words = f"a prompt of {counted} tokens leaves {max(0, room)} of the context's {context} for the answer"
                 return Answer(None, TOO_LONG, error=words)
-            if tokenizer is None:
-                # A guess on the high side, and the endpoint has the last word: where it refuses, the feeder asks for less.
-                room = context - counted // 2
             limit = min(limit, max(room, spec.answer_floor))
         return Request(key, user, limit)
 

@@ -684,7 +684,9 @@ def _connect_endpoint(spec: EngineSpec) -> Engine:
         if models is None:
             raise EngineError(f"{base_url}/models does not answer as an OpenAI-compatible endpoint does")
         if models and spec.model not in models:
-            raise EngineError(f"the endpoint {base_url} has no model {spec.model}; it has {', '.join([*models][:10])}")
+            raise EngineError(
+                f"the endpoint {base_url} has no model {spec.model}; it has {', '.join(list(models)[:10])}"
+            )
     root = base_url.removesuffix("/v1")
     try:
         status, body = _get(f"{root}/version", spec, tries=1)
@@ -714,8 +716,8 @@ def _hint(spec: EngineSpec) -> str:
 def _get(url: str, spec: EngineSpec, tries: int = 0) -> tuple[int, bytes]:
     """GET a URL of an endpoint, again where it is busy; raise EngineError where nothing answers."""
     reason = ""
-    left = tries or ENDPOINT_TRIES
-    for attempt in range(left):
+    tries = tries or ENDPOINT_TRIES
+    for attempt in range(tries):
         time.sleep(attempt)
         try:
             request = urllib.request.Request(url, headers=headers(spec))
@@ -723,7 +725,7 @@ def _get(url: str, spec: EngineSpec, tries: int = 0) -> tuple[int, bytes]:
                 return response.status, response.read()
         except urllib.error.HTTPError as error:
             with error:
-                if attempt == left - 1 or not (error.code == 429 or error.code >= 500):
+                if attempt == tries - 1 or not (error.code == 429 or error.code >= 500):
                     return error.code, error.read()
         except (OSError, http.client.HTTPException) as error:
             reason = str(getattr(error, "reason", error)) or type(error).__name__

@@ -26,6 +26,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from udfs import literals, syntax
 
@@ -66,6 +67,11 @@ class _Block:
     closed: bool
     is_result: bool
 
+    @cached_property
+    def defined(self) -> set[str]:
+        """The names of the functions and classes it defines."""
+        return set(_DEFINITION.findall(literals.without_literals(self.text)))
+
 
 def extract(answer: str, languages: Sequence[str] = PYTHON_LABELS, source: str = "") -> Extraction:
     """Return the one program in a model's `answer`, by the rules of this module.
@@ -92,7 +98,7 @@ def extract(answer: str, languages: Sequence[str] = PYTHON_LABELS, source: str =
         lines = {line.strip() for line in source.splitlines()}
         fresh = [block for block in candidates if not _is_quoted(block.text, lines)]
         # A rewrite that only leaves lines out looks like a quotation, and then what is left is an example of its use.
-        if any(map(_defined, fresh)) or not any(map(_defined, candidates)):
+        if any(block.defined for block in fresh) or not any(block.defined for block in candidates):
             candidates = fresh or candidates
     chosen = _covering(candidates)
     if chosen is None:
@@ -166,16 +172,11 @@ def _ending(answer: str, start: int, marks: str, may_be_python: bool, by_strings
 
 def _covering(candidates: list[_Block]) -> _Block | None:
     """Return the last block that defines all that any of them defines; the longest if none defines anything."""
-    defined = [_defined(block) for block in candidates]
-    everything = set().union(*defined)
+    everything = set().union(*(block.defined for block in candidates))
     if not everything:
         return max(reversed(candidates), key=lambda block: len(block.text))
-    covering = [block for block, names in zip(candidates, defined, strict=True) if names == everything]
+    covering = [block for block in candidates if block.defined == everything]
     return covering[-1] if covering else None
-
-
-def _defined(block: _Block) -> set[str]:
-    return set(_DEFINITION.findall(literals.without_literals(block.text)))
 
 
 def _is_quoted(code: str, source_lines: set[str]) -> bool:

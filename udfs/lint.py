@@ -265,9 +265,7 @@ def link_packages(folder: Path) -> None:
             distribution = importlib.metadata.distribution(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-        for top in {
-            file.parts[0] for file in distribution.files or () if file.parts[0] not in ("..", "/", "__pycache__")
-        }:
+        for top in {file.parts[0] for file in distribution.files or ()} - {"..", "/", "__pycache__"}:
             (folder / top).symlink_to(Path(str(distribution.locate_file(top))).resolve())
 
 

@@ -109,11 +109,11 @@ class Supervisor:
 
     def ask(self, request: bytes) -> Answer:
         """Lint one file. If pylint or the child dies of it, try once more in a fresh one: the fault may be an earlier file's."""
+        fresh = not self.child
         answer = self._ask_child(request)
-        if answer["status"] == "crashed" and not answer["first"]:
+        if answer["status"] == "crashed" and not fresh:
             self.end_child()
             answer = self._ask_child(request)
-        del answer["first"]
         for name in answer.pop("loaded", ()):
             self.seen[name] = self.seen.get(name, 0) + 1
         self.cpu_s = answer.pop("cpu_s", 0.0)
@@ -122,11 +122,10 @@ class Supervisor:
         return answer
 
     def _ask_child(self, request: bytes) -> Answer:
-        first = not self.child
         try:
             child = self.child or self._fork()
         except OSError as error:  # no more processes or memory: not the file's fault, so it is no result
-            return {"status": "unable", "detail": f"no process can be started: {error}", "first": True, "seconds": 0.0}
+            return {"status": "unable", "detail": f"no process can be started: {error}", "seconds": 0.0}
         started = time.monotonic()
         try:
             child.sendall(struct.pack(">I", len(request)) + request)
@@ -135,16 +134,16 @@ class Supervisor:
             frame = None
         if isinstance(frame, bytes):
             answer: Answer = json.loads(frame)
-            return answer | {"first": first}
+            return answer
         seconds = _cpu_s(self.pid) - self.cpu_s
         status = self.end_child()
         if frame == "timeout":
-            return {"status": "timeout", "detail": "killed", "first": first, "seconds": seconds}
+            return {"status": "timeout", "detail": "killed", "seconds": seconds}
         if os.WIFSIGNALED(status):
             detail = signal.Signals(os.WTERMSIG(status)).name
         else:
             detail = f"exit {os.waitstatus_to_exitcode(status)}"
-        return {"status": "crashed", "detail": detail, "first": first, "seconds": seconds}
+        return {"status": "crashed", "detail": detail, "seconds": seconds}
 
     def _wait(self, child: socket.socket, started: float) -> bytes | str | None:
         """Return the child's answer, "timeout" if it ran past its limits, None if it is gone."""

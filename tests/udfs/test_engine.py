@@ -177,8 +177,8 @@ def test_those_who_waited_for_a_failed_start_get_its_error_and_try_no_start_of_t
     assert engine.state(engine.connect(spec)) == engine.ALIVE
 
 
-@pytest.mark.slow
-def test_a_restart_that_fails_is_tried_again(fake_engine: Make, tmp_path: Path) -> None:
+def dead_and_failing_once(fake_engine: Make, tmp_path: Path) -> tuple[EngineSpec, engine.Engine]:
+    """An engine that was killed, and whose next start fails."""
     marker = tmp_path / "failed-once"
     marker.touch()
     spec = fake_engine("--fail-start-once", str(marker))
@@ -186,6 +186,12 @@ def test_a_restart_that_fails_is_tried_again(fake_engine: Make, tmp_path: Path) 
     os.kill(facts(running)["pid"], signal.SIGKILL)
     wait_until(lambda: engine.state(running) == engine.DEAD)
     marker.unlink()
+    return spec, running
+
+
+@pytest.mark.slow
+def test_a_restart_that_fails_is_tried_again(fake_engine: Make, tmp_path: Path) -> None:
+    spec, running = dead_and_failing_once(fake_engine, tmp_path)
     assert engine.state(engine.connect(spec)) == engine.ALIVE
     assert engine.starts(running) == 3
 
@@ -194,13 +200,7 @@ def test_a_restart_that_fails_is_tried_again(fake_engine: Make, tmp_path: Path) 
 def test_those_who_waited_for_a_restart_that_succeeded_at_last_have_an_engine(
     fake_engine: Make, tmp_path: Path
 ) -> None:
-    marker = tmp_path / "failed-once"
-    marker.touch()
-    spec = fake_engine("--fail-start-once", str(marker))
-    running = engine.connect(spec)
-    os.kill(facts(running)["pid"], signal.SIGKILL)
-    wait_until(lambda: engine.state(running) == engine.DEAD)
-    marker.unlink()
+    spec, running = dead_and_failing_once(fake_engine, tmp_path)
     with ThreadPoolExecutor(3) as pool:
         found = list(pool.map(lambda _: engine.connect(spec), range(3)))
     assert len(set(found)) == 1
