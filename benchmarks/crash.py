@@ -116,7 +116,9 @@ def stage_in(folder: Path) -> "Stage":
 
     return Stage(
         target=table,
-        source=Source(lambda settings: listing_version(settings.math_source, ""), documents),
+        source=Source(
+            lambda settings: listing_version(settings.math_source, ""), documents, lambda settings: CHUNK_ROWS
+        ),
         measure=measure,
         decide=decide,
         measured_by=lambda settings: {"rule": 1},

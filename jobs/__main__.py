@@ -2,7 +2,14 @@
 
 import click
 
-from jobs.options import OTHER_SETTINGS, OneLineGroup, check_names, one_line_errors, settings_options
+from jobs.options import (
+    OTHER_SETTINGS,
+    OneLineGroup,
+    check_names,
+    one_line_errors,
+    settings_options,
+    spark_settings,
+)
 from lakehouse.settings import Settings, UserError
 
 
@@ -18,15 +25,20 @@ def main() -> None:
 @main.command(short_help="Bring tables up to date: all, a lane, or those named.")
 @click.argument("names", nargs=-1, metavar="[code|math|TABLE]...")
 @click.option("--retry", is_flag=True, help="Try again what failed for a reason that may have passed.")
+@click.option("--master", default="", metavar="URL", help="Spark master to run on, as spark-submit's --master.")
+@click.option(
+    "--conf", "confs", multiple=True, metavar="NAME=VALUE", help="A setting of Spark, as spark-submit's --conf."
+)
 @settings_options()
 @one_line_errors
-def refresh(settings: Settings, names: tuple[str, ...], retry: bool) -> None:
+def refresh(settings: Settings, names: tuple[str, ...], retry: bool, master: str, confs: tuple[str, ...]) -> None:
     """Bring tables up to date: all of them, a lane, or those named. Nothing new means nothing done."""
     check_names(names)
+    conf = spark_settings(master, confs)
     from jobs.catalogue import chosen
     from jobs.running import refresh_stages
 
-    if not refresh_stages(settings, chosen(names), retry=retry):
+    if not refresh_stages(settings, chosen(names), retry=retry, conf=conf):
         click.echo("everything is up to date", err=True)
 
 

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from jobs.submit import submit
 from lakehouse.settings import Settings, UserError
-from lakehouse.sources import listing_version, read_parquet, require_folder
+from lakehouse.sources import listing_version, read_parquet, require_folder, value_count
 from lakehouse.stage import Source, Stage, keep, nothing_above
 from schemas import raw_code
 from udfs import contents
@@ -96,7 +96,7 @@ def decide(rows: DataFrame, settings: Settings) -> DataFrame:
 
 STAGE = Stage(
     target=raw_code.TABLE,
-    source=Source(source_version, blobs, gathered=True),
+    source=Source(source_version, blobs, size=lambda settings: value_count(settings.code_source), gathered=True),
     measure=fetch,
     decide=decide,
     measured_by=lambda settings: {"rule": 1, "read_from": "content/<blob_id>"},

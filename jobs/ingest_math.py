@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from jobs.submit import submit
 from lakehouse.settings import Settings
-from lakehouse.sources import listing_version, read_parquet
+from lakehouse.sources import listing_version, read_parquet, value_count
 from lakehouse.stage import Source, Stage, keep, nothing_above
 from schemas import raw_math
 
@@ -54,7 +54,11 @@ def decide(rows: DataFrame, settings: Settings) -> DataFrame:
 
 STAGE = Stage(
     target=raw_math.TABLE,
-    source=Source(lambda settings: listing_version(settings.require("math_source"), settings.source_version), pages),
+    source=Source(
+        version=lambda settings: listing_version(settings.require("math_source"), settings.source_version),
+        rows=pages,
+        size=lambda settings: value_count(settings.math_source),
+    ),
     measure=measure,
     decide=decide,
     measured_by=lambda settings: {"rule": 1},

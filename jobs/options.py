@@ -69,6 +69,21 @@ def check_names(names: Iterable[str]) -> None:
             raise UserError(f"there is no lane or table {name!r}; there are {', '.join(known)}")
 
 
+def spark_settings(master: str, confs: Iterable[str]) -> dict[str, str]:
+    """Return Spark's settings that the options `--master` and `--conf` give.
+
+    Raises:
+        UserError: one of `confs` is no ``spark.NAME=VALUE``.
+    """
+    settings = {"spark.master": master} if master else {}
+    for conf in confs:
+        name, equals, value = conf.partition("=")
+        if not equals or not name.startswith("spark."):
+            raise UserError(f"--conf {conf} is no setting of Spark; give spark.NAME=VALUE")
+        settings[name] = value
+    return settings
+
+
 def one_line_errors(command: Command) -> Command:
     """Make a command end with one line, and no trace, on whatever its user can understand."""
 

@@ -4,9 +4,10 @@ import importlib.util
 import os
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import filelock
 
@@ -18,6 +19,8 @@ from lakehouse.settings import Settings, UserError, is_local
 from lakehouse.stage import Stage
 from lakehouse.store import work_path
 from udfs import engine
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class RunError(Exception):
@@ -59,9 +62,15 @@ def has_work(settings: Settings, stage: Stage) -> bool:
 
 
 def refresh_stages(
-    settings: Settings, stages: Sequence[Stage], retry: bool = False, meter: Meter | None = None
+    settings: Settings,
+    stages: Sequence[Stage],
+    retry: bool = False,
+    meter: Meter | None = None,
+    conf: Mapping[str, str] = NOTHING,
 ) -> list[Run]:
     """Bring the stages' tables up to date, in order; return a row of `runs` for each that had something to do.
+
+    `conf` are settings of Spark, stronger than those of its own files.
 
     Raises:
         RunError: a stage failed; those before it are committed, those after it did not start.
@@ -82,30 +91,34 @@ def refresh_stages(
         asking_model = [stage for stage in stages[first:] if stage.asks_model]
         spec = asking.engine_spec(settings) if asking_model else None
         # Spark takes seconds to import and more to start: only now is it needed.
-        from lakehouse import session
-        from lakehouse.refresh import explain, refresh
+        from lakehouse import executors, session
+        from lakehouse.problems import explain
+        from lakehouse.refresh import refresh
 
         if importlib.util.find_spec("great_expectations") is None:  # better told now than after the first chunk
             raise ModuleNotFoundError(name="great_expectations")
         log = Path(work_path(settings, "spark.log")) if is_local(settings.lake) else None
         meter = meter or Meter()
-        meter.console.print("starting Spark", style="dim")
         started = time.monotonic()
-        spark = session.start("recast", log)
-        start_s = time.monotonic() - started
-        if spec and not spec.endpoint and (spark.sparkContext.master or "").startswith("local["):
-            # Here the driver's host is where tasks run, and a server takes as long to start as the stages above it run.
-            engine.prewarm(spec)
-        run_id = time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
-        runs = []
-        for stage in stages[first:]:
-            try:
-                run = refresh(spark, settings, stage, run_id, meter, retry)
-            except UserError:
-                raise
-            except Exception as problem:
-                raise RunError(f"{stage.name} failed: {explain(problem)}") from problem
-            if run:
-                runs.append(run)
-        meter.show_where_time_went(runs, start_s)
-        return runs
+        with ExitStack() as application:
+            with meter.starting():
+                spark = application.enter_context(session.application("recast", log, conf))
+                came = executors.await_executors(spark)
+            meter.say(executors.words(spark, came))
+            start_s = time.monotonic() - started
+            if spec and not spec.endpoint and session.is_this_machine(executors.master_of(spark)):
+                # Here the driver's host is where tasks run, and a server takes as long to start as the stages above run.
+                engine.prewarm(spec)
+            run_id = time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
+            runs = []
+            for stage in stages[first:]:
+                try:
+                    run = refresh(spark, settings, stage, run_id, meter, retry, came)
+                except UserError:
+                    raise
+                except Exception as problem:
+                    raise RunError(f"{stage.name} failed: {explain(problem)}") from problem
+                if run:
+                    runs.append(run)
+            meter.show_where_time_went(runs, start_s)
+            return runs

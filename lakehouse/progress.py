@@ -42,6 +42,19 @@ class Meter:
         self._tokens_at: deque[tuple[float, int]] = deque()
 
     @contextmanager
+    def starting(self) -> Iterator[None]:
+        """Show on a terminal that Spark starts; elsewhere the first line is Spark's own (`lakehouse.executors.words`)."""
+        if not self.console.is_terminal:
+            yield
+            return
+        with self.console.status("starting Spark"):
+            yield
+
+    def say(self, words: str) -> None:
+        """Print a line."""
+        self.console.print(words, style="dim", highlight=False, soft_wrap=True, markup=False)
+
+    @contextmanager
     def stage(self, run: Run, watch: Callable[[], Seen] = Seen) -> Iterator[None]:
         """Show one stage. `watch` looks at what is under way; it is called from a thread, about twice a second."""
         self.job_group = f"{run['table_name']}:{run['run_id']}"

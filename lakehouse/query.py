@@ -52,6 +52,12 @@ def version(settings: Settings, name: str) -> int | None:
     return None if table is None else int(table.version())
 
 
+def row_count(settings: Settings, name: str) -> int:
+    """Return how many rows the table has by the statistics in its log; 0 where it is not built yet."""
+    table = open_table(settings, name)
+    return 0 if table is None else table.count()
+
+
 def state(settings: Settings, name: str) -> str | None:
     """Return what names the table's present rows, ``3@<table id>``; None where it is not built yet.
 

@@ -4,10 +4,9 @@ A chunk's rows are staged as files, held against the table's expectations, and m
 chunk is measured while the last one is checked and committed, so that no engine waits for a checkpoint.
 """
 
-import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import datetime
@@ -17,9 +16,10 @@ from typing import Any, NamedTuple
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lakehouse import ledger, quality, query, store
+from lakehouse import executors, ledger, quality, query, sizes, store
 from lakehouse.ledger import Run
 from lakehouse.plan import PREFIX_DIGITS, Chunk, chunks_of, plan
+from lakehouse.problems import first_line
 from lakehouse.progress import Meter, Seen
 from lakehouse.settings import Settings, is_local
 from lakehouse.stage import Stage
@@ -48,6 +48,7 @@ class Work(NamedTuple):
     retry: bool
     found_version: str
     engines: dict[str, telemetry.Report]
+    done_before: executors.Done
 
     @property
     def plan_path(self) -> str:
@@ -69,11 +70,18 @@ class Work(NamedTuple):
 
 
 def refresh(
-    spark: SparkSession, settings: Settings, stage: Stage, run_id: str, meter: Meter, retry: bool = False
+    spark: SparkSession,
+    settings: Settings,
+    stage: Stage,
+    run_id: str,
+    meter: Meter,
+    retry: bool = False,
+    came: Sequence[executors.Executor] = (),
 ) -> Run | None:
     """Bring a table up to date; return its row of `runs`, or None where there was nothing to do.
 
     Args:
+        came: the executors that were there when the application began.
         retry: measure again the rows whose measurement failed for a reason that may have passed.
 
     Raises:
@@ -88,6 +96,9 @@ def refresh(
     )
     if not retry and ledger.is_up_to_date(settings, run):
         return None
+    run["master"], run["application_id"] = spark.sparkContext.master, spark.sparkContext.applicationId
+    run["executors"], run["executor_cores"] = len(came), sum(each.cores for each in came)
+    sizes.fit(spark, stage.source.size(settings) + query.row_count(settings, stage.name))
     table_folder = store.work_path(settings, stage.name)
     unfinished = store.folders(spark, table_folder)
     leftovers = [path for each in unfinished for path in staged_below(spark, each, stage)]
@@ -95,13 +106,24 @@ def refresh(
         settle_books(spark, settings, stage)
     store.open_table(spark, settings, stage.target)
     found_version = str(query.version(settings, stage.name))
-    work = Work(spark, settings, stage, run, f"{table_folder}/{run_id}", leftovers, retry, found_version, {})
+    work = Work(
+        spark,
+        settings,
+        stage,
+        run,
+        f"{table_folder}/{run_id}",
+        leftovers,
+        retry,
+        found_version,
+        {},
+        executors.done(spark),
+    )
     with meter.stage(run, seldom(lambda: under_way(work, meter))):
         try:
             do_pending(work, meter)
             run["status"] = "succeeded"
         except BaseException as problem:
-            run["status"], run["problem"] = "failed", explain(problem).partition("\n")[0]
+            run["status"], run["problem"] = "failed", first_line(problem)
             raise
         finally:
             close_books(work, meter)
@@ -397,9 +419,11 @@ def require_budget(staged: DataFrame, counted: dict[str, Any], budget: float) ->
 
 
 def close_books(work: Work, meter: Meter) -> None:
-    """Write seconds and engines into the run's row as they stand."""
+    """Write seconds, hosts and engines into the run's row as they stand."""
     run, settings = work.run, work.settings
     meter.close_books(run)
+    did = executors.since(executors.done(work.spark), work.done_before)
+    run["tasks_by_host"], run["executor_seconds"] = did.tasks, did.seconds
     output = run["output_tokens"] - run["recalled_output_tokens"]
     computed = output + run["prompt_tokens"] - run["cached_tokens"]
     used = work.engines.values()
@@ -434,12 +458,3 @@ def under_way(work: Work, meter: Meter) -> Seen:
         for stage in (tracker.getStageInfo(each) for each in (info.stageIds if info else ())):
             done, total = done + (stage.numCompletedTasks if stage else 0), total + (stage.numTasks if stage else 0)
     return Seen(min(work.settings.chunk_rows, meter.rows_left) * done / total if total else 0.0)
-
-
-def explain(problem: BaseException) -> str:
-    """Return what went wrong, without the trace that Spark wraps around an error of a Python worker."""
-    words = str(problem).strip()
-    if type(problem).__module__.startswith(("pyspark", "py4j")):
-        raised = re.findall(r"^(?:[\w.]+\.)?(\w+(?:Error|Exception)): (.+(?:\n  .+)*)", words, re.MULTILINE)
-        return ": ".join(raised[-1]) if raised else words.partition("\n")[0]
-    return words or type(problem).__name__

@@ -1,6 +1,8 @@
-"""The SparkSession that every job runs in.
+"""The SparkSession that every job runs in: the platform's own, or one on the master that was asked for.
 
-Values set in a session's builder beat ``spark-submit --conf``, so a setting is put here only when nobody gave one.
+Whatever anybody set holds: the options of ``spark-submit``, ``spark-defaults.conf``, PYSPARK_SUBMIT_ARGS, a session that
+runs already. Recast fills gaps. Values in a session's builder would beat all of these, so they are read first, and only
+a JVM can read them.
 """
 
 import contextlib
@@ -11,15 +13,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import pyspark
 from py4j.protocol import Py4JError
+from pyspark import SparkContext
 from pyspark.conf import SparkConf
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
+from pyspark.sql.utils import is_remote
 
+from lakehouse.problems import first_line
 from lakehouse.settings import UserError
 
 SCALA = "2.13"
@@ -28,30 +35,27 @@ EXCLUDED = "org.apache.hadoop:hadoop-client-runtime,org.apache.hadoop:hadoop-cli
 JAVA_HINT = "Recast needs a JDK 17: install one (Debian: apt-get install openjdk-17-jdk-headless) or set JAVA_HOME"
 LOG4J = Path(__file__).with_name("log4j2.properties")
 
-# Spark's own defaults suit a cluster; these make a laptop quick. Each is used only where nobody set it.
-# A run on one machine is over before the optimising compilers of the JVM and of Spark SQL have paid for themselves.
-QUICK_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+# Options of a JVM that Recast starts for Spark on this machine. A run there is over before the optimising compiler has
+# paid for itself; without it the JVM's code cache would have 48 MB, which long runs fill.
+LOCAL_JVM = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
+DRIVER_MEMORY = "3g"
+
+# Where the master is this machine. Each is used only where nobody set it.
 LOCAL_DEFAULTS = {
-    "spark.sql.codegen.wholeStage": "false",
-    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.ui.enabled": "false",
-    "spark.ui.showConsoleProgress": "false",
-    "spark.sql.shuffle.partitions": "4",
-    "spark.databricks.delta.snapshotPartitions": "2",
-    "spark.driver.memory": "3g",
     "spark.driver.host": "localhost",
     "spark.driver.bindAddress": "127.0.0.1",
     # The catalogue makes its folder at start, where we stand unless told otherwise; no table of ours lies in it.
     "spark.sql.warehouse.dir": str(Path(tempfile.gettempdir(), "spark-warehouse")),
 }
+DELTA_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
+DELTA_CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
+# On any master; likewise. How many partitions there are follows the data: lakehouse/sizes.py.
 DEFAULTS = {
-    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
-    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.sql.catalog.spark_catalog": DELTA_CATALOG,
     "spark.sql.session.timeZone": "UTC",
     # Spark's older INT96 timestamps say nothing of their time zone to other readers.
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-    # The Stack v2 and FineMath hold timestamp[ns], which Spark reads as a long only when told so.
-    "spark.sql.legacy.parquet.nanosAsLong": "true",
     # Small Arrow batches: rows are whole files, and a model stage's window is filled row by row.
     "spark.sql.execution.arrow.maxRecordsPerBatch": "256",
     "spark.sql.execution.pythonUDF.arrow.enabled": "true",
@@ -62,20 +66,28 @@ DEFAULTS = {
     "spark.speculation": "false",
     # Workers of cancelled tasks must end, or they go on buying answers nobody reads.
     "spark.task.reaper.enabled": "true",
-    # A change feed below every table is what `takedown` and downstream readers live on.
-    "spark.databricks.delta.properties.defaults.enableChangeDataFeed": "true",
+}
+# What Recast's own statements need, in a session that a platform hands over, too.
+NEEDED = {
+    # The Stack v2 and FineMath hold timestamp[ns], which Spark reads as a long only when told so.
+    "spark.sql.legacy.parquet.nanosAsLong": "true",
     # A run reads its tables as it found them. Delta refuses that for versions older than a week even where their files
     # are all there; what deletes files is VACUUM, and that must not run beside a refresh.
     "spark.databricks.delta.vacuum.enforceTimeTravelWithinDeletedFileRetentionDuration": "false",
-    # delta-rs and DuckDB read the same tables; through Arrow they cannot see deletion vectors.
-    "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
 }
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def delta_package() -> str:
     """Return the Maven coordinates of the Delta jars that fit the installed pyspark and delta-spark."""
     spark = ".".join(importlib.metadata.version("pyspark").split(".")[:2])
     return f"io.delta:delta-spark_{spark}_{SCALA}:{importlib.metadata.version('delta-spark')}"
+
+
+def delta_jars() -> list[Path]:
+    """Return the jars of Delta and of what it needs beside Spark, in pyspark's own ``jars`` folder."""
+    jars = Path(pyspark.__file__).with_name("jars")
+    return sorted(jar for pattern in ("delta-*.jar", "*unitycatalog*.jar") for jar in jars.glob(pattern))
 
 
 def require_java() -> None:
@@ -135,41 +147,145 @@ def fetch_jars() -> None:
             os.replace(unfinished, jars / jar.name.removeprefix("io.delta_"))
 
 
-def start(name: str, log: Path | None = None) -> SparkSession:
-    """Return the running session, or start one: on ``spark-submit``'s master, else on this machine's cores.
+def start(name: str, log: Path | None = None, conf: Mapping[str, str] = NOTHING) -> SparkSession:
+    """Return the session that runs already, or start one on the master that was asked for, by default on this machine.
 
     Args:
-        name: the application's name.
+        name: the application's name, unless its submitter gave one.
         log: file for what the JVM writes, when this call starts the JVM; None leaves it on standard error.
+        conf: Spark settings of the command line, stronger than those of any file.
 
     Raises:
-        UserError: no Java 17, the Delta jars are missing and cannot be fetched, or Spark does not start.
+        UserError: no Java 17, the Delta jars are missing and cannot be fetched, Spark does not start, or the session is
+            Spark Connect's.
     """
+    if is_remote() or os.environ.get("SPARK_API_MODE", "").lower() == "connect":
+        raise UserError(
+            "Spark Connect is asked for (SPARK_REMOTE, SPARK_API_MODE or a Connect session), and Recast needs a driver "
+            "with a JVM of its own: use spark-submit, or a session that is not Connect's (docs/cluster.md)"
+        )
     running = SparkSession.getActiveSession()
-    if running:
-        return running
+    if running is None and SparkContext._active_spark_context is not None:
+        running = SparkSession.builder.getOrCreate()
+    if running is not None:
+        return with_needed(running)
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
     if not submitted:
         require_java()
         fetch_jars()
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    given = SparkConf()
-    builder = SparkSession.builder.appName(name)
-    if not given.contains("spark.master"):
-        builder = builder.master("local[*]")
-    local = given.get("spark.master", "local[*]").startswith("local[")
-    if not submitted:
-        options = f"-Dlog4j2.configurationFile={LOG4J.as_uri()} {QUICK_JVM if local else ''}"
-        builder = builder.config("spark.driver.extraJavaOptions", options)
-    for key, value in (DEFAULTS | LOCAL_DEFAULTS if local else DEFAULTS).items():
-        if not given.contains(key):
-            builder = builder.config(key, value)
+    # Spark draws progress bars wherever it takes a program for a shell; no terminal is there to see these.
+    at_start = SparkConf(loadDefaults=False).setAll([("spark.ui.showConsoleProgress", "false"), *conf.items()])
     try:
-        with standard_error_to(log):
-            return builder.getOrCreate()
+        with standard_error_to(log), jvm_options(conf):
+            SparkContext._ensure_initialized(conf=at_start)
+            session = SparkSession.builder.config(conf=filled(conf, name, submitted)).getOrCreate()
     except (PySparkException, Py4JError) as problem:
-        words = str(problem).strip().partition("\n")[0]
-        raise UserError(f"Spark does not start: {words}{f'. {log} says more' if log else ''}") from problem
+        more = f". {log} says more" if log and not submitted else ""
+        raise UserError(f"Spark does not start: {first_line(problem)}{more}") from problem
+    return with_needed(session)
+
+
+@contextlib.contextmanager
+def application(name: str, log: Path | None = None, conf: Mapping[str, str] = NOTHING) -> Iterator[SparkSession]:
+    """Give the block the session of `start`, and stop it afterwards where this call started it. Raises as `start` does."""
+    ours = SparkContext._active_spark_context is None
+    started = start(name, log, conf)
+    try:
+        yield started
+    finally:
+        if ours:
+            started.stop()
+
+
+def filled(conf: Mapping[str, str], name: str, submitted: bool) -> SparkConf:
+    """Return what was set by anybody, as the JVM of this process read it, with its gaps filled."""
+    settings = SparkConf().setAll(list(conf.items()))
+    given = dict(settings.getAll())
+    # spark-submit itself says local[*] where nobody named a master, and names an application after its program.
+    if given.get("spark.app.name") in (None, "pyspark-shell", Path(sys.argv[0]).name):
+        settings.set("spark.app.name", name)
+    os.environ.setdefault("PYSPARK_PYTHON", given.get("spark.pyspark.python", sys.executable))
+    extensions = given.get("spark.sql.extensions", "")
+    if DELTA_EXTENSION not in extensions:
+        settings.set("spark.sql.extensions", f"{extensions},{DELTA_EXTENSION}".lstrip(","))
+    local = is_this_machine(given["spark.master"])
+    gaps = DEFAULTS | LOCAL_DEFAULTS if local else dict(DEFAULTS)
+    if submitted and spark_logs_as_shipped():
+        gaps["spark.log.level"] = "WARN"
+    if not submitted and not local and "spark.jars.packages" not in given:
+        gaps["spark.jars"] = ",".join(map(str, delta_jars()))  # executors may lack what fetch_jars gave the driver
+    for key, value in gaps.items():
+        settings.setIfMissing(key, value)
+    return settings
+
+
+def is_this_machine(master: str) -> bool:
+    """Say whether tasks of an application on `master` run in the driver itself."""
+    return re.match(r"local(\[|$)", master) is not None
+
+
+def with_needed(session: SparkSession) -> SparkSession:
+    """Return the session with the settings NEEDED, where nobody set them; everything else in it stays as it is.
+
+    Raises:
+        UserError: Delta is not on its class path.
+    """
+    try:
+        session._jvm.java.lang.Class.forName("io.delta.tables.DeltaTable", False, class_loader(session))  # type: ignore[union-attr]
+    except Py4JError:
+        raise UserError(f"Spark has no Delta: submit with --packages {delta_package()}") from None
+    for key, value in NEEDED.items():
+        if session.conf.get(key, None) is None:
+            session.conf.set(key, value)
+    return session
+
+
+def class_loader(session: SparkSession) -> Any:
+    """Return the loader of the classes that came with the application, those of ``--packages`` among them."""
+    jvm: Any = session._jvm
+    return jvm.java.lang.Thread.currentThread().getContextClassLoader()
+
+
+def spark_logs_as_shipped() -> bool:
+    """Say whether nobody configured the log of this driver's JVM, so that Spark's own INFO lines fill the terminal."""
+    jvm: Any = SparkContext._jvm
+    source = jvm.org.apache.logging.log4j.LogManager.getContext(False).getConfiguration().getConfigurationSource()
+    return str(source.getLocation()).endswith("org/apache/spark/log4j2-defaults.properties")
+
+
+def names_a_master(conf: Mapping[str, str]) -> bool:
+    """Say whether a master is named, by `conf` or anywhere Spark looks for one. Text is enough: no value is read."""
+    folder = os.environ.get("SPARK_CONF_DIR") or Path(
+        os.environ.get("SPARK_HOME") or Path(pyspark.__file__).parent, "conf"
+    )
+    defaults = Path(folder, "spark-defaults.conf")
+    arguments = os.environ.get("PYSPARK_SUBMIT_ARGS", "")
+    if (
+        "spark.master" in conf
+        or os.environ.get("MASTER")
+        or re.search(r"--master|spark\.master|--properties-file", arguments)
+    ):
+        return True
+    return defaults.is_file() and re.search(r"^\s*spark\.master\b", defaults.read_text(), re.MULTILINE) is not None
+
+
+@contextlib.contextmanager
+def jvm_options(conf: Mapping[str, str]) -> Iterator[None]:
+    """Give a JVM started inside the block what only its start can: memory, log and compiler, beside what others give it.
+
+    Spark adds SPARK_SUBMIT_OPTS to every option set elsewhere, and SPARK_DRIVER_MEMORY counts where no setting does.
+    """
+    before = dict(os.environ)
+    options = [f"-Dlog4j2.configurationFile={LOG4J.as_uri()}", *([] if names_a_master(conf) else [LOCAL_JVM])]
+    os.environ["SPARK_SUBMIT_OPTS"] = " ".join([*options, os.environ.get("SPARK_SUBMIT_OPTS", "")]).strip()
+    os.environ.setdefault("SPARK_DRIVER_MEMORY", DRIVER_MEMORY)
+    try:
+        yield
+    finally:
+        for key in ("SPARK_SUBMIT_OPTS", "SPARK_DRIVER_MEMORY"):
+            os.environ.pop(key)
+            if key in before:
+                os.environ[key] = before[key]
 
 
 @contextlib.contextmanager

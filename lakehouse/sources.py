@@ -2,14 +2,18 @@
 
 import hashlib
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 import pyarrow.dataset as pads
 import pyarrow.fs as pafs
+import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
 from lakehouse.settings import UserError
 from udfs.journal import place
+
+FOOTERS_AT_ONCE = 16
 
 
 def files_of(location: str) -> list[pafs.FileInfo]:
@@ -55,6 +59,26 @@ def listing_version(location: str, given: str) -> str:
     for each in files_of(location):
         digest.update(f"{each.path.removeprefix(root)}\0{each.size}\0{each.mtime_ns}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def value_count(location: str) -> int:
+    """Return how many values the column with the most values holds: about the rows, once lists are exploded.
+
+    Read from the files' footers; a file that cannot be read counts as empty here and is refused by `read_parquet`.
+    """
+    filesystem, _ = place(location)
+
+    def values(file: pafs.FileInfo) -> int:
+        try:
+            with filesystem.open_input_file(file.path) as opened:
+                footer = pq.read_metadata(opened)
+        except (pa.ArrowInvalid, OSError):
+            return 0
+        groups = [footer.row_group(place) for place in range(footer.num_row_groups)]
+        return sum(max((g.column(i).num_values for i in range(g.num_columns)), default=g.num_rows) for g in groups)
+
+    with ThreadPoolExecutor(FOOTERS_AT_ONCE) as pool:
+        return sum(pool.map(values, files_of(location)))
 
 
 def read_parquet(spark: SparkSession, location: str, columns: dict[str, str]) -> DataFrame:

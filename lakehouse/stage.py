@@ -27,6 +27,7 @@ class Source(NamedTuple):
         version: names the present state of the source, without a JVM; equal versions mean equal rows.
         rows: returns the rows of that version: `doc_id`, `input_hash`, the text that the hash is of, and every column
             that is taken over.
+        size: returns about how many rows it has, read from metadata without a JVM; Spark's work is cut by it.
         table: name of the table it is; empty for what lies outside the lakehouse.
         rejected: returns the `doc_id` of the rows of that version that are there and not kept.
         gathered: whether finding the rows shuffles the source; a run then does it once, not once for every chunk.
@@ -34,6 +35,7 @@ class Source(NamedTuple):
 
     version: Callable[[Settings], str]
     rows: Callable[[SparkSession, Settings, str], DataFrame]
+    size: Callable[[Settings], int]
     table: str = ""
     rejected: Callable[[SparkSession, Settings, str], DataFrame] | None = None
     gathered: bool = False
@@ -121,4 +123,4 @@ def kept_rows_of(source: Table, *columns: str, text: str = "text") -> Source:
     def rejected(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
         return read(spark, settings, version).where("NOT kept").select("doc_id")
 
-    return Source(version, rows, source.name, rejected)
+    return Source(version, rows, lambda settings: query.row_count(settings, source.name), source.name, rejected)

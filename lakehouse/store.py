@@ -16,6 +16,12 @@ from lakehouse.settings import Settings
 from schemas.table import Table
 
 WHOLE = "_SUCCESS"  # what Spark adds to a folder of files once all of them are written
+PROPERTIES = {
+    # What downstream readers follow, and what tells them of rows that are gone.
+    "delta.enableChangeDataFeed": "true",
+    # delta-rs and DuckDB read the same tables; through Arrow they cannot see deletion vectors.
+    "delta.enableDeletionVectors": "false",
+}
 WORK = "_work"  # folder of the lake for what a run needs only until its commit
 
 
@@ -37,7 +43,10 @@ def open_table(spark: SparkSession, settings: Settings, table: Table) -> DeltaTa
     path = table_path(settings, table.name)
     schema = StructType.fromDDL(table.ddl)
     if not DeltaTable.isDeltaTable(spark, path):
-        (DeltaTable.createIfNotExists(spark).location(path).addColumns(schema).comment(table.about).execute())
+        new = DeltaTable.createIfNotExists(spark).location(path).addColumns(schema).comment(table.about)
+        for name, value in PROPERTIES.items():
+            new = new.property(name, value)
+        new.execute()
     opened = DeltaTable.forPath(spark, path)
     present = set(opened.toDF().columns)
     added = [column for column in table.columns if column.name not in present]

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse.settings import Settings
-from lakehouse.sources import listing_version, read_parquet
+from lakehouse.sources import listing_version, read_parquet, value_count
 from lakehouse.stage import Source, Stage, keep, nothing_above
 from schemas.table import IDENTITY, PROVENANCE, VERDICT, Column, Table, document_expectations, unexpected_rows
 
@@ -83,7 +83,11 @@ def toy_stage(bill: Path, measured_by: str = "rule 1") -> Stage:
 
     return Stage(
         target=TABLE,
-        source=Source(lambda settings: listing_version(settings.math_source, ""), notes),
+        source=Source(
+            lambda settings: listing_version(settings.math_source, ""),
+            notes,
+            lambda settings: value_count(settings.math_source),
+        ),
         measure=measure,
         decide=decide,
         measured_by=lambda settings: {"rule": measured_by},
