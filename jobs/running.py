@@ -98,13 +98,14 @@ def refresh_stages(
         if importlib.util.find_spec("great_expectations") is None:  # better told now than after the first chunk
             raise ModuleNotFoundError(name="great_expectations")
         log = Path(work_path(settings, "spark.log")) if is_local(settings.lake) else None
+        rows = max(stage.source.size(settings) for stage in stages[first:])
         meter = meter or Meter()
         started = time.monotonic()
         with ExitStack() as application:
             with meter.starting():
-                spark = application.enter_context(session.application("recast", log, conf))
+                spark = application.enter_context(session.application("recast", log, conf, rows))
                 came = executors.await_executors(spark)
-            meter.say(executors.words(spark, came))
+            meter.say(executors.first_line(spark, came))
             start_s = time.monotonic() - started
             if spec and not spec.endpoint and session.is_this_machine(executors.master_of(spark)):
                 # Here the driver's host is where tasks run, and a server takes as long to start as the stages above run.

@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 
 from lakehouse import executors, ledger, quality, query, sizes, store
 from lakehouse.ledger import Run
-from lakehouse.plan import PREFIX_DIGITS, Chunk, chunks_of, plan
+from lakehouse.plan import PLAN_DDL, PREFIX_DIGITS, Chunk, chunks_of, plan
 from lakehouse.problems import first_line
 from lakehouse.progress import Meter, Seen
 from lakehouse.settings import Settings, is_local
@@ -58,6 +58,14 @@ class Work(NamedTuple):
     def staged_path(self, chunk: Chunk) -> str:
         """Where a chunk's rows lie until their commit."""
         return f"{self.folder}/staged/{chunk.number}"
+
+    def planned(self) -> DataFrame:
+        """Return the written plan."""
+        return self.spark.read.schema(PLAN_DDL).parquet(self.plan_path)
+
+    def staged(self, path: str) -> DataFrame:
+        """Return the rows that this run has staged in the folder `path`."""
+        return self.spark.read.schema(f"{self.stage.target.ddl}, action string").parquet(path)
 
     @property
     def journals(self) -> str:
@@ -165,7 +173,7 @@ def do_pending(work: Work, meter: Meter) -> None:
     if to_remove:
         # Last, because until every chunk is committed a row that goes may be the only one that holds its measurement.
         with meter.step("commit"):
-            removed = work.spark.read.parquet(work.plan_path).where("action = 'remove'")
+            removed = work.planned().where("action = 'remove'")
             work.run["rows_removed"] = to_remove
             transaction = (transaction_name(work), 1 + len(chunks))
             store.remove(work.spark, work.settings, work.stage.target, removed, transaction, work.run)
@@ -228,7 +236,7 @@ def write_plan(work: Work) -> tuple[dict[str, int], int]:
     todo.sort("input_hash").write.mode("overwrite").parquet(work.plan_path)
     removed = (F.col("action") == "remove").alias("removed")
     prefix = F.when(~removed, F.substring("input_hash", 1, PREFIX_DIGITS)).alias("prefix")
-    counted = work.spark.read.parquet(work.plan_path).groupBy(removed, prefix).count().collect()
+    counted = work.planned().groupBy(removed, prefix).count().collect()
     to_write = {row["prefix"]: row["count"] for row in counted if not row["removed"]}
     return to_write, sum(row["count"] for row in counted if row["removed"])
 
@@ -265,7 +273,7 @@ def measured_ahead(work: Work, chunks: list[Chunk], meter: Meter) -> Iterator[Ch
 def stage_chunk(work: Work, chunk: Chunk) -> None:
     """Write the chunk's finished rows to its folder: first what is paid for, then what is copied or decided again."""
     path = work.staged_path(chunk)
-    keys = work.spark.read.parquet(work.plan_path).where(chunk.holds("input_hash")).where("action != 'remove'")
+    keys = work.planned().where(chunk.holds("input_hash")).where("action != 'remove'")
     found = keys.groupBy("action").agg(F.max("copies").alias("copies"), F.count("*").alias("rows")).collect()
     todo = {row["action"]: row for row in found}
     partitions = work.settings.partitions or 2 * work.spark.sparkContext.defaultParallelism
@@ -307,7 +315,7 @@ def measured_pool(work: Work, chunk: Chunk, staged: list[str]) -> DataFrame:
     """Return the chunk's rows that may be copied from: the target's, this run's and what a killed run staged."""
     pool = found_rows(work)
     left = [found_rows(work, path) for path in work.leftovers]
-    left += [work.spark.read.parquet(path).select(*pool.columns) for path in staged]
+    left += [work.staged(path).select(*pool.columns) for path in staged]
     rows = reduce(DataFrame.unionByName, left, pool).where(chunk.holds("input_hash"))
     rows = rows.where(F.col("measured_by") == work.run["measured_by"])
     return rows.dropDuplicates(["doc_id", "input_hash"]) if left else rows
@@ -346,8 +354,8 @@ def check_and_commit(work: Work, chunk: Chunk, meter: Meter) -> None:
         ErrorBudgetError: too large a share of its requests failed; likewise.
     """
     spark, settings, target = work.spark, work.settings, work.stage.target
-    staged = spark.read.parquet(work.staged_path(chunk))
-    planned = spark.read.parquet(work.plan_path).where(chunk.holds("input_hash")).where("action != 'remove'")
+    staged = work.staged(work.staged_path(chunk))
+    planned = work.planned().where(chunk.holds("input_hash")).where("action != 'remove'")
     docs = f"{settings.lake}/{quality.DATA_DOCS}" if is_local(settings.lake) else ""
     with meter.step("check"):
         counted = counts(staged, work.run["started_at"])

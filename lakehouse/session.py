@@ -26,6 +26,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql.utils import is_remote
 
+from lakehouse import sizes
 from lakehouse.problems import first_line
 from lakehouse.settings import UserError
 
@@ -35,9 +36,9 @@ EXCLUDED = "org.apache.hadoop:hadoop-client-runtime,org.apache.hadoop:hadoop-cli
 JAVA_HINT = "Recast needs a JDK 17: install one (Debian: apt-get install openjdk-17-jdk-headless) or set JAVA_HOME"
 LOG4J = Path(__file__).with_name("log4j2.properties")
 
-# Options of a JVM that Recast starts for Spark on this machine. A run there is over before the optimising compiler has
-# paid for itself; without it the JVM's code cache would have 48 MB, which long runs fill.
-LOCAL_JVM = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
+# Options of the JVMs of a small run, which is over before the optimising compiler has paid for itself: it takes half of
+# the processor time. Without it the JVM's code cache would have 48 MB, which long runs fill.
+QUICK_JVM = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
 DRIVER_MEMORY = "3g"
 
 # Where the master is this machine. Each is used only where nobody set it.
@@ -147,13 +148,14 @@ def fetch_jars() -> None:
             os.replace(unfinished, jars / jar.name.removeprefix("io.delta_"))
 
 
-def start(name: str, log: Path | None = None, conf: Mapping[str, str] = NOTHING) -> SparkSession:
+def start(name: str, log: Path | None = None, conf: Mapping[str, str] = NOTHING, rows: int = 0) -> SparkSession:
     """Return the session that runs already, or start one on the master that was asked for, by default on this machine.
 
     Args:
         name: the application's name, unless its submitter gave one.
         log: file for what the JVM writes, when this call starts the JVM; None leaves it on standard error.
         conf: Spark settings of the command line, stronger than those of any file.
+        rows: about how many rows the largest stage will look at.
 
     Raises:
         UserError: no Java 17, the Delta jars are missing and cannot be fetched, Spark does not start, or the session is
@@ -176,9 +178,9 @@ def start(name: str, log: Path | None = None, conf: Mapping[str, str] = NOTHING)
     # Spark draws progress bars wherever it takes a program for a shell; no terminal is there to see these.
     at_start = SparkConf(loadDefaults=False).setAll([("spark.ui.showConsoleProgress", "false"), *conf.items()])
     try:
-        with standard_error_to(log), jvm_options(conf):
+        with standard_error_to(log), jvm_options(quick=not (names_a_master(conf) and sizes.pays_to_compile(rows))):
             SparkContext._ensure_initialized(conf=at_start)
-            session = SparkSession.builder.config(conf=filled(conf, name, submitted)).getOrCreate()
+            session = SparkSession.builder.config(conf=filled(conf, name, submitted, rows)).getOrCreate()
     except (PySparkException, Py4JError) as problem:
         more = f". {log} says more" if log and not submitted else ""
         raise UserError(f"Spark does not start: {first_line(problem)}{more}") from problem
@@ -186,10 +188,12 @@ def start(name: str, log: Path | None = None, conf: Mapping[str, str] = NOTHING)
 
 
 @contextlib.contextmanager
-def application(name: str, log: Path | None = None, conf: Mapping[str, str] = NOTHING) -> Iterator[SparkSession]:
+def application(
+    name: str, log: Path | None = None, conf: Mapping[str, str] = NOTHING, rows: int = 0
+) -> Iterator[SparkSession]:
     """Give the block the session of `start`, and stop it afterwards where this call started it. Raises as `start` does."""
     ours = SparkContext._active_spark_context is None
-    started = start(name, log, conf)
+    started = start(name, log, conf, rows)
     try:
         yield started
     finally:
@@ -197,7 +201,7 @@ def application(name: str, log: Path | None = None, conf: Mapping[str, str] = NO
             started.stop()
 
 
-def filled(conf: Mapping[str, str], name: str, submitted: bool) -> SparkConf:
+def filled(conf: Mapping[str, str], name: str, submitted: bool, rows: int) -> SparkConf:
     """Return what was set by anybody, as the JVM of this process read it, with its gaps filled."""
     settings = SparkConf().setAll(list(conf.items()))
     given = dict(settings.getAll())
@@ -212,6 +216,9 @@ def filled(conf: Mapping[str, str], name: str, submitted: bool) -> SparkConf:
     gaps = DEFAULTS | LOCAL_DEFAULTS if local else dict(DEFAULTS)
     if submitted and spark_logs_as_shipped():
         gaps["spark.log.level"] = "WARN"
+    if not local and not sizes.pays_to_compile(rows):
+        options = given.get("spark.executor.extraJavaOptions", "")
+        settings.set("spark.executor.extraJavaOptions", f"{QUICK_JVM} {options}".strip())
     if not submitted and not local and "spark.jars.packages" not in given:
         gaps["spark.jars"] = ",".join(map(str, delta_jars()))  # executors may lack what fetch_jars gave the driver
     for key, value in gaps.items():
@@ -270,13 +277,13 @@ def names_a_master(conf: Mapping[str, str]) -> bool:
 
 
 @contextlib.contextmanager
-def jvm_options(conf: Mapping[str, str]) -> Iterator[None]:
+def jvm_options(quick: bool) -> Iterator[None]:
     """Give a JVM started inside the block what only its start can: memory, log and compiler, beside what others give it.
 
     Spark adds SPARK_SUBMIT_OPTS to every option set elsewhere, and SPARK_DRIVER_MEMORY counts where no setting does.
     """
     before = dict(os.environ)
-    options = [f"-Dlog4j2.configurationFile={LOG4J.as_uri()}", *([] if names_a_master(conf) else [LOCAL_JVM])]
+    options = [f"-Dlog4j2.configurationFile={LOG4J.as_uri()}", *([QUICK_JVM] if quick else [])]
     os.environ["SPARK_SUBMIT_OPTS"] = " ".join([*options, os.environ.get("SPARK_SUBMIT_OPTS", "")]).strip()
     os.environ.setdefault("SPARK_DRIVER_MEMORY", DRIVER_MEMORY)
     try:
