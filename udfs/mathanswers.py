@@ -27,7 +27,7 @@ _STATED = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _SPAN = re.compile(
-    r"\$\$[^$]{1,400}\$\$|\\\([^\n]{1,400}?\\\)|\\\[.{1,400}?\\\]|\$(?=\S)(?:(?:[^$\\\n]|\\.){0,400}[^$\\\s]|\S)\$(?!\d)"
+    r"\$\$[^$]{1,400}\$\$|\\\([^\n]{1,400}?\\\)|\\\[.{1,400}?\\\]|\$(?=\S)(?:[^$\\\n]|\\.){1,400}(?<=\S)\$(?!\d)"
     r"|\$\s[^$\n]{1,400}\s\$|\\begin\s*\{(\w{1,20}\*?)\}.{1,400}?\\end\s*\{\1\}",
     re.DOTALL,
 )
@@ -108,22 +108,28 @@ def shared(source: str, rewritten: str) -> MathOverlap:
     """Return what the page `rewritten` keeps of the numbers and answers of the page `source`. Raises nothing.
 
     An answer that the source states is kept if the rewrite states it. Where the rewrite states fewer answers than the
-    source, as many as it lacks may stand in its formulas instead, and so may all where one of the two states none.
+    source, as many as it lacks may stand in its formulas instead, and so may all where one of the two states none. The
+    numbers of an answer that is kept in another form count as kept.
     """
     stated, stated_anew = statements(source), statements(rewritten)
-    ours = stated or [Statement(end, end) for end in _ends_of_equations(source)[-MAX_ANSWERS:]]
-    theirs = stated_anew or [Statement(end, end) for end in _ends_of_equations(rewritten)[-MAX_ANSWERS:]]
+    ours = stated or [Statement(end, end) for end in _ends_of_equations(source)]
+    theirs = stated_anew or [Statement(end, end) for end in _ends_of_equations(rewritten)]
     numbers = _numbers(rewritten)
+    kept = _kept(
+        [mathforms.read(each.text) for each in ours],
+        [mathforms.read(each.text) for each in theirs],
+        rewritten,
+        numbers - _SMALL,
+        max(0, len(stated) - len(stated_anew)) if stated and stated_anew else len(ours),
+    )
+    total = sum(len(mathforms.read(each.text)) for each in ours)
+    for each, count in zip(ours, kept, strict=True):
+        if count == len(mathforms.read(each.text)):
+            numbers |= _numbers(each.shown)
     return MathOverlap(
         ours[-1].shown if ours else None,
         theirs[-1].shown if theirs else None,
-        _answers_kept(
-            [mathforms.read(each.text) for each in ours],
-            [mathforms.read(each.text) for each in theirs],
-            rewritten,
-            numbers - _SMALL,
-            max(0, len(stated) - len(stated_anew)) if stated and stated_anew else len(ours),
-        ),
+        sum(kept) / total if total else None,
         _share(_numbers_of_formulas(source), numbers),
     )
 
@@ -134,8 +140,7 @@ def answers(text: str) -> list[str]:
     These are the answers it states ("The answer is ...", `\\boxed{...}`, `#### ...`). Few pages of the web do; from the
     others it takes the numbers that end a chain of equations.
     """
-    stated = [each.shown for each in statements(text)] or _ends_of_equations(text)
-    return list(dict.fromkeys(stated))[-MAX_ANSWERS:]
+    return list(dict.fromkeys(each.shown for each in statements(text))) or _ends_of_equations(text)
 
 
 def statements(text: str) -> list[Statement]:
@@ -160,8 +165,8 @@ def conclusions(text: str) -> list[str]:
     """Return what the page comes to on its way: its inline formulas, and what its equals signs lead to."""
     text = text.replace("\\approx", "≈")
     parts = [formula.strip() for formula in _INLINE_FORMULA.findall(text)]
-    for part in _FORMULA_PART.findall(text):
-        parts += [part, first_clause(part)]
+    for part in _FORMULA_PART.findall(text)[-MAX_CONCLUSIONS:]:
+        parts += [part, first_clause(part, lists=False)]
     unique = dict.fromkeys(part.strip(" \t.,") for part in parts)
     return [part for part in unique if part][-MAX_CONCLUSIONS:]
 
@@ -171,11 +176,11 @@ def same(one: str, other: str) -> bool:
     return mathforms.same(one, other)
 
 
-def first_clause(words: str) -> str:
+def first_clause(words: str, lists: bool = True) -> str:
     """Return the answer that begins a line of prose, without what the line goes on to say.
 
     A sentence's end, a dash, a bar, a semicolon, a comma or "and" before prose ends it; the same signs in a formula or
-    in brackets, and those between two formulas, do not.
+    in brackets, and those between two formulas, do not; with `lists` off "and" always ends it.
     """
     words = words[:MAX_CLAUSE_CHARS]
     i = 0
@@ -188,13 +193,13 @@ def first_clause(words: str) -> str:
         if character in "([{":
             i = max(_closed(words, i), i + 1)
             continue
-        if character in ".!?;,-\u2013\u2014| \t" and _ends_at(words, i):
+        if character in ".!?;,-\u2013\u2014| \t" and _ends_at(words, i, lists):
             break
         i += 1
     return words[:i].strip(" \t*_.,;")
 
 
-def _ends_at(words: str, i: int) -> bool:
+def _ends_at(words: str, i: int, lists: bool) -> bool:
     if _SENTENCE_END.match(words, i) or _REASON.match(words, i):
         return True
     dash = _DASH.match(words, i)
@@ -207,7 +212,7 @@ def _ends_at(words: str, i: int) -> bool:
     if listed is None:
         return False
     rest = words[listed.end() :]
-    if _continues_list(rest):
+    if lists and _continues_list(rest):
         return False
     # "3, 4": no prose follows, whatever it is; a word does, unless it is an answer as the first was ("red and blue")
     return bool(re.match(r"[a-z]{2}", rest)) or ";" in listed[0] or "and" in listed[0]
@@ -296,23 +301,20 @@ def _tells(clause: str, needs_formula: bool) -> bool:
         return True
     words = re.findall(r"[\w'-]+", bare)
     known = words[0].lower().partition("-")[0] if words else ""
-    is_number = any(isinstance(item, mathforms.Leaf) for item in mathforms.read(bare))
-    return bool(words) and len(words) <= 4 and (known in _ANSWER_WORDS or is_number or bare[0].isupper() or bare != clause)
+    is_more = any(not isinstance(item, mathforms.Words) for item in mathforms.read(bare))
+    return bool(words) and len(words) <= 4 and (known in _ANSWER_WORDS or is_more or bare[0].isupper() or bare != clause)
 
 
-def _answers_kept(
+def _kept(
     ours: Sequence[tuple[Item, ...]], theirs: Sequence[tuple[Item, ...]], rewritten: str, numbers: set[Fraction], lacking: int
-) -> float | None:
-    """Return the share of our answers that are among theirs; `lacking` of our statements may stand in formulas instead."""
-    total = sum(map(len, ours))
-    if not total:
-        return None
+) -> list[int]:
+    """Return how many items of each of our answers are among theirs; `lacking` answers may stand in formulas instead."""
     pool = [item for items in theirs for item in items]
-    kept = 0
+    kept = []
     reached: list[tuple[Item, ...]] | None = None
     for items in ours:
         if any(mathforms.same_items(items, other) for other in theirs):
-            kept += len(items)
+            kept.append(len(items))
             continue
         found = mathforms.matched(items, pool)
         if found < len(items) and lacking:
@@ -321,8 +323,8 @@ def _answers_kept(
             standing = sum(_stands(item, items, reached, numbers) for item in items)
             lacking -= standing > found
             found = max(found, standing)
-        kept += found
-    return kept / total
+        kept.append(found)
+    return kept
 
 
 def _stands(item: Item, items: tuple[Item, ...], reached: Sequence[tuple[Item, ...]], numbers: set[Fraction]) -> bool:
@@ -336,14 +338,17 @@ def _stands(item: Item, items: tuple[Item, ...], reached: Sequence[tuple[Item, .
 
 
 def _ends_of_equations(text: str) -> list[str]:
+    """Return the last MAX_ANSWERS numbers that end a chain of equations, each once, in the order of the page."""
     text = text.replace("\\approx", "≈")
-    ends = []
-    for part in _FORMULA_PART.finditer(text):
-        end = first_clause(part[1])
+    ends: dict[str, None] = {}
+    for part in reversed(list(_FORMULA_PART.finditer(text))[-MAX_CONCLUSIONS:]):
+        end = first_clause(part[1], lists=False)
         goes_on = text[part.end() : part.end() + 1] in ("=", "≈") and end == part[1].strip(" \t*_")
         if not goes_on and _is_number(end):
-            ends.append(end.strip(" ,"))
-    return ends
+            ends.setdefault(end.strip(" ,"))
+            if len(ends) == MAX_ANSWERS:
+                break
+    return list(ends)[::-1]
 
 
 def _is_number(text: str) -> bool:

@@ -33,7 +33,7 @@ _SYMBOLS = str.maketrans(
     }
 )  # fmt: skip
 _MATH = re.compile(
-    r"\$\$([^$]+)\$\$|\\\((.+?)\\\)|\\\[(.+?)\\\]|\$(?=\S)((?:[^$\\\n]|\\.)*[^$\\\s]|\S)\$(?!\d)|\$\s([^$\n]+)\s\$", re.DOTALL
+    r"\$\$([^$]+)\$\$|\\\((.+?)\\\)|\\\[(.+?)\\\]|\$(?=\S)((?:[^$\\\n]|\\.)+)(?<=\S)\$(?!\d)|\$\s([^$\n]+)\s\$", re.DOTALL
 )
 _MONEY = {"\x01": "dollar", "$": "dollar", "€": "euro", "£": "gbp", "¥": "yen", "₹": "rupee"}
 _AMOUNT = re.compile(r"(?P<sign>[\x01$€£¥₹])\s*(?P<amount>\d[\d,]*(?:\.\d+)?|\.\d+)")
@@ -221,9 +221,9 @@ def same_items(ours: Sequence[Item], theirs: Sequence[Item]) -> bool:
     if not ours or not theirs:
         return False
     for a, b in ((ours, theirs), (theirs, ours)):
-        if len(a) == 1 and isinstance(a[0], Group) and a[0].kind == "tuple" and len(b) > 1:
-            if _is_point_of(a[0], b):
-                return True
+        point = a[0].value if isinstance(a[0], Relation) and a[0].value else a[0]
+        if len(a) == 1 and isinstance(point, Group) and point.kind == "tuple" and len(b) > 1 and _is_point_of(point, b):
+            return True
     ours, theirs = _flat(ours), _flat(theirs)
     return len(ours) == len(theirs) and matched(ours, theirs) == len(ours)
 
@@ -483,6 +483,8 @@ def _group(text: str, depth: int) -> Item | None:
 
 
 def _matrix(text: str, depth: int) -> Item | None:
+    if text[:1] in ("(", "[") and text[1:].lstrip().startswith("\\begin"):
+        text = text[1:-1].strip()
     found = _MATRIX.fullmatch(text)
     if found is None:
         return None
@@ -860,8 +862,8 @@ def _same_group(one: Group, other: Item) -> bool:
         one, other = _as_vector(one), _as_vector(other)
     if one.kind != other.kind or len(one.items) != len(other.items):
         return False
-    if one.kind == "tuple" and len(one.items) == 2 and {one.brackets, other.brackets} == {"()", "[]"}:
-        return False  # an interval with its ends and one without
+    if one.kind == "tuple" and len(one.items) == 2 and one.brackets != other.brackets and "⟨⟩" not in (one.brackets, other.brackets):
+        return False  # an interval with an end and one without
     return all(same_item(a, b) for a, b in zip(one.items, other.items, strict=True))
 
 
