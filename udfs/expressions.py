@@ -246,6 +246,8 @@ class _Parser:
     def starts_factor(self, token: str | None) -> bool:
         if token is None or token in _ENDS:
             return token == "|" and self.open_bars == 0
+        if token in ("\\rfloor", "\\rceil"):
+            return False
         return token[0].isalnum() or token[0] == "." or token in "([{" or (token[0] == "\\" and token[1:2].isalpha())
 
     def is_function(self, token: str | None) -> bool:
@@ -333,6 +335,10 @@ class _Parser:
             self.expect("|")
             self.open_bars -= 1
             return ("abs", tree)
+        if token in ("\\lfloor", "\\lceil"):
+            tree = self.sum()
+            self.expect("\\rfloor" if token == "\\lfloor" else "\\rceil")
+            return (token, tree)
         name = token.lstrip("\\")
         if name in _FUNCTIONS:
             return self.function(name)
@@ -350,6 +356,9 @@ class _Parser:
     def mixed(self, whole: Fraction) -> Tree:
         """Read the rest of a number: `1\\frac{1}{2}` and `1 1/2` are mixed numbers if the fraction is proper."""
         ahead = self.tokens[self.at : self.at + 7]
+        if ahead[:1] == ["\\frac"] and len(ahead) > 1 and ahead[1].isdigit() and len(ahead[1]) == 2 and ahead[1][0] < ahead[1][1]:
+            self.at += 2
+            return ("n", whole + Fraction(int(ahead[1][0]), int(ahead[1][1])))
         if ahead[:2] == ["\\frac", "{"] and ahead[3:5] == ["}", "{"] and ahead[6:] == ["}"]:
             top, bottom = ahead[2], ahead[5]
             if top.isdigit() and bottom.isdigit() and 0 < int(top) < int(bottom):
@@ -472,7 +481,7 @@ def _raised(a: Number, b: Number) -> Number:
             return a**b.numerator
         if abs(a) in (0, 1):
             return a if b.numerator % 2 else abs(a)
-    if isinstance(a, Fraction) and isinstance(b, Fraction) and b.denominator <= 64 and a > 0:
+    if isinstance(a, Fraction) and isinstance(b, Fraction) and b.denominator <= 64 and (a > 0 or (a < 0 and b.denominator % 2)):
         return _times(_raised(_root(a, Fraction(b.denominator)), Fraction(b.numerator)), Fraction(1))
     return complex(a) ** complex(b)
 
@@ -522,6 +531,8 @@ _OPERATIONS: dict[str, Callable[..., Number]] = {
     "^": _raised,
     "root": _root,
     "abs": _absolute,
+    "\\lfloor": lambda a: Fraction(math.floor(a.real)),
+    "\\lceil": lambda a: Fraction(math.ceil(a.real)),
     "!": _factorial,
     "binom": _binomial,
 }

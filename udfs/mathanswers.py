@@ -32,12 +32,11 @@ _SPAN = re.compile(
     re.DOTALL,
 )
 _SENTENCE_END = re.compile(r"[.!?][*_)\]\"']*(?=\s|$)")
-_REASON = re.compile(
-    r"\s(?:since|because|so|for|when|if|where|which|but|hence|thus|while|whereas|using|as|that|then|therefore|not|from|by|after)\s"
-)
+_REASONS = "since|because|so|for|when|if|where|which|but|hence|thus|while|whereas|using|as|that|then|therefore|not|from|by|after"
+_REASON = re.compile(rf"\s(?:{_REASONS})\s")
 _DASH = re.compile(r"\s+(?P<sign>[-\u2013\u2014|]|--+)\s")
 _LIST = re.compile(r"\s*[;,]\s+(?:(?:and|or)\s+)?(?=\S)|;|\s(?:and|or)\s+")
-_CHUNK_END = re.compile(r"[;,|]|[.!?](?=\s|$)|\s(?:and|or|-|\u2013|\u2014)\s")
+_CHUNK_END = re.compile(r"[;,|]|[.!?](?=\s|$)|\s(?:and|or|-|\u2013|\u2014|" + _REASONS + r")\s")
 _WORDS_OF_CHUNK = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}|(?<![A-Za-z\\])[AaI](?=\s+[A-Za-z]{2})")
 _PROSE_WORDS = frozenset(
     "a i of them is are was were we it the each this that these those have has had with for to in on at not you he she they so "
@@ -234,7 +233,7 @@ def _is_formula(rest: str, before: str) -> bool:
     chunk = _chunk(rest)
     named = [word for word in _WORDS_OF_CHUNK.findall(chunk) if word not in expressions.FUNCTION_NAMES]
     unknown = [word for word in named if word in "aAI" or units.read(word)[0] is None]
-    return len(unknown) <= (1 if _HAS_VARIABLE.search(before) else 0) and not any(
+    return len(unknown) <= (1 if _HAS_VARIABLE.search(before) or re.search(r"\d[a-z](?![a-z])", chunk) else 0) and not any(
         word.lower() in _PROSE_WORDS for word in unknown
     )
 

@@ -35,8 +35,8 @@ _SYMBOLS = str.maketrans(
 _MATH = re.compile(
     r"\$\$([^$]+)\$\$|\\\((.+?)\\\)|\\\[(.+?)\\\]|\$(?=\S)((?:[^$\\\n]|\\.)+)(?<=\S)\$(?!\d)|\$\s([^$\n]+)\s\$", re.DOTALL
 )
-_MONEY = {"\x01": "dollar", "$": "dollar", "€": "euro", "£": "gbp", "¥": "yen", "₹": "rupee"}
-_AMOUNT = re.compile(r"(?P<sign>[\x01$€£¥₹])\s*(?P<amount>\d[\d,]*(?:\.\d+)?|\.\d+)")
+_MONEY = {"\x01": "dollar", "$": "dollar", "€": "euro", "£": "gbp", "¥": "yen", "₹": "rupee", "¢": "cent", "Rs": "rupee", "Rs.": "rupee"}
+_AMOUNT = re.compile(r"(?P<sign>[\x01$€£¥₹]|\bRs\.?)\s*(?P<amount>\d[\d,]*(?:\.\d+)?|\.\d+)")
 _TEXT_MACRO = re.compile(
     r"\\(?P<macro>text(?:rm|bf|it|sf|tt|up|sl|sc|normal|md)?|mbox|hbox|fbox|emph|operatorname\*?|math(?:rm|bf|it|sf|tt|normal)"
     r"|boldsymbol|bm|rm|bf|it|unit|si|underline)\s*\{(?P<words>[^{}]*)\}"
@@ -80,6 +80,7 @@ _SAME_MACROS = {
     r"\\(?:land|wedge|&)(?![a-zA-Z])": " and ",
     r"\\mathbb\s*\{?\s*R\s*\}?": "(-\\\\infty,\\\\infty)",
     r"\{\s*([^{}]+?)\s*\\over(?![a-zA-Z])\s*([^{}]+?)\s*\}": r"\\frac{\1}{\2}",
+    r"\{\s*([^{}]+?)\s*\\choose(?![a-zA-Z])\s*([^{}]+?)\s*\}": r"\\binom{\1}{\2}",
     r"\\(?:SI|qty)\s*\{([^{}]*)\}\s*\{([^{}]*)\}": r"\1 ‹\2›",
 }
 _SAME = [(re.compile(pattern), by) for pattern, by in _SAME_MACROS.items()]
@@ -89,7 +90,8 @@ _LETTERS = re.compile(r"(?<![A-Za-z\\‹])[A-Za-z]++(?:['\u2019][a-z]+)?")
 _MARKED = re.compile(r"‹([^‹›]*)›")
 _MARKS = str.maketrans("", "", "‹›")
 
-_GROUPS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3}){1,9}(?!,?\d)")
+# A pair in brackets, "(12,102)", is a point or an interval and no number.
+_GROUPS = re.compile(r"(?<![\d.,(\[⦃])\d{1,3}(?:,\d{3}){1,9}(?!,?\d)|(?<=[(\[⦃])\d{1,3}(?:,\d{3}){1,9}(?![,\d]|\s*[)\]⦄])")
 _SPACED_GROUPS = re.compile(r"(?<![\d.,/^_{])(?<!\d )\d{1,3}(?: \d{3}){1,5}(?! ?[\d/])")
 _POWER_OF_TEN = re.compile(r"(?<=\d)\s*[x*]\s*10\s*\^\s*(?:\{\s*([-+]?\d{1,4})\s*\}|\(?([-+]?\d{1,4})\)?)")
 _EXPONENT = re.compile(r"(?<=\d)[eE]([-+]?\d{1,4})(?![\d.A-Za-z])")
@@ -116,10 +118,19 @@ _WORD_NUMBERS = {
         "eighteen nineteen twenty".split()
     )
 } | {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90, "hundred": 100}
-_CHOICE = re.compile(r"(?:(?:option|choice|letter)\s+)?(?:\((?P<a>[A-Ea-e])\)|(?P<b>[A-E])\)|(?P<c>[A-E])(?=\.?$|[.:]\s))[.:]?\s*(?P<rest>.*)", re.DOTALL)
+_MULTIPLES = {
+    "dozen": Fraction(12), "hundred": Fraction(100), "thousand": Fraction(1000), "million": Fraction(10**6),
+    "billion": Fraction(10**9), "trillion": Fraction(10**12), "half": Fraction(1, 2), "halves": Fraction(1, 2),
+} | {
+    word + plural: Fraction(1, number)
+    for number, word in enumerate("third quarter fifth sixth seventh eighth ninth tenth".split(), 3)
+    for plural in ("", "s")
+} | {"fourth": Fraction(1, 4), "fourths": Fraction(1, 4), "hundredths": Fraction(1, 100), "thousandths": Fraction(1, 1000)}  # fmt: skip
+_HAS_FUNCTION = re.compile(r"\\?(?:sin|cos|tan|cot|sec|csc)(?![a-z])")
+_CHOICE = re.compile(r"(?:(?i:option|choice|letter)\s+)?(?:\((?P<a>[A-Ea-e])\)|(?P<b>[A-E])\)|(?P<c>[A-E])(?=\.?$|[.:]\s))[.:]?\s*(?P<rest>.*)", re.DOTALL)
 _RELATIONS = "=≈<>≤≥≠≡"
 _FLIPPED = {"<": ">", ">": "<", "≤": "≥", "≥": "≤"}
-_NAME = re.compile(r"(?:[A-Za-z]|\\[A-Za-z]+)(?:_(?:\{[^{}]{1,12}\}|\w)|')*")
+_NAME = re.compile(r"(?:[A-Za-z]|\\(?:vec|hat|bar|overline|tilde|mathbf)\s*\{?\w\}?|\\[A-Za-z]+)(?:_(?:\{[^{}]{1,12}\}|\w)|')*")
 _OPENING, _CLOSING = "([{⦃⟨‹", ")]}⦄⟩›"
 _MATRIX = re.compile(r"\\begin\s*\{(?P<kind>[pbvBV]?matrix|smallmatrix|array)\}(?:\{[clr| ]*\})?(?P<cells>.*?)\\end\s*\{(?P=kind)\}", re.DOTALL)
 _DESCRIBED = re.compile(r"\b(?:of|in|from|for|on|with|at|by|to|per|if|when|which|that|since|because|as)\b")
@@ -253,7 +264,7 @@ def read(answer: str) -> tuple[Item, ...]:
 def normalised(text: str) -> str:
     """Return the answer with one spelling for what is set in many. Words stand in `‹` and `›`."""
     text = text[: 2 * MAX_CHARS].translate(_SYMBOLS).replace("\\$", "\x01")
-    text = re.sub(r"(?<=\d)(?:\{,\}|\\[,!]|,\\!)(?=\d{3}(?!\d))", "", text)
+    text = re.sub(r"(?<=\d)(?:\{,\}|\\[,!]|,\\!)\s*(?=\d{3}(?!\d))", "", text)
     parts: list[str] = []
     position = 0
     for span in _MATH.finditer(text):
@@ -270,13 +281,16 @@ def normalised(text: str) -> str:
     text = _POWER_OF_TEN.sub(lambda power: f"*10^{{{power[1] or power[2]}}}", text)
     text = _TIMES.sub("*", text)
     text = re.sub(r"\\sqrt (\d{2,})", r"\\sqrt{\1}", text)
-    text = re.sub(r"‹\s*(?:percent|per cent)\s*›", "%", text)
+    text = re.sub(r"‹\s*(?:percent|per cent|percentage|pct)\s*›", "%", text).replace("‹infinity›", "\\infty ")
     return _trimmed(" ".join(text.split()))
 
 
 def _unstyled(text: str) -> str:
     """Return the text with one macro for what several do, and words in marks."""
     text = _AMOUNT.sub(lambda money: f"{money['amount']} ‹{_MONEY[money['sign']]}›", text)
+    text = re.sub(r"(?<=\d)\s*([\x01€£¥₹¢])", lambda sign: f" ‹{_MONEY[sign[1]]}› ", text)
+    text = re.sub(r"\\f?box(?:ed)?(?=\s*\{)", "", text)
+    text = re.sub(r"(?<=\d)(?:\s*\^\s*\{?\s*(?:\\\w+\s*\{)?\s*)?(?:st|nd|rd|th)(?![A-Za-z])\}?\}?", " ", text)
     text = re.sub(r"(?<=[\w)])\*\*(?=[\w(])", "^", text).replace("**", " ").replace("`", " ").replace("__", " ")
     text = re.sub(r"\\(?:textcolor)\s*\{[^{}]*\}", "", text)
     text = _SIZED.sub("", text)
@@ -345,7 +359,7 @@ def _repeating(number: re.Match[str]) -> str:
 
 
 def _trimmed(text: str) -> str:
-    text = text.strip(" .,:;*_")
+    text = re.sub(r"^(?:[ ,:;*_]|\.(?!\d))+", "", text).rstrip(" .,:;*_")
     while text.startswith("{") and text.endswith("}") and _closing(text, 0) == len(text) - 1 and not _split(text[1:-1], ",")[1:]:
         text = text[1:-1].strip(" .,:;")
     return text
@@ -392,7 +406,7 @@ def _items(text: str, depth: int) -> tuple[Item, ...]:
     text = _split(text, "⇒")[-1]
     plain = " ".join(text.translate(_MARKS).split())
     choice = _CHOICE.fullmatch(plain)
-    if choice and depth == 0:
+    if choice and depth == 0 and not re.match(r"(?:and|or)\b|[,&]", choice["rest"]):
         rest = _after_choice(text, choice)
         return (Choice((choice["a"] or choice["b"] or choice["c"]).upper(), _items(rest, 1) if rest else ()),)
     compound = _compound(plain)
@@ -435,7 +449,7 @@ def _after_choice(text: str, choice: re.Match[str]) -> str:
 def _expanded(text: str, depth: int) -> list[Item]:
     """Return the item, or both that a plus-minus sign stands for."""
     text = _trimmed(text)
-    if "±" in text or "∓" in text:
+    if re.search("[±∓]", re.sub("⦃[^⦄]*⦄", "", text)):
         signs = str.maketrans("±∓", "+-"), str.maketrans("±∓", "-+")
         return [_item(text.translate(sign), depth) for sign in signs]
     item = _item(text, depth)
@@ -566,7 +580,7 @@ def _names_something(side: str, value: Expression | None, right: Expression | No
     if not value.names:
         return right is None or not right.names
     # f(x), P(A), AB: letters and brackets alone, but no product that is solved for, such as ab = 40
-    return bool(re.fullmatch(r"(?:[A-Za-z]|\\[A-Za-z]+)['\u2019]*\s*\([^()+*/^-]{1,12}\)|[A-Z]{2,3}|\\frac\s*\{d\w*\}\s*\{d\w+\}", side))
+    return bool(re.fullmatch(r"(?:[A-Za-z]|\\[A-Za-z]+)(?:\^\{-1\}|['\u2019])*\s*\([^()+*/^-]{1,12}\)|[A-Z]{2,3}|\\frac\s*\{d\w*\}\s*\{d\w+\}", side))
 
 
 def _ranges(text: str, depth: int = 0) -> Ranges | None:
@@ -678,6 +692,8 @@ def _leaf(text: str) -> Leaf | Words:  # type: ignore[return]
     said = _said(text)
     word, _, rest = said.partition(" ")
     number = _word_number(word)
+    if word in ("a", "one", "half", "‹half›") and said in ("half", "a half", "one half"):
+        number, rest = 1, "half"
     if number is not None and "‹" in text:
         return _measured(str(number), rest, text)
     if text.startswith("‹") and _closing(text, 0) == len(text) - 1:
@@ -707,9 +723,17 @@ def _leaf(text: str) -> Leaf | Words:  # type: ignore[return]
 
 def _measured(core: str, tail: str, text: str) -> Leaf:
     """Return the leaf for what stands before and after the first word."""
+    times = Fraction(1)
+    words = tail.split()
+    for word in words[:2]:
+        factor = _MULTIPLES.get(word.lower().strip(".,"))
+        if factor is not None:
+            times *= factor
+            words.remove(word)
+    tail = " ".join(words)
     unit, _ = units.read(tail)
     core = core.strip(" ,*")
-    scale = re.fullmatch(r"(.*?)\s*°\s*([CF])?", core, re.DOTALL)
+    scale = None if _HAS_FUNCTION.search(core) else re.fullmatch(r"(.*?)\s*°\s*([CF])?", core, re.DOTALL)
     if scale:
         core = scale[1]
         by = scale[2] or ({"c": "C", "f": "F"}.get(tail[:1].lower()) if re.match(r"(?:[CF]\b|celsius|fahrenheit)", tail, re.IGNORECASE) else None)
@@ -719,7 +743,10 @@ def _measured(core: str, tail: str, text: str) -> Leaf:
     more = core.endswith("…")
     core = core.rstrip("… ")
     number = _NUMBER.fullmatch(core)
-    return Leaf(_key(text), expressions.read(core), _slack(core, number, more), percent, unit)
+    value = expressions.read(core)
+    if value is not None and times != 1:
+        value = expressions.scaled(value, times)
+    return Leaf(_key(text), value, _slack(core, number, more) * times, percent, unit)
 
 
 def _slack(core: str, number: re.Match[str] | None, more: bool) -> Fraction:
@@ -772,7 +799,8 @@ def same_item(one: Item, other: Item) -> bool:
     if isinstance(one, Choice):
         if isinstance(other, Choice):
             return one.letter == other.letter and (not one.rest or not other.rest or same_items(one.rest, other.rest))
-        return bool(one.rest) and same_items(one.rest, (other,))
+        named = isinstance(other, Leaf) and other.text.strip("()").upper() == one.letter
+        return named or (bool(one.rest) and same_items(one.rest, (other,)))
     if _rank(one) > _rank(other):
         one, other = other, one
     if isinstance(one, Relation):
