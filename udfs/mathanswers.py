@@ -20,12 +20,12 @@ MAX_CLAUSE_CHARS = 2 * mathforms.MAX_CHARS  # in which the end of a stated answe
 _BOXED = re.compile(r"\\f?box(?:ed)?\s*\{")
 _IS = r"(?:(?:is|are|was|were|equals?|(?:would|should|must|will)[ \t]+be|comes?[ \t]+(?:out[ \t]+)?to)\b"
 _STATED = re.compile(
-    r"(?:\b(?:answers?|ans)\b(?:[ \t]+(?:to|for|of|in)\b[^\n.:=$]{0,60}?)?[ \t*]*"
-    rf"(?:{_IS}|[:=])|(?<=ans)\.)[ \t*:=]*+|\b(?P<noun>solutions?|roots?|result|solution[ \t]+set)[ \t]+{_IS})[ \t*:=]*+)"
-    r"(?:\s{0,20}(?P<display>\$\$[^$]{1,400}\$\$|\\\[[^\]]{1,400}\\\])|(?P<stated>[^\n]++))"
-    r"|^####[ \t]*+(?P<hashed>[^\n]++)",
+    r"\b(?:answers?|ans)\b(?:[ \t]+(?:to|for|of|in)\b[^\n.:=$]{0,60}?)?[ \t*]*"
+    rf"(?:{_IS}|[:=])|(?<=ans)\.)[ \t*:=]*+|\b(?P<noun>solutions?|roots?|result|solution[ \t]+set)[ \t]+{_IS})[ \t*:=]*+"
+    r"|^(?P<hash>####)[ \t]*+",
     re.IGNORECASE | re.MULTILINE,
 )
+_DISPLAY = re.compile(r"\s{0,20}(?:\$\$[^$]{1,400}\$\$|\\\[[^\]]{1,400}\\\])")
 _SPAN = re.compile(
     r"\$\$[^$]{1,400}\$\$|\\\([^\n]{1,400}?\\\)|\\\[.{1,400}?\\\]|\$(?=\S)(?:[^$\\\n]|\\.){1,400}(?<=\S)\$(?!\d)"
     r"|\$\s[^$\n]{1,400}\s\$|\\begin\s*\{(\w{1,20}\*?)\}.{1,400}?\\end\s*\{\1\}",
@@ -34,6 +34,7 @@ _SPAN = re.compile(
 _SENTENCE_END = re.compile(r"[.!?][*_)\]\"']*(?=\s|$)")
 _REASONS = "since|because|so|for|when|if|where|which|but|hence|thus|while|whereas|using|as|that|then|therefore|not|from|by|after"
 _REASON = re.compile(rf"\s(?:{_REASONS})\s")
+_REMARK = re.compile(r"\s\((?!(?:in )?base\b|mod)(?=[A-Za-z]{2,}[\s,.)])(?P<words>[^()]*)\)")
 _DASH = re.compile(r"\s+(?P<sign>[-\u2013\u2014|]|--+)\s")
 _LIST = re.compile(r"\s*[;,]\s+(?:(?:and|or)\s+)?(?=\S)|;|\s(?:and|or)\s+")
 _CHUNK_END = re.compile(r"[;,|]|[.!?](?=\s|$)|\s(?:and|or|-|\u2013|\u2014|" + _REASONS + r")\s")
@@ -97,30 +98,30 @@ class MathOverlap:
 
 
 class Statement(NamedTuple):
-    """An answer that a page states: as written, and with what belongs to it outside a box, to be compared."""
+    """An answer that a page states: as written, and with what belongs to it outside a box, to be compared.
+
+    `final`: whether it is called the answer, and no solution, root or result on the way.
+    """
 
     shown: str
     text: str
+    final: bool = True
 
 
 def shared(source: str, rewritten: str) -> MathOverlap:
     """Return what the page `rewritten` keeps of the numbers and answers of the page `source`. Raises nothing.
 
     An answer that the source states is kept if the rewrite states it. Where the rewrite states fewer answers than the
-    source, as many as it lacks may stand in its formulas instead, and so may all where one of the two states none. The
-    numbers of an answer that is kept in another form count as kept.
+    source, as many as it lacks may stand in its formulas instead, and so may all where one of the two states none, and
+    whatever is called a solution, root or result and not the answer. The numbers of an answer that is kept in another
+    form count as kept.
     """
     stated, stated_anew = statements(source), statements(rewritten)
-    ours = stated or [Statement(end, end) for end in _ends_of_equations(source)]
-    theirs = stated_anew or [Statement(end, end) for end in _ends_of_equations(rewritten)]
+    ours = stated or [Statement(end, end, False) for end in _ends_of_equations(source)]
+    theirs = stated_anew or [Statement(end, end, False) for end in _ends_of_equations(rewritten)]
     numbers = _numbers(rewritten)
-    kept = _kept(
-        [mathforms.read(each.text) for each in ours],
-        [mathforms.read(each.text) for each in theirs],
-        rewritten,
-        numbers - _SMALL,
-        max(0, len(stated) - len(stated_anew)) if stated and stated_anew else len(ours),
-    )
+    finals, finals_anew = (sum(each.final for each in found) for found in (ours, theirs))
+    kept = _kept(ours, theirs, rewritten, numbers - _SMALL, max(0, finals - finals_anew) if finals_anew else finals)
     total = sum(len(mathforms.read(each.text)) for each in ours)
     for each, count in zip(ours, kept, strict=True):
         if count == len(mathforms.read(each.text)):
@@ -150,12 +151,13 @@ def statements(text: str) -> list[Statement]:
         if statement is not None:
             found.append((box.start(), statement))
     for match in list(_STATED.finditer(text))[-2 * MAX_ANSWERS :]:
-        words = match["display"] or (match["stated"] or match["hashed"] or "")[:MAX_CLAUSE_CHARS]
-        if _BOXED.search(words):
+        display = _DISPLAY.match(text, match.end())
+        words = text[match.end() : match.end() + MAX_CLAUSE_CHARS].partition("\n")[0]
+        clause = display[0].strip() if display else first_clause(words)
+        if _BOXED.search(clause):
             continue
-        clause = words if match["display"] else first_clause(words)
-        if _tells(clause, needs_formula=match["noun"] is not None or match["hashed"] is not None):
-            found.append((match.start(), Statement(clause, clause)))
+        if _tells(clause, needs_formula=match["noun"] is not None or match["hash"] is not None):
+            found.append((match.start(), Statement(clause, clause, match["noun"] is None)))
     told = [each for _, each in sorted(found) if len(each.shown) <= mathforms.MAX_CHARS and mathforms.read(each.text)]
     return list(dict.fromkeys(told))[-MAX_ANSWERS:]
 
@@ -201,6 +203,9 @@ def first_clause(words: str, lists: bool = True) -> str:
 def _ends_at(words: str, i: int, lists: bool) -> bool:
     if _SENTENCE_END.match(words, i) or _REASON.match(words, i):
         return True
+    remark = _REMARK.match(words, i)
+    if remark:
+        return units.read(remark["words"])[0] is None
     dash = _DASH.match(words, i)
     if dash:
         if dash["sign"] == "|":
@@ -292,6 +297,8 @@ def _tells(clause: str, needs_formula: bool) -> bool:
     bare = clause.strip(" *_\"'")
     if not bare:
         return False
+    if needs_formula and not re.search(r"[\d$\\=]", bare):
+        return False
     if _BEGINS_FORMULA.match(bare) and not re.match(r"[aAI]\s+[A-Za-z]", bare):
         return True
     if needs_formula:
@@ -305,22 +312,28 @@ def _tells(clause: str, needs_formula: bool) -> bool:
 
 
 def _kept(
-    ours: Sequence[tuple[Item, ...]], theirs: Sequence[tuple[Item, ...]], rewritten: str, numbers: set[Fraction], lacking: int
+    ours: Sequence[Statement], theirs: Sequence[Statement], rewritten: str, numbers: set[Fraction], lacking: int
 ) -> list[int]:
-    """Return how many items of each of our answers are among theirs; `lacking` answers may stand in formulas instead."""
-    pool = [item for items in theirs for item in items]
+    """Return how many items of each of our answers are among theirs.
+
+    Instead, those that are not final may stand in formulas or among the numbers of the rewrite, and so may `lacking`
+    that are.
+    """
+    answers = [mathforms.read(each.text) for each in theirs]
+    pool = [item for items in answers for item in items]
     kept = []
     reached: list[tuple[Item, ...]] | None = None
-    for items in ours:
-        if any(mathforms.same_items(items, other) for other in theirs):
+    for statement in ours:
+        items = mathforms.read(statement.text)
+        if any(mathforms.same_items(items, other) for other in answers):
             kept.append(len(items))
             continue
         found = mathforms.matched(items, pool)
-        if found < len(items) and lacking:
+        if found < len(items) and (lacking or not statement.final):
             if reached is None:
                 reached = [mathforms.read(each) for each in conclusions(rewritten)]
             standing = sum(_stands(item, items, reached, numbers) for item in items)
-            lacking -= standing > found
+            lacking -= standing > found and statement.final
             found = max(found, standing)
         kept.append(found)
     return kept

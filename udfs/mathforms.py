@@ -703,6 +703,10 @@ def _leaf(text: str) -> Leaf | Words:  # type: ignore[return]
         unit, left = units.read(behind["unit"])
         if unit is not None and not left.strip(" ."):
             return _measured(behind["number"], behind["unit"], text)
+    text = re.sub(r"\(\s*(‹[^‹›]*›)\s*\)$", r"\1", text)
+    chance = re.fullmatch(r"(\d{1,30}) ‹(?:out of|in)› (\d{1,30})", text)
+    if chance:
+        text = f"{chance[1]}/{chance[2]}"
     start = text.find("‹")
     if start > 0:
         core, tail = text[:start].strip(), " ".join(text[start:].translate(_MARKS).split())
