@@ -41,7 +41,7 @@ def cases() -> list[Case]:
     """Return all labelled answers."""
     rng = random.Random("verdicts on code")
     found = sources()
-    made = []
+    made: list[Case] = []
     for i, source in enumerate(found):
         program = rewritten(source, i)
         made += good(source, program, rng)
@@ -93,10 +93,14 @@ class _Renamed(ast.NodeTransformer):
         inner = list(ast.walk(node))[1:]
         special = (ast.FunctionDef, ast.ClassDef, ast.Lambda, ast.Global, ast.Nonlocal, ast.ListComp, ast.GeneratorExp,
                    ast.DictComp, ast.SetComp, ast.ExceptHandler, ast.Import, ast.ImportFrom, ast.AsyncFunctionDef)  # fmt: skip
-        if any(isinstance(each, special) for each in inner) or "locals" in {each.id for each in inner if isinstance(each, ast.Name)}:
+        if any(isinstance(each, special) for each in inner) or "locals" in {
+            each.id for each in inner if isinstance(each, ast.Name)
+        }:
             return node
         arguments = {each.arg for each in inner if isinstance(each, ast.arg)}
-        local = {each.id for each in inner if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)} - arguments
+        local = {
+            each.id for each in inner if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
+        } - arguments
         for each in inner:
             if isinstance(each, ast.Name) and each.id in local:
                 each.id = f"{each.id}_value"
@@ -145,7 +149,8 @@ def good(source: str, program: str, rng: random.Random) -> Iterator[Case]:
         "old_code_first_in_prose": f"This is what you gave me:\n\n{fenced(source)}\nAnd this is what I made of it:\n\n{block}",
         "windows_newlines": f"{rating}## Improved code\n\n{block}".replace("\n", "\r\n"),
         "never_closed": f"## Improved code\n\n{block.rstrip().rstrip('`')}",
-        "other_languages_beside": f"Install nothing:\n\n```bash\npython3 program.py --help\n```\n\n{block}\nIts settings:\n\n```json\n{{\"debug\": false}}\n```\n",
+        "other_languages_beside": "Install nothing:\n\n```bash\npython3 program.py --help\n```\n\n"
+        f'{block}\nIts settings:\n\n```json\n{{"debug": false}}\n```\n',
         "output_after": f"{block}\nIt prints:\n\n```text\n3 of 4 done\n```\n",
         "thoughts_first": f"<think>\nThe user wants better code. Maybe:\n{usage}Fine.\n</think>\n\n{block}",
         "in_a_list": "1. The program:\n\n" + "".join(f"   {line}\n" if line else "\n" for line in block.splitlines()),
@@ -165,16 +170,31 @@ def bad(source: str, program: str, other: str, rng: random.Random) -> Iterator[C
     kept = [node for node in tree.body if node not in defined[len(defined) // 2 :]]
     yield Case("cut_at_the_limit", source, f"## Improved code\n\n```python\n{half}", frozenset({"truncated"}), "length")
     yield Case("cut_in_a_line_but_stop", source, f"## Improved code\n\n```python\n{_cut(program, rng)}", any_reason)
-    yield Case("no_code", source, "The code is readable. I would add tests, shorten some names and say more in comments.\n", frozenset({"no_code"}))
+    yield Case(
+        "no_code",
+        source,
+        "The code is readable. I would add tests, shorten some names and say more in comments.\n",
+        frozenset({"no_code"}),
+    )
     yield Case("refusal", source, rng.choice(REFUSALS), frozenset({"refused", "no_code"}))
-    yield Case("other_language", source, f"## Improved code\n\n{rng.choice(OTHER_LANGUAGES)}", frozenset({"no_code", "unparsable"}))
+    yield Case(
+        "other_language",
+        source,
+        f"## Improved code\n\n{rng.choice(OTHER_LANGUAGES)}",
+        frozenset({"no_code", "unparsable"}),
+    )
     yield Case("unchanged", source, fenced(source), frozenset({"unchanged"}))
     yield Case("unrelated", source, fenced(rewritten(other, 0)), frozenset({"unrelated", "unchanged"}))
     yield Case("syntax_error", source, fenced(_broken(program, rng)), frozenset({"unparsable"}))
-    yield Case("only_usage", source, f"Use it like this:\n\n{fenced(f'print({defined[0].name})' + chr(10))}", any_reason)
+    yield Case(
+        "only_usage", source, f"Use it like this:\n\n{fenced(f'print({defined[0].name})' + chr(10))}", any_reason
+    )
     if len(defined) >= 4:
         yield Case(
-            "half_the_definitions", source, fenced(ast.unparse(ast.Module(kept, [])) + "\n"), any_reason | {"definitions_lost", "names_lost"}
+            "half_the_definitions",
+            source,
+            fenced(ast.unparse(ast.Module(kept, [])) + "\n"),
+            any_reason | {"definitions_lost", "names_lost"},
         )
 
 
@@ -222,15 +242,21 @@ def self_contained_cases() -> Iterator[Case]:
     needs = frozenset({"not_self_contained"})
     subjects = ("price", "weight", "score", "length", "volume", "balance")
     for subject in subjects:
-        source = f"def total_{subject}(items):\n    t = 0\n    for i in items:\n        t += i.{subject}\n    return t\n\ndef mean_{subject}(items):\n    return total_{subject}(items) / len(items)\n"
+        source = (
+            f"def total_{subject}(items):\n    t = 0\n    for i in items:\n        t += i.{subject}\n    return t\n\n"
+            f"def mean_{subject}(items):\n    return total_{subject}(items) / len(items)\n"
+        )
         head = f'"""Sums and means of {subject}s."""\n\n'
         body = (
-            f"def total_{subject}(items):\n    \"\"\"Return the sum of every {subject}.\"\"\"\n    return sum(item.{subject} for item in items)\n\n\n"
-            f"def mean_{subject}(items):\n    \"\"\"Return the mean {subject}.\"\"\"\n    return total_{subject}(items) / len(items)\n"
+            f'def total_{subject}(items):\n    """Return the sum of every {subject}."""\n'
+            f"    return sum(item.{subject} for item in items)\n\n\n"
+            f'def mean_{subject}(items):\n    """Return the mean {subject}."""\n    return total_{subject}(items) / len(items)\n'
         )
         imports = {
-            "standard_modules": "from __future__ import annotations\n\nimport dataclasses\nimport math\nfrom collections import abc\n\n\n",
-            "type_checking": "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from collections.abc import Iterable\n\n\n",
+            "standard_modules": "from __future__ import annotations\n\n"
+            "import dataclasses\nimport math\nfrom collections import abc\n\n\n",
+            "type_checking": "from typing import TYPE_CHECKING\n\n"
+            "if TYPE_CHECKING:\n    from collections.abc import Iterable\n\n\n",
             "common_modules": "import numpy as np\nimport pandas as pd\n\n\n",
             "guarded_name": "try:\n    import tomllib\nexcept ImportError:\n    tomllib = None\n\n\n",
             "guarded_builtin": "try:\n    text_type = unicode\nexcept NameError:\n    text_type = str\n\n\n",
@@ -238,10 +264,26 @@ def self_contained_cases() -> Iterator[Case]:
         for kind, lines in imports.items():
             yield Case(f"alone_{kind}", source, fenced(head + lines + body), self_contained=True)
         for kind, lines, use in (
-            ("undefined_function", "", f"\n\ndef report_{subject}(items):\n    return format_{subject}(mean_{subject}(items))\n"),
-            ("undefined_constant", "", f"\n\ndef is_high_{subject}(item):\n    return item.{subject} > HIGHEST_{subject.upper()}\n"),
+            (
+                "undefined_function",
+                "",
+                f"\n\ndef report_{subject}(items):\n    return format_{subject}(mean_{subject}(items))\n",
+            ),
+            (
+                "undefined_constant",
+                "",
+                f"\n\ndef is_high_{subject}(item):\n    return item.{subject} > HIGHEST_{subject.upper()}\n",
+            ),
             ("undefined_class", "", f"\n\ndef make_{subject}():\n    return {subject.title()}Record()\n"),
-            ("module_of_the_project", f"from {subject}_models import Item\n\n\n", f"\n\ndef first_{subject}():\n    return Item().{subject}\n"),
-            ("relative_import", f"from .{subject} import Item\n\n\n", f"\n\ndef first_{subject}():\n    return Item().{subject}\n"),
+            (
+                "module_of_the_project",
+                f"from {subject}_models import Item\n\n\n",
+                f"\n\ndef first_{subject}():\n    return Item().{subject}\n",
+            ),
+            (
+                "relative_import",
+                f"from .{subject} import Item\n\n\n",
+                f"\n\ndef first_{subject}():\n    return Item().{subject}\n",
+            ),
         ):
             yield Case(f"needs_{kind}", source, fenced(head + lines + body + use), needs, self_contained=True)

@@ -40,7 +40,10 @@ from udfs import expressions, mathforms, reading
 
 def decided(found: Sequence[reading.CodeReading | reading.MathReading], sql: str) -> list[str | None]:
     """Return the reasons that the SQL gives for readings, as the tables decide them."""
-    rows = [{key: list(value) if isinstance(value, tuple) else value for key, value in asdict(each).items()} for each in found]
+    rows = [
+        {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(each).items()}
+        for each in found
+    ]
     stored = pa.table({"place": list(range(len(rows))), "reading": pa.array(rows)})  # noqa: F841 - DuckDB finds it by its name
     return [reason for (reason,) in duckdb.sql(f"SELECT {sql} FROM stored ORDER BY place").fetchall()]
 
@@ -128,7 +131,9 @@ def run(with_reference: bool, listed: bool) -> dict[str, Any]:
         "code": counts(code_wrong, good_code),
         "wrong_kinds": {
             "math": dict(Counter(page.form for page, wrong in zip(pages, math_wrong, strict=True) if wrong)),
-            "code": dict(Counter(f"{case.kind}: {wrong}" for case, wrong in zip(code, code_wrong, strict=True) if wrong)),
+            "code": dict(
+                Counter(f"{case.kind}: {wrong}" for case, wrong in zip(code, code_wrong, strict=True) if wrong)
+            ),
         },
     }
     if with_reference:

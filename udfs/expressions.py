@@ -98,13 +98,14 @@ def ratio(one: Expression, other: Expression) -> Fraction | float | None:
     pairs = _pairs(one, other)
     if not pairs or any(not a or not b for a, b in pairs):
         return None
-    found = [_divided(a, b) for a, b in pairs]
+    found = [quotient(a, b) for a, b in pairs]
     if any(not close(found[0], each) for each in found[1:]):
         return None
     first = found[0]
     if isinstance(first, Fraction):
         return first
-    return first.real if abs(first.imag) <= DIGITS * abs(first) else None
+    value = floating(first)
+    return value.real if abs(value.imag) <= DIGITS * abs(value) else None
 
 
 def difference(one: Expression, other: Expression) -> Expression:
@@ -112,7 +113,9 @@ def difference(one: Expression, other: Expression) -> Expression:
     names = one.names | other.names
     count = POINTS if names else 1
     ours, theirs = (each.values if len(each.values) == count else each.values * count for each in (one, other))
-    values = tuple(None if a is None or b is None else _added(a, _negated(b)) for a, b in zip(ours, theirs, strict=True))
+    values = tuple(
+        None if a is None or b is None else _added(a, _negated(b)) for a, b in zip(ours, theirs, strict=True)
+    )
     return Expression(values, names, ("+", one.tree, ("-", other.tree)))
 
 
@@ -120,10 +123,7 @@ def close(one: Number, other: Number) -> bool:
     """Tell whether two numbers are equal: exactly if both are exact, relatively if not."""
     if isinstance(one, Fraction) and isinstance(other, Fraction):
         return one == other
-    try:
-        a, b = complex(one), complex(other)
-    except OverflowError:
-        return False
+    a, b = floating(one), floating(other)
     return abs(a - b) <= DIGITS * max(abs(a), abs(b))
 
 
@@ -136,6 +136,14 @@ def scaled(expression: Expression, factor: Number) -> Expression:
     """Return the expression times a number."""
     values = tuple(None if value is None else _times(value, factor) for value in expression.values)
     return Expression(values, expression.names, ("*", ("n", factor), expression.tree))
+
+
+def floating(a: Number) -> complex:
+    """Return the number in floating point, infinity where it is too large."""
+    try:
+        return complex(a)
+    except OverflowError:
+        return complex(math.inf)
 
 
 def line(expression: Expression, name: str, point: int = 0) -> tuple[Number, Number] | None:
@@ -173,9 +181,10 @@ def _solves(one: Expression, other: Expression) -> bool:
             found = line(one, name, point)
             if found is None or not found[0]:
                 break
-            root = _divided(_negated(found[1]), found[0])
-            value, near = (_computed(other.tree, point, {name: at}) for at in (root, _times(root, Fraction(101, 100))))
-            if value is None or near is None or abs(value) > 1e-9 * abs(near):
+            root = quotient(_negated(found[1]), found[0])
+            value = _computed(other.tree, point, {name: root})
+            near = _computed(other.tree, point, {name: _times(root, Fraction(101, 100))})
+            if value is None or near is None or not abs(floating(value)) <= 1e-9 * abs(floating(near)):
                 return False
             checks += 1
     return checks > 0
@@ -184,7 +193,7 @@ def _solves(one: Expression, other: Expression) -> bool:
 def _nearly(one: Number, other: Number) -> bool:
     if isinstance(one, Fraction) and isinstance(other, Fraction):
         return one == other
-    a, b = complex(one), complex(other)
+    a, b = floating(one), floating(other)
     return abs(a - b) <= 1e-9 * max(abs(a), abs(b), 1e-300)
 
 
@@ -287,9 +296,7 @@ class _Parser:
             sign = self.take()
             tree = self.exponent()
             return ("-", tree) if sign == "-" else tree
-        if self.next() in ("{", "("):
-            tree = self.primary()
-        elif (self.next() or "").startswith("\\"):
+        if self.next() in ("{", "(") or (self.next() or "").startswith("\\"):
             tree = self.primary()
         else:
             tree = self.single()
@@ -356,7 +363,13 @@ class _Parser:
     def mixed(self, whole: Fraction) -> Tree:
         """Read the rest of a number: `1\\frac{1}{2}` and `1 1/2` are mixed numbers if the fraction is proper."""
         ahead = self.tokens[self.at : self.at + 7]
-        if ahead[:1] == ["\\frac"] and len(ahead) > 1 and ahead[1].isdigit() and len(ahead[1]) == 2 and ahead[1][0] < ahead[1][1]:
+        if (
+            ahead[:1] == ["\\frac"]
+            and len(ahead) > 1
+            and ahead[1].isdigit()
+            and len(ahead[1]) == 2
+            and ahead[1][0] < ahead[1][1]
+        ):
             self.at += 2
             return ("n", whole + Fraction(int(ahead[1][0]), int(ahead[1][1])))
         if ahead[:2] == ["\\frac", "{"] and ahead[3:5] == ["}", "{"] and ahead[6:] == ["}"]:
@@ -444,18 +457,18 @@ def _at(name: str, point: int) -> Fraction:
     """Return the value of the variable at the point: between 0.3 and 3.4, at the last point of either sign."""
     drawn = zlib.crc32(f"{point} {name}".encode())
     value = Fraction(101 + drawn % 1009, 331)
-    return -value if point == POINTS - 1 and drawn & 4096 or (point == POINTS - 2 and not drawn & 4096) else value
+    return -value if (point == POINTS - 1 and drawn & 4096) or (point == POINTS - 2 and not drawn & 4096) else value
 
 
 def _applied(name: str, x: Number) -> Number:
-    value = _FUNCTIONS[name](complex(x))
+    value = _FUNCTIONS[name](floating(x))
     return 0j if abs(value) < 1e-14 else value
 
 
 def _added(a: Number, b: Number) -> Number:
     if isinstance(a, Fraction) and isinstance(b, Fraction):
         return _bounded(a + b)
-    x, y = complex(a), complex(b)
+    x, y = floating(a), floating(b)
     return 0j if abs(x + y) <= 1e-13 * max(abs(x), abs(y)) else x + y
 
 
@@ -466,13 +479,14 @@ def _negated(a: Number) -> Number:
 def _times(a: Number, b: Number) -> Number:
     if isinstance(a, Fraction) and isinstance(b, Fraction):
         return _bounded(a * b)
-    return complex(a) * complex(b)
+    return floating(a) * floating(b)
 
 
-def _divided(a: Number, b: Number) -> Number:
+def quotient(a: Number, b: Number) -> Number:
+    """Return a over b. Raises ZeroDivisionError."""
     if isinstance(a, Fraction) and isinstance(b, Fraction):
         return _bounded(a / b)
-    return complex(a) / complex(b)
+    return floating(a) / floating(b)
 
 
 def _raised(a: Number, b: Number) -> Number:
@@ -481,23 +495,31 @@ def _raised(a: Number, b: Number) -> Number:
             return a**b.numerator
         if abs(a) in (0, 1):
             return a if b.numerator % 2 else abs(a)
-    if isinstance(a, Fraction) and isinstance(b, Fraction) and b.denominator <= 64 and (a > 0 or (a < 0 and b.denominator % 2)):
+    if (
+        isinstance(a, Fraction)
+        and isinstance(b, Fraction)
+        and b.denominator <= 64
+        and (a > 0 or (a < 0 and b.denominator % 2))
+    ):
         return _times(_raised(_root(a, Fraction(b.denominator)), Fraction(b.numerator)), Fraction(1))
-    return complex(a) ** complex(b)
+    return floating(a) ** floating(b)
 
 
 def _root(a: Number, degree: Number) -> Number:
     if not isinstance(degree, Fraction) or degree.denominator != 1 or not 0 < degree <= 64:
-        return complex(a) ** (1 / complex(degree))
+        return floating(a) ** (1 / complex(degree))
     n = degree.numerator
     if isinstance(a, Fraction):
         if a < 0 and n % 2:
             return -_root(-a, degree)
         if a >= 0:
-            top, bottom = (round(part ** (1 / n)) if part < 1 << 50 * n and part < 1 << 900 else 0 for part in (a.numerator, a.denominator))
+            top, bottom = (
+                round(part ** (1 / n)) if part < 1 << 50 * n and part < 1 << 900 else 0
+                for part in (a.numerator, a.denominator)
+            )
             if bottom and Fraction(top**n, bottom**n) == a:
                 return Fraction(top, bottom)
-    value = complex(a)
+    value = floating(a)
     return cmath.sqrt(value) if n == 2 else value ** (1 / n)
 
 
@@ -512,7 +534,7 @@ def _factorial(a: Number) -> Number:
 def _binomial(n: Number, k: Number) -> Number:
     if all(isinstance(part, Fraction) and part.denominator == 1 and 0 <= part <= 1000 for part in (n, k)):
         return Fraction(math.comb(int(n.real), int(k.real)))
-    return _divided(_factorial(n), _times(_factorial(k), _factorial(_added(n, _negated(k)))))
+    return quotient(_factorial(n), _times(_factorial(k), _factorial(_added(n, _negated(k)))))
 
 
 def _absolute(a: Number) -> Number:
@@ -520,14 +542,14 @@ def _absolute(a: Number) -> Number:
 
 
 def _bounded(a: Fraction) -> Number:
-    return a if a.numerator.bit_length() + a.denominator.bit_length() <= 2 * MAX_BITS else complex(a)
+    return a if a.numerator.bit_length() + a.denominator.bit_length() <= 2 * MAX_BITS else floating(a)
 
 
 _OPERATIONS: dict[str, Callable[..., Number]] = {
     "+": _added,
     "-": _negated,
     "*": _times,
-    "/": _divided,
+    "/": quotient,
     "^": _raised,
     "root": _root,
     "abs": _absolute,

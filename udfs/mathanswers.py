@@ -238,9 +238,9 @@ def _is_formula(rest: str, before: str) -> bool:
     chunk = _chunk(rest)
     named = [word for word in _WORDS_OF_CHUNK.findall(chunk) if word not in expressions.FUNCTION_NAMES]
     unknown = [word for word in named if word in "aAI" or units.read(word)[0] is None]
-    return len(unknown) <= (1 if _HAS_VARIABLE.search(before) or re.search(r"\d[a-z](?![a-z])", chunk) else 0) and not any(
-        word.lower() in _PROSE_WORDS for word in unknown
-    )
+    return len(unknown) <= (
+        1 if _HAS_VARIABLE.search(before) or re.search(r"\d[a-z](?![a-z])", chunk) else 0
+    ) and not any(word.lower() in _PROSE_WORDS for word in unknown)
 
 
 def _chunk(rest: str) -> str:
@@ -270,14 +270,18 @@ def _boxed(text: str, box: re.Match[str]) -> Statement | None:
     tail = text[end + 1 : end + 1 + 40].partition("\n")[0]
     sign = _BEHIND_BOX.match(tail)
     behind = sign[0] if sign else _unit_behind(tail)
-    name = f"{before[1]} = " if before and not re.search(r"[=<>,;≤≥]|\\(?:[lg]eq?|pm|text|mbox)|\b(?:and|or)\b", shown) else ""
+    name = (
+        f"{before[1]} = "
+        if before and not re.search(r"[=<>,;≤≥]|\\(?:[lg]eq?|pm|text|mbox)|\b(?:and|or)\b", shown)
+        else ""
+    )
     return Statement(shown, f"{name}{shown}{behind}")
 
 
 def _unit_behind(tail: str) -> str:
     words = mathforms.normalised(tail[1:] if tail[:1] == "$" else tail).replace("‹", " ").replace("›", " ").strip()
     unit, rest = units.read(words)
-    if unit is None or words.startswith(("in ", "a ", "m ", "A ", "s ")) and rest.strip()[:1].isalpha():
+    if unit is None or (words.startswith(("in ", "a ", "m ", "A ", "s ")) and rest.strip()[:1].isalpha()):
         return ""
     return f" \\text{{ {words[: len(words) - len(rest)].strip()} }}"
 
@@ -308,7 +312,9 @@ def _tells(clause: str, needs_formula: bool) -> bool:
     words = re.findall(r"[\w'-]+", bare)
     known = words[0].lower().partition("-")[0] if words else ""
     is_more = any(not isinstance(item, mathforms.Words) for item in mathforms.read(bare))
-    return bool(words) and len(words) <= 4 and (known in _ANSWER_WORDS or is_more or bare[0].isupper() or bare != clause)
+    return (
+        bool(words) and len(words) <= 4 and (known in _ANSWER_WORDS or is_more or bare[0].isupper() or bare != clause)
+    )
 
 
 def _kept(
@@ -345,7 +351,8 @@ def _stands(item: Item, items: tuple[Item, ...], reached: Sequence[tuple[Item, .
         return True
     alone = (item,)
     return any(
-        mathforms.same_items(alone, other) or (len(items) > 1 and mathforms.same_items(items, other)) for other in reached
+        mathforms.same_items(alone, other) or (len(items) > 1 and mathforms.same_items(items, other))
+        for other in reached
     )
 
 

@@ -26,16 +26,30 @@ _SYMBOLS = str.maketrans(
         "\N{DIVISION SIGN}": "/", "\N{FRACTION SLASH}": "/", "\N{DIVISION SLASH}": "/", "\xa0": " ", "\u2009": " ",
         "\u202f": " ", "\N{SQUARE ROOT}": "\\sqrt ", "\u03c0": "\\pi ", "\u03b8": "\\theta ", "\u03b1": "\\alpha ",
         "\u03b2": "\\beta ", "\u03bb": "\\lambda ", "\N{INFINITY}": "\\infty ", "\u00bd": "\\frac{1}{2}",
-        "\u00bc": "\\frac{1}{4}", "\u00be": "\\frac{3}{4}", "\u2153": "\\frac{1}{3}", "\u2154": "\\frac{2}{3}",
-        "\u00b2": "^{2}", "\u00b3": "^{3}", "\u2074": "^{4}", "\u207b": "^-", "\u00b9": "^{1}", "\u2026": "\u2026",
+        "\u00bc": "\\frac{1}{4}", "\u00be": "\\frac{3}{4}", "\u2153": "\\frac{1}{3}", "\u2154": "\\frac{2}{3}", "\u2026": "\u2026",
         "\u2264": "≤", "\u2265": "≥", "\u2208": "∈", "\u00ba": "°", "\N{GREEK SMALL LETTER MU}": "µ", "\u211d": "\\mathbb{R}",
         "\u2205": "\\emptyset ", "‹": "<", "›": ">",
     }
 )  # fmt: skip
+_RAISED = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺]+")
+_LOWERED = re.compile("[₀₁₂₃₄₅₆₇₈₉]+")
+_ON_THE_LINE = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺₀₁₂₃₄₅₆₇₈₉", "0123456789-+0123456789")
+_REMARKS = ("‹respectively›", "‹etc›", "‹both›")
 _MATH = re.compile(
-    r"\$\$([^$]+)\$\$|\\\((.+?)\\\)|\\\[(.+?)\\\]|\$(?=\S)((?:[^$\\\n]|\\.)+)(?<=\S)\$(?!\d)|\$\s([^$\n]+)\s\$", re.DOTALL
+    r"\$\$([^$]+)\$\$|\\\((.+?)\\\)|\\\[(.+?)\\\]|\$(?=\S)((?:[^$\\\n]|\\.)+)(?<=\S)\$(?!\d)|\$\s([^$\n]+)\s\$",
+    re.DOTALL,
 )
-_MONEY = {"\x01": "dollar", "$": "dollar", "€": "euro", "£": "gbp", "¥": "yen", "₹": "rupee", "¢": "cent", "Rs": "rupee", "Rs.": "rupee"}
+_MONEY = {
+    "\x01": "dollar",
+    "$": "dollar",
+    "€": "euro",
+    "£": "gbp",
+    "¥": "yen",
+    "₹": "rupee",
+    "¢": "cent",
+    "Rs": "rupee",
+    "Rs.": "rupee",
+}
 _AMOUNT = re.compile(r"(?P<sign>[\x01$€£¥₹]|\bRs\.?)\s*(?P<amount>\d[\d,]*(?:\.\d+)?|\.\d+)")
 _TEXT_MACRO = re.compile(
     r"\\(?P<macro>text(?:rm|bf|it|sf|tt|up|sl|sc|normal|md)?|mbox|hbox|fbox|emph|operatorname\*?|math(?:rm|bf|it|sf|tt|normal)"
@@ -45,7 +59,7 @@ _SWITCH = re.compile(r"\{\s*\\(?:rm|bf|it|sf|tt|bfseries|itshape|normalfont)(?![
 _SWITCH_ALONE = re.compile(r"\\(?:rm|bf|it|sf|tt)(?![a-zA-Z])\s*([A-Za-z .]*)")
 _SIZED = re.compile(
     r"\\(?:left|right|[bB]ig{1,2}[lrm]?|displaystyle|textstyle|scriptstyle|limits|nolimits|mathopen|mathclose|mathstrut"
-    r"|strut|hfill|noindent|middle)(?![a-zA-Z])\.?|\\(?:[hv]space\*?|[hv]?phantom|label|tag|color)\s*\{[^{}]*\}"
+    r"|strut|hfill|noindent|middle|mathop|mathrel|mathbin|mathord|Huge|huge|LARGE|Large|large|normalsize|small|footnotesize|tiny)(?![a-zA-Z])\.?|\\(?:[hv]space\*?|[hv]?phantom|label|tag|color)\s*\{[^{}]*\}"
 )
 _SPACING = re.compile(r"\\(?:quad|qquad|enspace|enskip|thinspace|space|[hv]skip)(?![a-zA-Z])|(?<!\\)\\[,;:!> ]|~")
 _SAME_MACROS = {
@@ -85,29 +99,34 @@ _SAME_MACROS = {
 }
 _SAME = [(re.compile(pattern), by) for pattern, by in _SAME_MACROS.items()]
 _JOINED = frozenset(("and", "or"))
-_SHORT_WORDS = frozenset("of is in at by to no on it if as an so be do we am pm".split())
+_SHORT_WORDS = frozenset("sq cu of is in at by to no on it if as an so be do we am pm".split())
 _LETTERS = re.compile(r"(?<![A-Za-z\\‹])[A-Za-z]++(?:['\u2019][a-z]+)?")
 _MARKED = re.compile(r"‹([^‹›]*)›")
 _MARKS = str.maketrans("", "", "‹›")
 
 # A pair in brackets, "(12,102)", is a point or an interval and no number.
-_GROUPS = re.compile(r"(?<![\d.,(\[⦃])\d{1,3}(?:,\d{3}){1,9}(?!,?\d)|(?<=[(\[⦃])\d{1,3}(?:,\d{3}){1,9}(?![,\d]|\s*[)\]⦄])")
+_GROUPS = re.compile(
+    r"(?<![\d.,(\[⦃])\d{1,3}(?:,\d{3}){1,9}(?!,?\d)|(?<=[(\[⦃])\d{1,3}(?:,\d{3}){1,9}(?![,\d]|\s*[)\]⦄])"
+)
 _SPACED_GROUPS = re.compile(r"(?<![\d.,/^_{])(?<!\d )\d{1,3}(?: \d{3}){1,5}(?! ?[\d/])")
 _POWER_OF_TEN = re.compile(r"(?<=\d)\s*[x*]\s*10\s*\^\s*(?:\{\s*([-+]?\d{1,4})\s*\}|\(?([-+]?\d{1,4})\)?)")
 _EXPONENT = re.compile(r"(?<=\d)[eE]([-+]?\d{1,4})(?![\d.A-Za-z])")
 _TIMES = re.compile(r"(?<=\d)\s*x\s*(?=\d)")
 _REPEATING = re.compile(r"(\d{0,20})\.(\d{0,20})\\(?:overline|bar|dot|overset\{\.\})\s*\{?(\d{1,20})\}?")
-_NUMBER = re.compile(r"[-+]?\s*(?:\d{1,60}(?:\.(?P<decimals>\d{1,60}))?|\.(?P<only>\d{1,60}))(?:\*10\^\{(?P<power>[-+]?\d{1,4})\})?")
+_NUMBER = re.compile(
+    r"[-+]?\s*(?:\d{1,60}(?:\.(?P<decimals>\d{1,60}))?|\.(?P<only>\d{1,60}))(?:\*10\^\{(?P<power>[-+]?\d{1,4})\})?"
+)
 _UNIT_BEHIND = re.compile(
-    r"(?P<number>[-+]?\s*\d{1,60}(?:\.\d{1,60})?(?:\*10\^\{[-+]?\d{1,4}\})?)(?P<space>\s*)(?P<unit>[A-Za-zµ][A-Za-zµ0-9^{}/* .-]{0,30})"
+    r"(?P<number>[-+]?\s*\d{1,60}(?:\.\d{1,60})?(?:\*10\^\{[-+]?\d{1,4}\})?)(?P<space>\s*)"
+    r"(?P<unit>[A-Za-zµ][A-Za-zµ0-9^{}/* .-]{0,30})"
 )
 _SHORT_UNITS = re.compile(r"[mgshlL](?![A-Za-z])|[A-Za-zµ]{2}")
 _PART = r"(\d{1,12}(?:\.\d{1,12})?)\s*([A-Za-z]{1,12}\.?)"
 _COMPOUND_PART = re.compile(_PART)
 _COMPOUND = re.compile(rf"{_PART}(?:\s*(?:,|and)?\s*{_PART}){{1,3}}")
 _BASED = re.compile(
-    r"\(?(?P<digits>[0-9A-Fa-f]{1,60})\)?\s*(?:_\s*\{?\s*\(?\s*(?P<base>\d{1,2}|[a-z]{3,8})\s*\)?\s*\}?"
-    r"|\(?(?:in )?base[ -](?P<said>\d{1,2}|[a-z]{3,8})\)?|(?:in )?(?P<named>binary|octal|hexadecimal|hex))"
+    r"\(?(?P<digits>[0-9A-Fa-f]{1,60})\)?\s*(?:_\s*\{?\s*\(?\s*(?:base\s*)?(?P<base>\d{1,2}|[a-z]{3,8})\s*\)?\s*\}?"
+    r"|\(?(?:in )?base[ -](?P<said>\d{1,2}|[a-z]{3,8})\)?|\(?(?:in )?(?P<named>binary|octal|hexadecimal|hex)\)?)"
 )
 _BASES = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twelve": 12,
           "sixteen": 16, "binary": 2, "octal": 8, "hexadecimal": 16, "hex": 16}  # fmt: skip
@@ -125,26 +144,40 @@ _MULTIPLES = {
     word + plural: Fraction(1, number)
     for number, word in enumerate("third quarter fifth sixth seventh eighth ninth tenth".split(), 3)
     for plural in ("", "s")
-} | {"fourth": Fraction(1, 4), "fourths": Fraction(1, 4), "hundredths": Fraction(1, 100), "thousandths": Fraction(1, 1000)}  # fmt: skip
+} | {
+    "fourth": Fraction(1, 4), "fourths": Fraction(1, 4), "hundredths": Fraction(1, 100), "thousandths": Fraction(1, 1000),
+}  # fmt: skip
 _HAS_FUNCTION = re.compile(r"\\?(?:sin|cos|tan|cot|sec|csc)(?![a-z])")
-_CHOICE = re.compile(r"(?:(?i:option|choice|letter)\s+)?(?:\((?P<a>[A-Ea-e])\)|(?P<b>[A-E])\)|(?P<c>[A-E])(?=\.?$|[.:]\s))[.:]?\s*(?P<rest>.*)", re.DOTALL)
+_CHOICE = re.compile(
+    r"(?:(?i:option|choice|letter)\s+)?(?:\((?P<a>[A-Ea-e])\)|(?P<b>[A-E])\)|(?P<c>[A-E])(?=\.?$|[.:]\s))[.:]?\s*(?P<rest>.*)",
+    re.DOTALL,
+)
 _RELATIONS = "=≈<>≤≥≠≡"
 _FLIPPED = {"<": ">", ">": "<", "≤": "≥", "≥": "≤"}
-_NAME = re.compile(r"(?:[A-Za-z]|\\(?:vec|hat|bar|overline|tilde|mathbf)\s*\{?\w\}?|\\[A-Za-z]+)(?:_(?:\{[^{}]{1,12}\}|\w)|')*")
+_NAME = re.compile(
+    r"(?:[A-Za-z]|\\(?:vec|hat|bar|overline|tilde|mathbf)\s*\{?\w\}?|\\[A-Za-z]+)(?:_(?:\{[^{}]{1,12}\}|\w)|')*"
+)
 _OPENING, _CLOSING = "([{⦃⟨‹", ")]}⦄⟩›"
-_MATRIX = re.compile(r"\\begin\s*\{(?P<kind>[pbvBV]?matrix|smallmatrix|array)\}(?:\{[clr| ]*\})?(?P<cells>.*?)\\end\s*\{(?P=kind)\}", re.DOTALL)
+_MATRIX = re.compile(
+    r"\\begin\s*\{(?P<kind>[pbvBV]?matrix|smallmatrix|array)\}(?:\{[clr| ]*\})?(?P<cells>.*?)\\end\s*\{(?P=kind)\}",
+    re.DOTALL,
+)
 _DESCRIBED = re.compile(r"\b(?:of|in|from|for|on|with|at|by|to|per|if|when|which|that|since|because|as)\b")
 _FILLER = re.compile(
-    r"^(?:\s*‹(?:about|approximately|approx|roughly|exactly|only|just|around|nearly|simply|equal to|equals|is|are|the|a|an|or"
+    r"^(?:\s*‹(?:about|both|either|between|approximately|approx|roughly|exactly|only|just|around|nearly|simply"
+    r"|equal to|equals|is|are|the|a|an|or"
     r"|therefore|thus|hence|so|all|real numbers?|values?|of|be|should be)\.?›\s*)+(?=.)"
 )
 _SYNONYMS = {
     "no solutions": "no solution", "no real solution": "no solution", "no real solutions": "no solution",
-    "the empty set": "no solution", "empty set": "no solution", "none": "no solution", "does not exist": "undefined", "dne": "undefined",
+    "the empty set": "no solution", "empty set": "no solution", "none": "no solution", "does not exist": "undefined",
+    "dne": "undefined",
     "not defined": "undefined", "infinitely many solutions": "infinitely many", "infinite solutions": "infinitely many",
     "diverges": "divergent", "converges": "convergent", "it diverges": "divergent", "it converges": "convergent",
 }  # fmt: skip
-_EVERYTHING = frozenset(("all real numbers", "all reals", "all real x", "every real number", "all real values", "the real numbers"))
+_EVERYTHING = frozenset(
+    ("all real numbers", "all reals", "all real x", "every real number", "all real values", "the real numbers")
+)
 
 
 class Leaf(NamedTuple):
@@ -180,9 +213,10 @@ class Interval(NamedTuple):
 
 
 class Ranges(NamedTuple):
-    """A union of intervals, the lowest first."""
+    """A union of intervals, the lowest first, and the name of the variable that lies in them, if one is said."""
 
     intervals: tuple[Interval, ...]
+    name: str | None = None
 
 
 class Relation(NamedTuple):
@@ -263,12 +297,20 @@ def read(answer: str) -> tuple[Item, ...]:
 
 def normalised(text: str) -> str:
     """Return the answer with one spelling for what is set in many. Words stand in `‹` and `›`."""
-    text = text[: 2 * MAX_CHARS].translate(_SYMBOLS).replace("\\$", "\x01")
+    text = _RAISED.sub(lambda run: f"^{{{run[0].translate(_ON_THE_LINE)}}}", text[: 2 * MAX_CHARS])
+    text = _LOWERED.sub(lambda run: f"_{{{run[0].translate(_ON_THE_LINE)}}}", text)
+    text = text.translate(_SYMBOLS).replace("\\$", "\x01")
+    text = re.sub(r"\b([ap])\.\s?m\.?(?![a-z])", r"\1m", re.sub(r"\b0b([01]{1,60})\b", r"\1_2", text))
     text = re.sub(r"(?<=\d)(?:\{,\}|\\[,!]|,\\!)\s*(?=\d{3}(?!\d))", "", text)
     parts: list[str] = []
     position = 0
     for span in _MATH.finditer(text):
-        parts += [_marked(_unstyled(text[position : span.start()]), False), " ", _marked(_unstyled(next(filter(None, span.groups()))), True), " "]
+        parts += [
+            _marked(_unstyled(text[position : span.start()]), False),
+            " ",
+            _marked(_unstyled(next(filter(None, span.groups()))), True),
+            " ",
+        ]
         position = span.end()
     rest = _unstyled(text[position:])
     parts.append(_marked(rest, position == 0))
@@ -289,7 +331,7 @@ def _unstyled(text: str) -> str:
     """Return the text with one macro for what several do, and words in marks."""
     text = _AMOUNT.sub(lambda money: f"{money['amount']} ‹{_MONEY[money['sign']]}›", text)
     text = re.sub(r"(?<=\d)\s*([\x01€£¥₹¢])", lambda sign: f" ‹{_MONEY[sign[1]]}› ", text)
-    text = re.sub(r"\\f?box(?:ed)?(?=\s*\{)", "", text)
+    text = re.sub(r"\\(?:f?box(?:ed)?|ensuremath)(?=\s*\{)", "", text)
     text = re.sub(r"(?<=\d)(?:\s*\^\s*\{?\s*(?:\\\w+\s*\{)?\s*)?(?:st|nd|rd|th)(?![A-Za-z])\}?\}?", " ", text)
     text = re.sub(r"(?<=[\w)])\*\*(?=[\w(])", "^", text).replace("**", " ").replace("`", " ").replace("__", " ")
     text = re.sub(r"\\(?:textcolor)\s*\{[^{}]*\}", "", text)
@@ -327,15 +369,24 @@ def _marked(text: str, is_math: bool) -> str:
         if word.lower() in _JOINED:
             return f" {word.lower()} "
         before, behind = text[run.start() - 1 : run.start()], text[run.end() : run.end() + 1]
-        if _inside_marks(text, run.start()) or before == "{" and text[: run.start()].endswith(("begin{", "end{")):
+        if _inside_marks(text, run.start()) or (before == "{" and text[: run.start()].endswith(("begin{", "end{"))):
             return word
         if not is_math:
             return f"‹{word}›"
-        if word in expressions.FUNCTION_NAMES or (before in ("_", "{") and before and text[: run.start()].rstrip("{").endswith("_")):
+        if word in expressions.FUNCTION_NAMES or (
+            before in ("_", "{") and before and text[: run.start()].rstrip("{").endswith("_")
+        ):
             return word
         known = units.read(word)[0] is not None
-        if len(word) == 2 and known and (before.isdigit() or before in " }°") and behind in ("", " ", "^", "/", ".", ")", ",", "}"):
+        if (
+            len(word) == 2
+            and known
+            and (before.isdigit() or before in " }°")
+            and behind in ("", " ", "^", "/", ".", ")", ",", "}")
+        ):
             return f"‹{word}›" if before else word
+        if text[: run.start()].rstrip()[-1:] in tuple("+-*/=^") and len(word) == 2 and not known:
+            return word
         if len(word) == 2 and word.lower() in _SHORT_WORDS and before in ("", " ") and behind in ("", " "):
             return f"‹{word}›"
         glued = (before.isdigit() and not known) or (before in (")", "}", "^") and not known)
@@ -360,7 +411,12 @@ def _repeating(number: re.Match[str]) -> str:
 
 def _trimmed(text: str) -> str:
     text = re.sub(r"^(?:[ ,:;*_]|\.(?!\d))+", "", text).rstrip(" .,:;*_")
-    while text.startswith("{") and text.endswith("}") and _closing(text, 0) == len(text) - 1 and not _split(text[1:-1], ",")[1:]:
+    while (
+        text.startswith("{")
+        and text.endswith("}")
+        and _closing(text, 0) == len(text) - 1
+        and not _split(text[1:-1], ",")[1:]
+    ):
         text = text[1:-1].strip(" .,:;")
     return text
 
@@ -414,23 +470,19 @@ def _items(text: str, depth: int) -> tuple[Item, ...]:
         return (compound,)
     if _based(plain) is not None:
         return (_item(text, depth),)
-    conjunction = _split(text, "", ("and",))
-    if len(conjunction) > 1:
-        ranges = [_ranges(part) for part in conjunction]
-        if all(each is not None for each in ranges):
-            met = _intersection([each for each in ranges if each is not None])
-            if met is not None:
-                return (met,)
-    parts = [part for part in _split(text, ",;", ("and", "or")) if part]
+    if _MATRIX.search(text) is None:
+        text = text.replace(" & ", " and ")
+    parts = [part for part in _split(text, ",;", ("and", "or")) if part and part not in _REMARKS]
     if len(parts) > MAX_ITEMS:
         return (Words(plain.casefold()),)
     if len(parts) > 1:
-        ranges = [_ranges(part) for part in parts]
-        if all(each is not None for each in ranges):
-            return (_union([interval for each in ranges if each is not None for interval in each.intervals]),)
+        joint = "and" if len(_split(text, "", ("and",))) == len(parts) else "or" if " or " in text else ","
+        ranges = _together(parts, joint)
+        if ranges is not None:
+            return (ranges,)
         if _MATRIX.search(text) is None:
             return tuple(item for part in parts for item in _expanded(part, depth))
-    return _expanded(text, depth)
+    return tuple(_expanded(text, depth))
 
 
 def _after_choice(text: str, choice: re.Match[str]) -> str:
@@ -503,7 +555,9 @@ def _matrix(text: str, depth: int) -> Item | None:
     if found is None:
         return None
     rows = [row for row in found["cells"].split("\\\\") if row.strip()]
-    items = tuple(Group("tuple", "()", tuple(_item(cell, depth + 1) for cell in row.split("&"))) for row in rows[:MAX_ITEMS])
+    items = tuple(
+        Group("tuple", "()", tuple(_item(cell, depth + 1) for cell in row.split("&"))) for row in rows[:MAX_ITEMS]
+    )
     return Group("determinant" if found["kind"].startswith(("v", "V")) else "matrix", "()", items)
 
 
@@ -518,7 +572,8 @@ def _ratio(text: str, depth: int) -> Item | None:
 def _residue(text: str, depth: int) -> Item | None:
     del depth
     found = re.fullmatch(
-        r"(.{1,40}?)≡\s*(-?\d{1,30})\s*,?\s*\(?\s*(?:\\p?mod|\\bmod|\\pmod|‹mod›|‹modulo›)\s*\{?\s*(\d{1,30})\s*\}?\s*\)?", text
+        r"(.{1,40}?)≡\s*(-?\d{1,30})\s*,?\s*\(?\s*(?:\\p?mod|\\bmod|\\pmod|‹mod›|‹modulo›)\s*\{?\s*(\d{1,30})\s*\}?\s*\)?",
+        text,
     )
     if found is None or int(found[3]) == 0:
         return None
@@ -531,10 +586,10 @@ def _relation(text: str, depth: int) -> Item | None:
     if len(membership) == 2 and _NAME.fullmatch(membership[0].translate(_MARKS)):
         return Relation(text, membership[0].translate(_MARKS), _item(membership[1], depth + 1), None)
     signs = [character for character in _at_top(text) if character in _RELATIONS]
-    sides = [side for side in _split(text, _RELATIONS)]
+    sides = _split(text, _RELATIONS)
     if not signs or len(sides) != len(signs) + 1 or not all(sides[1:]):
         return None
-    read_sides = [_leaf(side).value for side in sides]
+    read_sides = [_expression(side) for side in sides]
     name = value = None
     if all(sign in "=≈" for sign in signs):
         if not sides[0] and len(sides) == 2:
@@ -550,9 +605,8 @@ def _relation(text: str, depth: int) -> Item | None:
     for left, sign, right in zip(read_sides, signs, read_sides[1:], strict=False):
         if left is None or right is None or sign == "≡":
             return Relation(_key(text), name, value, None)
-        left, right = (right, left) if sign in ">≥" else (left, right)
-        sign = {"≈": "=", ">": "<", "≥": "≤"}.get(sign, sign)
-        parts.append((sign, expressions.difference(left, right)))
+        less, more = (right, left) if sign in ">≥" else (left, right)
+        parts.append(({"≈": "=", ">": "<", "≥": "≤"}.get(sign, sign), expressions.difference(less, more)))
     return Relation(_key(text), name, value, tuple(parts))
 
 
@@ -580,22 +634,28 @@ def _names_something(side: str, value: Expression | None, right: Expression | No
     if not value.names:
         return right is None or not right.names
     # f(x), P(A), AB: letters and brackets alone, but no product that is solved for, such as ab = 40
-    return bool(re.fullmatch(r"(?:[A-Za-z]|\\[A-Za-z]+)(?:\^\{-1\}|['\u2019])*\s*\([^()+*/^-]{1,12}\)|[A-Z]{2,3}|\\frac\s*\{d\w*\}\s*\{d\w+\}", side))
+    return bool(
+        re.fullmatch(
+            r"(?:[A-Za-z]|\\[A-Za-z]+)(?:\^\{-1\}|['\u2019])*\s*\([^()+*/^-]{1,12}\)|[A-Z]{2,3}|\\frac\s*\{d\w*\}\s*\{d\w+\}",
+            side,
+        )
+    )
 
 
 def _ranges(text: str, depth: int = 0) -> Ranges | None:
     """Return the ranges that an interval, a union of such or an inequality in one variable describes."""
     del depth
-    member = re.fullmatch(r"\s*[A-Za-z]\s*∈(.*)", text, re.DOTALL)
-    text = (member[1] if member else text).strip()
+    member = re.fullmatch(r"\s*([A-Za-z])\s*∈(.*)", text, re.DOTALL)
+    name = member[1] if member else None
+    text = (member[2] if member else text).strip()
     parts = _split(text, "∪")
     if len(parts) > 1:
         found = [_interval(part) for part in parts]
-        return _union([each for each in found if each]) if all(found) else None
+        return _union([each for each in found if each], name) if all(found) else None
     if "\\infty" in text or member or (text[:1] + text[-1:]) in ("[)", "(]"):
         interval = _interval(text)
         if interval is not None:
-            return Ranges((interval,))
+            return Ranges((interval,), name)
     return _solved(text)
 
 
@@ -606,9 +666,10 @@ def _interval(text: str) -> Interval | None:
     ends = _split(text[1:-1], ",;")
     if len(ends) != 2 or not all(ends):
         return None
-    low, high = (None if "\\infty" in end else _leaf(end) for end in ends)
-    if any(end is not None and end.value is None for end in (low, high)):
+    leaves = [None if "\\infty" in end else _leaf(end) for end in ends]
+    if any(isinstance(leaf, Words) or (leaf is not None and leaf.value is None) for leaf in leaves):
         return None
+    low, high = (leaf if isinstance(leaf, Leaf) else None for leaf in leaves)
     return Interval(low, text[0] == "(" or low is None, high, text[-1] == ")" or high is None)
 
 
@@ -617,7 +678,7 @@ def _solved(text: str) -> Ranges | None:
     signs = [character for character in _at_top(text) if character in _RELATIONS]
     if not signs or len(signs) > 3 or any(sign not in _FLIPPED for sign in signs):
         return None
-    sides = [_leaf(side).value for side in _split(text, "<>≤≥")]
+    sides = [_expression(side) for side in _split(text, "<>≤≥")]
     if len(sides) != len(signs) + 1:
         return None
     found: list[Ranges] = []
@@ -629,13 +690,15 @@ def _solved(text: str) -> Ranges | None:
         if left is None or right is None:
             return None
         terms = expressions.line(expressions.difference(left, right), name)
-        if terms is None or not terms[0] or complex(terms[0]).imag or complex(terms[1]).imag:
+        if terms is None or not terms[0] or expressions.floating(terms[0]).imag or expressions.floating(terms[1]).imag:
             return None
         slope, constant = terms
-        end = _end(-constant / slope)
-        below = (sign in "<≤") == (complex(slope).real > 0)
+        end = _end(expressions.quotient(-constant, slope))
+        below = (sign in "<≤") == (expressions.floating(slope).real > 0)
         is_open = sign in "<>"
-        found.append(Ranges((Interval(None, True, end, is_open) if below else Interval(end, is_open, None, True),)))
+        found.append(
+            Ranges((Interval(None, True, end, is_open) if below else Interval(end, is_open, None, True),), name)
+        )
     return _intersection(found)
 
 
@@ -645,10 +708,7 @@ def _end(value: Number) -> Leaf:
 
 def _size(leaf: Leaf) -> float:
     value = leaf.value.values[0] if leaf.value else None
-    try:
-        return complex(value).real if value is not None else 0.0
-    except OverflowError:
-        return 0.0
+    return expressions.floating(value).real if value is not None else 0.0
 
 
 def _intersection(ranges: Sequence[Ranges]) -> Ranges | None:
@@ -662,27 +722,45 @@ def _intersection(ranges: Sequence[Ranges]) -> Ranges | None:
             low, low_open = interval.low, interval.low_open
         if interval.high is not None and (high is None or _size(interval.high) < _size(high)):
             high, high_open = interval.high, interval.high_open
-    return Ranges((Interval(low, low_open, high, high_open),))
+    return Ranges((Interval(low, low_open, high, high_open),), ranges[0].name)
 
 
-def _union(intervals: Sequence[Interval]) -> Ranges:
-    return Ranges(tuple(sorted(intervals, key=lambda each: float("-inf") if each.low is None else _size(each.low))))
+def _union(intervals: Sequence[Interval], name: str | None) -> Ranges:
+    lowest = sorted(intervals, key=lambda each: float("-inf") if each.low is None else _size(each.low))
+    return Ranges(tuple(lowest), name)
+
+
+def _together(parts: Sequence[str], sign: str) -> Ranges | None:
+    """Return the ranges that several inequalities in one variable leave; `sign` is "and", "or" or a comma for either."""
+    found = [each for part in parts if (each := _ranges(part)) is not None]
+    if len(found) < len(parts) or len({each.name for each in found}) > 1:
+        return None
+    met = _intersection(found) if sign != "or" else None
+    if met is not None:
+        low, high = met.intervals[0].low, met.intervals[0].high
+        if sign == "and" or (low is not None and high is not None and _size(low) < _size(high)):
+            return met
+    return _union([interval for each in found for interval in each.intervals], found[0].name)
 
 
 def _based(plain: str) -> tuple[str, int] | None:
     """Return the digits and the base of a number such as `1101_2`, None if it is none."""
-    found = _BASED.fullmatch(plain.strip())
+    found = _BASED.fullmatch(re.sub(r"\\overline\s*\{(\w{1,60})\}", r"\1", plain.strip()))
     if found is None:
         return None
     base = found["base"] or found["said"] or found["named"]
     radix = int(base) if base.isdigit() else _BASES.get(base, 0)
     digits = found["digits"].upper()
-    if not 2 <= radix <= 16 or any(int(digit, 16) >= radix for digit in digits) or not digits[0].isdigit() and radix <= 10:
+    if (
+        not 2 <= radix <= 16
+        or any(int(digit, 16) >= radix for digit in digits)
+        or (not digits[0].isdigit() and radix <= 10)
+    ):
         return None
     return digits, radix
 
 
-def _leaf(text: str) -> Leaf | Words:  # type: ignore[return]
+def _leaf(text: str) -> Leaf | Words:
     """Return the number, expression or words that the text is."""
     text = _FILLER.sub("", _trimmed(text)).strip()
     plain = " ".join(text.translate(_MARKS).split())
@@ -703,7 +781,14 @@ def _leaf(text: str) -> Leaf | Words:  # type: ignore[return]
         unit, left = units.read(behind["unit"])
         if unit is not None and not left.strip(" ."):
             return _measured(behind["number"], behind["unit"], text)
-    text = re.sub(r"\(\s*(‹[^‹›]*›)\s*\)$", r"\1", text)
+    text = re.sub(r"\(\s*(‹[^‹›]*›)[ .]*\)$", r"\1", text)
+    text = re.sub(
+        r"(?<=\d) *\\frac *\{ *‹?([A-Za-z]+)›? *\} *\{ *‹?([A-Za-z]+)›? *(\^ *\{?\d\}?)? *\}$",
+        lambda unit: (
+            f" ‹{unit[1]}/{unit[2]}›{unit[3] or ''}" if all(units.read(unit[i])[0] for i in (1, 2)) else unit[0]
+        ),
+        text,
+    )
     chance = re.fullmatch(r"(\d{1,30}) ‹(?:out of|in)› (\d{1,30})", text)
     if chance:
         text = f"{chance[1]}/{chance[2]}"
@@ -713,7 +798,13 @@ def _leaf(text: str) -> Leaf | Words:  # type: ignore[return]
         if re.search(r"\d", re.sub(r"\^\s*\{?\s*-?\d\s*\}?|(?<=[a-z])[23]\b", "", tail)):
             unit, left = units.read(tail)
             described = _DESCRIBED.match(left.strip()) or (unit is None and _DESCRIBED.search(left))
-            following = left.strip()[described.end() :].strip() if described and unit else left[described.end() :].strip() if described else ""
+            following = (
+                left.strip()[described.end() :].strip()
+                if described and unit
+                else left[described.end() :].strip()
+                if described
+                else ""
+            )
             if not following or following[0].isdigit():
                 return Words(said)
             tail = left[: described.start()] if described and unit is None else tail
@@ -723,6 +814,11 @@ def _leaf(text: str) -> Leaf | Words:  # type: ignore[return]
     if start == 0:
         return Words(said)
     return _measured(text, "", text)
+
+
+def _expression(text: str) -> Expression | None:
+    leaf = _leaf(text)
+    return leaf.value if isinstance(leaf, Leaf) else None
 
 
 def _measured(core: str, tail: str, text: str) -> Leaf:
@@ -740,7 +836,11 @@ def _measured(core: str, tail: str, text: str) -> Leaf:
     scale = None if _HAS_FUNCTION.search(core) else re.fullmatch(r"(.*?)\s*°\s*([CF])?", core, re.DOTALL)
     if scale:
         core = scale[1]
-        by = scale[2] or ({"c": "C", "f": "F"}.get(tail[:1].lower()) if re.match(r"(?:[CF]\b|celsius|fahrenheit)", tail, re.IGNORECASE) else None)
+        by = scale[2] or (
+            {"c": "C", "f": "F"}.get(tail[:1].lower())
+            if re.match(r"(?:[CF]\b|celsius|fahrenheit)", tail, re.IGNORECASE)
+            else None
+        )
         unit = {"C": units.CELSIUS, "F": units.FAHRENHEIT}.get(by or "", units.DEGREE)
     percent = core.endswith("%")
     core = core.rstrip("% ")
@@ -774,7 +874,11 @@ def _compound(plain: str) -> Leaf | None:
     total, last = Fraction(0), None
     for number, words in _COMPOUND_PART.findall(plain):
         unit, rest = units.read(words)
-        if unit is None or rest.strip(" .") or (last and (last.dimension != unit.dimension or last.factor <= unit.factor)):
+        if (
+            unit is None
+            or rest.strip(" .")
+            or (last and (last.dimension != unit.dimension or last.factor <= unit.factor))
+        ):
             return None
         total += Fraction(number) * unit.factor
         last = unit
@@ -783,7 +887,13 @@ def _compound(plain: str) -> Leaf | None:
 
 def _word_number(word: str) -> int | None:
     tens, dash, ones = word.partition("-")
-    if dash and tens in _WORD_NUMBERS and ones in _WORD_NUMBERS and _WORD_NUMBERS[tens] >= 20 and 0 < _WORD_NUMBERS[ones] < 10:
+    if (
+        dash
+        and tens in _WORD_NUMBERS
+        and ones in _WORD_NUMBERS
+        and _WORD_NUMBERS[tens] >= 20
+        and 0 < _WORD_NUMBERS[ones] < 10
+    ):
         return _WORD_NUMBERS[tens] + _WORD_NUMBERS[ones]
     return _WORD_NUMBERS.get(word)
 
@@ -866,8 +976,13 @@ def _same_ranges(one: Ranges, other: Item) -> bool:
         return _same_ranges(one, other.value)
     if not isinstance(other, Ranges) or len(one.intervals) != len(other.intervals):
         return False
+    if one.name and other.name and one.name != other.name:
+        return False
     return all(
-        a.low_open == b.low_open and a.high_open == b.high_open and _same_end(a.low, b.low) and _same_end(a.high, b.high)
+        a.low_open == b.low_open
+        and a.high_open == b.high_open
+        and _same_end(a.low, b.low)
+        and _same_end(a.high, b.high)
         for a, b in zip(one.intervals, other.intervals, strict=True)
     )
 
@@ -889,12 +1004,21 @@ def _same_group(one: Group, other: Item) -> bool:
     if not isinstance(other, Group):
         return False
     if one.kind == "set" or other.kind == "set":
-        return one.kind == other.kind and len(one.items) == len(other.items) and matched(one.items, other.items) == len(one.items)
+        return (
+            one.kind == other.kind
+            and len(one.items) == len(other.items)
+            and matched(one.items, other.items) == len(one.items)
+        )
     if {one.kind, other.kind} == {"matrix", "tuple"}:
         one, other = _as_vector(one), _as_vector(other)
     if one.kind != other.kind or len(one.items) != len(other.items):
         return False
-    if one.kind == "tuple" and len(one.items) == 2 and one.brackets != other.brackets and "⟨⟩" not in (one.brackets, other.brackets):
+    if (
+        one.kind == "tuple"
+        and len(one.items) == 2
+        and one.brackets != other.brackets
+        and "⟨⟩" not in (one.brackets, other.brackets)
+    ):
         return False  # an interval with an end and one without
     return all(same_item(a, b) for a, b in zip(one.items, other.items, strict=True))
 
@@ -920,7 +1044,8 @@ def _is_point_of(point: Group, assigned: Sequence[Item]) -> bool:
         return False
     ordered = sorted(relations, key=lambda relation: relation.name or "")
     return all(
-        relation.value is not None and same_item(value, relation.value) for value, relation in zip(point.items, ordered, strict=True)
+        relation.value is not None and same_item(value, relation.value)
+        for value, relation in zip(point.items, ordered, strict=True)
     )
 
 
@@ -937,15 +1062,11 @@ def _flat(items: Sequence[Item]) -> Sequence[Item]:
 def _same_leaf(one: Leaf, other: Leaf) -> bool:
     if one.text == other.text:
         return True
-    if one.digits is not None and other.digits is None or other.digits is not None and one.digits is None:
-        if _bare_digits(one) == _bare_digits(other):
-            return True  # the base is not said on one side
+    if (one.digits is None) != (other.digits is None) and _bare_digits(one) == _bare_digits(other):
+        return True  # the base is not said on one side
     if one.value is None or other.value is None:
         return False
-    for ours, theirs in _scales(one, other):
-        if _equal(one, other, ours, theirs):
-            return True
-    return False
+    return any(_equal(one, other, ours, theirs) for ours, theirs in _scales(one, other))
 
 
 def _bare_digits(leaf: Leaf) -> str:
@@ -964,10 +1085,17 @@ def _scales(one: Leaf, other: Leaf) -> list[tuple[Number, Number]]:
             return []
     scales: list[tuple[Number, Number]] = [(ours, theirs)]
     if one.percent != other.percent:
+        if (other if one.percent else one).unit is not None:
+            return []
         hundredth = Fraction(1, 100)
         scales.append((ours * hundredth, theirs) if one.percent else (ours, theirs * hundredth))
     for a, b in ((one, other), (other, one)):
-        if a.unit == units.DEGREE and b.unit is None and b.value is not None and not isinstance(b.value.values[0], Fraction):
+        if (
+            a.unit == units.DEGREE
+            and b.unit is None
+            and b.value is not None
+            and not isinstance(b.value.values[0], Fraction)
+        ):
             scales.append((_turned(one), _turned(other)))
     return scales
 
@@ -986,13 +1114,13 @@ def _equal(one: Leaf, other: Leaf, ours: Number, theirs: Number) -> bool:
     x, y = a.values[0], b.values[0]
     if x is None or y is None:
         return False
-    slack = max((leaf.slack * factor for leaf, factor in ((one, ours), (other, theirs)) if isinstance(factor, Fraction)), default=0)
+    slack = max(
+        (leaf.slack * factor for leaf, factor in ((one, ours), (other, theirs)) if isinstance(factor, Fraction)),
+        default=0,
+    )
     if isinstance(x, Fraction) and isinstance(y, Fraction):
         return abs(x - y) <= slack
-    try:
-        return abs(complex(x) - complex(y)) <= float(slack)
-    except OverflowError:
-        return False
+    return abs(expressions.floating(x) - expressions.floating(y)) <= expressions.floating(slack).real
 
 
 def _scaled(value: Expression, factor: Number) -> Expression:

@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 
-
 class Unit(NamedTuple):
     """`factor`: how many of the base unit (m, kg, s, A, dollar ...) it is. `dimension`: the powers of the base units.
 
@@ -22,8 +21,26 @@ def _of(factor: str | int | Fraction, **powers: int) -> Unit:
     return Unit(Fraction(factor), tuple(sorted(powers.items())))
 
 
-_PREFIXES = {"n": "1e-9", "µ": "1e-6", "u": "1e-6", "m": "1e-3", "c": "1e-2", "d": "1e-1", "k": "1e3", "M": "1e6", "G": "1e9"}
-_LONG_PREFIXES = {"nano": "1e-9", "micro": "1e-6", "milli": "1e-3", "centi": "1e-2", "deci": "1e-1", "kilo": "1e3", "mega": "1e6"}
+_PREFIXES = {
+    "n": "1e-9",
+    "µ": "1e-6",
+    "u": "1e-6",
+    "m": "1e-3",
+    "c": "1e-2",
+    "d": "1e-1",
+    "k": "1e3",
+    "M": "1e6",
+    "G": "1e9",
+}
+_LONG_PREFIXES = {
+    "nano": "1e-9",
+    "micro": "1e-6",
+    "milli": "1e-3",
+    "centi": "1e-2",
+    "deci": "1e-1",
+    "kilo": "1e3",
+    "mega": "1e6",
+}
 _LENGTH = {"length": 1}
 _JOULE = {"mass": 1, "length": 2, "time": -2}
 _SYMBOLS = {  # those that take prefixes
@@ -39,6 +56,8 @@ _SYMBOLS = {  # those that take prefixes
     "Hz": _of(1, time=-1),
     "V": _of(1, mass=1, length=2, time=-3, current=-1),
     "A": _of(1, current=1),
+    "C": _of(1, current=1, time=1),
+    "mol": _of(1, amount=1),
     "eV": _of("1.602176634e-19", **_JOULE),
 }
 _LONG = {"m": "metre meter", "g": "gram gramme", "l": "litre liter", "s": "second", "J": "joule", "W": "watt", "N": "newton",
@@ -75,6 +94,8 @@ _OTHERS = {  # names, with a plural in s where they have one -> unit
     "celsius": _of(1, celsius=1),
     "fahrenheit": _of(1, fahrenheit=1),
     "kelvin": _of(1, kelvin=1),
+    "am AM": _of(1, am=1),
+    "pm PM": _of(1, pm=1),
 }
 NONE = Unit(Fraction(1), ())
 DEGREE = _of(1, degree=1)
@@ -87,12 +108,15 @@ def _table() -> dict[str, Unit]:
     table: dict[str, Unit] = {}
     for symbol, unit in _SYMBOLS.items():
         table[symbol] = unit
-        table |= {prefix + symbol: Unit(unit.factor * Fraction(times), unit.dimension) for prefix, times in _PREFIXES.items()}
+        table |= {
+            prefix + symbol: Unit(unit.factor * Fraction(times), unit.dimension) for prefix, times in _PREFIXES.items()
+        }
     for symbol, names in _LONG.items():
         for name in names.split():
             unit = _SYMBOLS[symbol]
             forms = {name: unit} | {
-                prefix + name: Unit(unit.factor * Fraction(times), unit.dimension) for prefix, times in _LONG_PREFIXES.items()
+                prefix + name: Unit(unit.factor * Fraction(times), unit.dimension)
+                for prefix, times in _LONG_PREFIXES.items()
             }
             table |= forms | {f"{form}s": unit for form, unit in forms.items()}
     for names, unit in _OTHERS.items():
@@ -170,4 +194,6 @@ def _times(one: Unit, other: Unit, power: int) -> Unit:
     powers = dict(one.dimension)
     for name, count in other.dimension:
         powers[name] = powers.get(name, 0) + count * power
-    return Unit(one.factor * other.factor**power, tuple(sorted((name, count) for name, count in powers.items() if count)))
+    return Unit(
+        one.factor * other.factor**power, tuple(sorted((name, count) for name, count in powers.items() if count))
+    )

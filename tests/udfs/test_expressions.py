@@ -38,7 +38,9 @@ def test_a_number_is_computed_exactly_where_it_can_be(formula, value):
     assert isinstance(found, Fraction) == isinstance(value, Fraction)
 
 
-@pytest.mark.parametrize("formula", ["", "2 3", "2 +", "(2", "2)", r"\frac{1}{", r"\unknown{2}", "1/0", "x^", "|x", "a = b", "{}"])
+@pytest.mark.parametrize(
+    "formula", ["", "2 3", "2 +", "(2", "2)", r"\frac{1}{", r"\unknown{2}", "1/0", "x^", "|x", "a = b", "{}"]
+)
 def test_what_is_no_formula_or_has_no_value_is_not_read(formula):
     assert expressions.read(formula) is None
 

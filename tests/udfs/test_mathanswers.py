@@ -208,8 +208,8 @@ PAGES = [
     (r"The area is $\boxed{50}\%$", r"$\boxed{0.5}$", True),
     ("a = 8, b = 5. Answer: 8", r"$a=8$ and $b=5$, so $\boxed{5}$.", False),
     ("Answer: 8. Bye", r"We get $4+4=8$ and $\boxed{9}$", False),
-    ('The answer is:\n\n$$3x - 4$$\n', "The answer is\n\\[\n3x - 5\n\\]", False),
-    ('The answer is:\n\n$$3x - 4$$\n', "The answer is\n\\[\n3x - 4\n\\]", True),
+    ("The answer is:\n\n$$3x - 4$$\n", "The answer is\n\\[\n3x - 5\n\\]", False),
+    ("The answer is:\n\n$$3x - 4$$\n", "The answer is\n\\[\n3x - 4\n\\]", True),
     ("The solutions are $x = 2$ and $x = 5$.", r"So $x=5$ or $x = 2$. $\boxed{2, 5}$", True),
     ("The final answer is 42.", r"**Final Answer:** $\boxed{42}$", True),
     ("The answer to this question is 42.", r"\boxed{43}", False),
@@ -348,8 +348,16 @@ def test_an_answer_ends_where_prose_begins_and_not_inside_a_formula(words, claus
 
 @pytest.mark.parametrize("kind", ["minus", "list", "unit"])
 def test_a_stated_answer_outweighs_what_stands_in_the_formulas(kind):
-    source = {"minus": "a = 8, b = 5. Answer: 8", "list": "p = 11, q = 12. Answer: 11", "unit": "$4 \\cdot 16 = 64$. Answer: 64 cm"}[kind]
-    wrong = {"minus": "$a = 8$ and $b = 5$: $\\boxed{5}$", "list": "$p = 11$, $q = 12$: $\\boxed{12}$", "unit": "$4 \\cdot 16 = \\boxed{64}$ km"}[kind]
+    source = {
+        "minus": "a = 8, b = 5. Answer: 8",
+        "list": "p = 11, q = 12. Answer: 11",
+        "unit": "$4 \\cdot 16 = 64$. Answer: 64 cm",
+    }[kind]
+    wrong = {
+        "minus": "$a = 8$ and $b = 5$: $\\boxed{5}$",
+        "list": "$p = 11$, $q = 12$: $\\boxed{12}$",
+        "unit": "$4 \\cdot 16 = \\boxed{64}$ km",
+    }[kind]
     assert shared(source, wrong).answers_kept == 0.0
 
 
