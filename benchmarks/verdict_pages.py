@@ -344,7 +344,7 @@ def bar_or_semicolon(rng: Rng) -> Drawn:
             Drawn(
                 f"x = {a}; y = {b}",
                 [f"x = {a}, y = {b}", f"y = {b}; x = {a}"],
-                [f"x = {b}; y = {c}", f"x = {c}; y = {a}"],
+                [f"x = {b}; y = {c}", f"x = {c}; y = {a}", f"x = {a}; y = {c}"],
             ),
             Drawn(
                 f"| x - {a} | < {b}",
@@ -700,7 +700,14 @@ def system(rng: Rng) -> Drawn:
             f"(x, y) = ({a}, {b})",
             f"T:The answer is $x = {a}$ and $y = {b}$.",
         ],
-        [f"x = {b}, y = {a}", f"({b}, {a})", f"x = {a + 31}, y = {b + 31}", f"({a}, {b + 1})"],
+        [
+            f"x = {b}, y = {a}",
+            f"x = {a}, y = {b + 1}",
+            f"x = {a + 1}; y = {b}",
+            f"({b}, {a})",
+            f"x = {a + 31}, y = {b + 31}",
+            f"({a}, {b + 1})",
+        ],
     )
 
 

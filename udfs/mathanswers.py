@@ -25,6 +25,10 @@ _STATED = re.compile(
     r"|^(?P<hash>####)[ \t]*+",
     re.IGNORECASE | re.MULTILINE,
 )
+_LEADS = re.compile(
+    r"(?:(?:therefore|thus|hence|then|indeed|clearly|simply|just|that|given by|equal to|found to be|obtained as)\b[ \t,:]*)+",
+    re.IGNORECASE,
+)
 _DISPLAY = re.compile(r"\s{0,20}(?:\$\$[^$]{1,400}\$\$|\\\[[^\]]{1,400}\\\])")
 _SPAN = re.compile(
     r"\$\$[^$]{1,400}\$\$|\\\([^\n]{1,400}?\\\)|\\\[.{1,400}?\\\]|\$(?=\S)(?:[^$\\\n]|\\.){1,400}(?<=\S)\$(?!\d)"
@@ -86,7 +90,7 @@ class MathOverlap:
 
     `answer_source` and `answer_rewritten`: the last answer of either, as written, or None (see `answers`).
     `answers_kept`: share, from 0 to 1, of the source's answers that the rewrite keeps (see `shared`); a list of answers
-    counts as many. None where the source has none.
+    counts as many, values of several variables as one. None where the source has none.
     `numbers_kept`: share, from 0 to 1, of the distinct numbers in the source's formulas that stand in the rewrite,
     whole numbers below ten left out; None where there are none.
     """
@@ -122,9 +126,10 @@ def shared(source: str, rewritten: str) -> MathOverlap:
     numbers = _numbers(rewritten)
     finals, finals_anew = (sum(each.final for each in found) for found in (ours, theirs))
     kept = _kept(ours, theirs, rewritten, numbers - _SMALL, max(0, finals - finals_anew) if finals_anew else finals)
-    total = sum(len(mathforms.read(each.text)) for each in ours)
-    for each, count in zip(ours, kept, strict=True):
-        if count == len(mathforms.read(each.text)):
+    counts = [_count(mathforms.read(each.text)) for each in ours]
+    total = sum(counts)
+    for each, found, count in zip(ours, kept, counts, strict=True):
+        if found == count:
             numbers |= _numbers(each.shown)
     return MathOverlap(
         ours[-1].shown if ours else None,
@@ -152,9 +157,9 @@ def statements(text: str) -> list[Statement]:
             found.append((box.start(), statement))
     for match in list(_STATED.finditer(text))[-2 * MAX_ANSWERS :]:
         display = _DISPLAY.match(text, match.end())
-        words = text[match.end() : match.end() + MAX_CLAUSE_CHARS].partition("\n")[0]
+        words = _LEADS.sub("", text[match.end() : match.end() + MAX_CLAUSE_CHARS].partition("\n")[0])
         clause = display[0].strip() if display else first_clause(words)
-        if _BOXED.search(clause):
+        if _BOXED.search(clause) or _STATED.search(clause):
             continue
         if _tells(clause, needs_formula=match["noun"] is not None or match["hash"] is not None):
             found.append((match.start(), Statement(clause, clause, match["noun"] is None)))
@@ -239,7 +244,7 @@ def _is_formula(rest: str, before: str) -> bool:
     named = [word for word in _WORDS_OF_CHUNK.findall(chunk) if word not in expressions.FUNCTION_NAMES]
     unknown = [word for word in named if word in "aAI" or units.read(word)[0] is None]
     return len(unknown) <= (
-        1 if _HAS_VARIABLE.search(before) or re.search(r"\d[a-z](?![a-z])", chunk) else 0
+        1 if _HAS_VARIABLE.search(before) or re.search(r"\d[a-z](?![a-z])|^[b-hj-z](?![a-z])", chunk) else 0
     ) and not any(word.lower() in _PROSE_WORDS for word in unknown)
 
 
@@ -320,7 +325,7 @@ def _tells(clause: str, needs_formula: bool) -> bool:
 def _kept(
     ours: Sequence[Statement], theirs: Sequence[Statement], rewritten: str, numbers: set[Fraction], lacking: int
 ) -> list[int]:
-    """Return how many items of each of our answers are among theirs.
+    """Return how many of each of our answers are among theirs, as `_count` counts them.
 
     Instead, those that are not final may stand in formulas or among the numbers of the rewrite, and so may `lacking`
     that are.
@@ -332,7 +337,7 @@ def _kept(
     for statement in ours:
         items = mathforms.read(statement.text)
         if any(mathforms.same_items(items, other) for other in answers):
-            kept.append(len(items))
+            kept.append(_count(items))
             continue
         found = mathforms.matched(items, pool)
         if found < len(items) and (lacking or not statement.final):
@@ -341,8 +346,14 @@ def _kept(
             standing = sum(_stands(item, items, reached, numbers) for item in items)
             lacking -= standing > found and statement.final
             found = max(found, standing)
-        kept.append(found)
+        kept.append(found if _count(items) == len(items) else int(found == len(items)))
     return kept
+
+
+def _count(items: Sequence[Item]) -> int:
+    """Return how many answers the items are: values of several variables, such as `x = 1, y = 2`, are one together."""
+    names = {item.name for item in items if isinstance(item, mathforms.Relation) and item.name}
+    return 1 if len(names) == len(items) else len(items)
 
 
 def _stands(item: Item, items: tuple[Item, ...], reached: Sequence[tuple[Item, ...]], numbers: set[Fraction]) -> bool:

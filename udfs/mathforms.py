@@ -163,6 +163,9 @@ _MATRIX = re.compile(
     re.DOTALL,
 )
 _DESCRIBED = re.compile(r"\b(?:of|in|from|for|on|with|at|by|to|per|if|when|which|that|since|because|as)\b")
+_INTRODUCTION = re.compile(
+    r"^‹[^‹›]*\b(?:is|are|was|be|equals|gives|get|need|have|has|obtain|find)›\s*(?=[^ ‹])", re.IGNORECASE
+)
 _FILLER = re.compile(
     r"^(?:\s*‹(?:about|both|either|between|approximately|approx|roughly|exactly|only|just|around|nearly|simply"
     r"|equal to|equals|is|are|the|a|an|or"
@@ -762,7 +765,7 @@ def _based(plain: str) -> tuple[str, int] | None:
 
 def _leaf(text: str) -> Leaf | Words:
     """Return the number, expression or words that the text is."""
-    text = _FILLER.sub("", _trimmed(text)).strip()
+    text = _FILLER.sub("", _INTRODUCTION.sub("", _trimmed(text))).strip()
     plain = " ".join(text.translate(_MARKS).split())
     based = _based(plain)
     if based is not None:

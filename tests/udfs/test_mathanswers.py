@@ -269,6 +269,49 @@ PAGES = [
     ("The answer is 3 - 2i.", "The answer is 3 - 4i.", False),
     ("The answer is 12 - not 13!", r"\boxed{12}", True),
     ("The answer is (x - 3)(x + 2)", r"\boxed{x^2 - x - 6}", True),
+    ("Final Answer: The final answer is $5$. I hope it is correct.", "$\\boxed{5}$", True),
+    ("Final Answer: The final answer is $5$. I hope it is correct.", "$\\boxed{6}$", False),
+    ("The answer is therefore $3x - 4$.", "The answer is thus $3x - 5$.", False),
+    ("The answer is therefore $3x - 4$.", "\\boxed{3x-4}", True),
+    ("The answer is given by $x = 4$.", "\\boxed{4}", True),
+    ("Answer: The area is 64 cm", "\\boxed{64}\\text{ cm}", True),
+    ("Answer: There are 12 ways.", "\\boxed{12}", True),
+    ("Answer: There are 12 ways.", "\\boxed{13}", False),
+    ("Answer: at least 5", "Answer: at most 5", False),
+    ("The answer is $x = 3; y = 4$.", "The answer is $x = 3; y = 5$.", False),
+    ("The answer is $x = 3; y = 4$.", "So $x = \\boxed{3}$ and $y = \\boxed{4}$", True),
+    ("The answer is $x = 3$ and $y = 4$.", "So $x = \\boxed{4}$ and $y = \\boxed{3}$", False),
+    ("Answer: |x - 3| - 2", "Answer: |x - 3| - 4", False),
+    ("The answer is $P(A | B) = 0.3$.", "The answer is $P(A | B) = 0.4$.", False),
+    ("The answer is $\\{x | x > 2\\}$.", "The answer is $\\{x | x > 3\\}$.", False),
+    ("The answer is $[2; 5]$", "The answer is $[2; 6]$", False),
+    ("Answer: 13 - 2v | Login", "Answer: 13 - 3v", False),
+    ("Answer: 2x - 7; see page 4", "\\boxed{2x-7}", True),
+    ("Answer: 2x - 7; see page 4", "\\boxed{2x-8}", False),
+    ("The answer is 4 \\mid 12", "The answer is 4 \\mid 16", False),
+    ("The answer is a - b | c", "The answer is a + b | c", False),
+    ("the answer is 3x – 4", "the answer is 3x – 5", False),
+    ("the answer is 3x — 4", "the answer is 3x — 4", True),
+    ("The answer is $f(x; a) = a - x$.", "The answer is $f(x; a) = a + x$.", False),
+    ("The answer is $3x$ - $4$.", "The answer is $3x$ - $5$.", False),
+    ("The answer is $\\|v\\| - 3$", "The answer is $\\|v\\| - 4$", False),
+    ("The answer is 5x - 3 dollars.", "The answer is 5x - 4 dollars.", False),
+    ("The answer is $x > 2; x < 5$", "The answer is $x > 2; x < 6$", False),
+    ("The answer is (2 | 3).", "The answer is (2 | 4).", False),
+    ("The answer is $5 - \\sqrt{2}$ - a little more than 3.", "$\\boxed{5-\\sqrt2}$", True),
+    ("Answer: n(n - 1) - 2", "Answer: n(n - 1) - 3", False),
+    ("Answer: 3 - x - y", "Answer: 3 - x - z", False),
+    ("Answer: $40 - $4x", "Answer: $40 - $5x", False),
+    ("Answer: 100 - 5t m", "Answer: 100 - 6t m", False),
+    ("Answer: sin x - cos x", "Answer: sin x - 2 cos x", False),
+    ("Answer: x^2 - 1 - this factors nicely", "Answer: x^2 - 1", True),
+    ("Answer: e^x - 1", "Answer: e^x - 2", False),
+    ("Answer: 2 - 5/x", "Answer: 2 - 6/x", False),
+    ("Answer: 2^n - 1", "Answer: 2^n - 2", False),
+    ("Answer: y = 5 - 2x", "Answer: y = 5 - 3x", False),
+    ("Answer: -b - 4ac", "Answer: -b - 5ac", False),
+    ("Answer: pi - 3", "Answer: pi - 2", False),
+    ("Answer: 12 - n apples", "Answer: 12 - m apples", False),
 ]
 CLAUSES = [
     ("3x - 4 apples", "3x - 4 apples"),
@@ -359,6 +402,11 @@ def test_a_stated_answer_outweighs_what_stands_in_the_formulas(kind):
         "unit": "$4 \\cdot 16 = \\boxed{64}$ km",
     }[kind]
     assert shared(source, wrong).answers_kept == 0.0
+
+
+def test_values_of_several_variables_are_one_answer_and_values_of_one_are_several():
+    assert shared("The answer is $x = 2, y = 3$.", "The answer is $x = 2, y = 4$.").answers_kept == 0.0
+    assert shared("The answers are $x = 2, x = 3$.", "The answers are $x = 2, x = 4$.").answers_kept == 0.5
 
 
 def test_numbers_of_an_answer_kept_in_another_form_are_kept():
