@@ -12,7 +12,6 @@ import random
 import re
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
@@ -997,7 +996,7 @@ def golden() -> Iterator[Page]:
 
 def of_cases() -> Iterator[Page]:
     """The cases that reports of faults gave."""
-    path = Path(str(files("tests").joinpath("cases", "math_pages.json")))
+    path = Path(__file__).parents[1] / "tests" / "cases" / "math_pages.json"
     for case in json.loads(path.read_text(encoding="utf-8")):
         yield Page(
             "cases",

@@ -392,6 +392,8 @@ def _marked(text: str, is_math: bool) -> str:
             return word
         if len(word) == 2 and word.lower() in _SHORT_WORDS and before in ("", " ") and behind in ("", " "):
             return f"‹{word}›"
+        if before == "{" and behind == "}" and len(word) <= 4 and not known:
+            return word  # as in \frac{abc}{d}
         glued = (before.isdigit() and not known) or (before in (")", "}", "^") and not known)
         return f"‹{word}›" if len(word) >= 3 and not glued and not re.match(rf"(?:{_FUNCTIONS})", word) else word
 
@@ -798,6 +800,9 @@ def _leaf(text: str) -> Leaf | Words:
     start = text.find("‹")
     if start > 0:
         core, tail = text[:start].strip(), " ".join(text[start:].translate(_MARKS).split())
+        behind = _UNIT_BEHIND.fullmatch(core)
+        if behind and behind["space"] and units.read(behind["unit"])[0] is not None:
+            core, tail = behind["number"], f"{behind['unit']} {tail}"
         if re.search(r"\d", re.sub(r"\^\s*\{?\s*-?\d\s*\}?|(?<=[a-z])[23]\b", "", tail)):
             unit, left = units.read(tail)
             described = _DESCRIBED.match(left.strip()) or (unit is None and _DESCRIBED.search(left))
@@ -1117,12 +1122,15 @@ def _equal(one: Leaf, other: Leaf, ours: Number, theirs: Number) -> bool:
     x, y = a.values[0], b.values[0]
     if x is None or y is None:
         return False
-    slack = max(
-        (leaf.slack * factor for leaf, factor in ((one, ours), (other, theirs)) if isinstance(factor, Fraction)),
-        default=0,
-    )
+    slacks = [
+        leaf.slack * factor if isinstance(factor, Fraction) else Fraction(0)
+        for leaf, factor in ((one, ours), (other, theirs))
+    ]
+    slack = max(slacks)
     if isinstance(x, Fraction) and isinstance(y, Fraction):
-        return abs(x - y) <= slack
+        written, rounded = (y, x) if slacks[0] == slack else (x, y)
+        # Halves are rounded up: 0.375 is 0.38 and not 0.37.
+        return abs(x - y) < slack or (abs(x - y) == slack and abs(rounded) > abs(written))
     return abs(expressions.floating(x) - expressions.floating(y)) <= expressions.floating(slack).real
 
 
