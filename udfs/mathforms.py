@@ -152,6 +152,7 @@ _CHOICE = re.compile(
     r"(?:(?i:option|choice|letter)\s+)?(?:\((?P<a>[A-Ea-e])\)|(?P<b>[A-E])\)|(?P<c>[A-E])(?=\.?$|[.:]\s))[.:]?\s*(?P<rest>.*)",
     re.DOTALL,
 )
+_PART_LABEL = re.compile(r"(?:^|(?<=[\s,;]))\(?‹?([a-h])›?\)\s+")  # of the parts of an exercise
 _RELATIONS = "=≈<>≤≥≠≡"
 _FLIPPED = {"<": ">", ">": "<", "≤": "≥", "≥": "≤"}
 _NAME = re.compile(
@@ -466,6 +467,11 @@ def _split(text: str, separators: str, words: Iterable[str] = ()) -> list[str]:
 def _items(text: str, depth: int) -> tuple[Item, ...]:
     text = _split(text, "⇒")[-1]
     plain = " ".join(text.translate(_MARKS).split())
+    labels = list(_PART_LABEL.finditer(text)) if depth == 0 else []
+    if len(labels) > 1 and labels[0].start() == 0 and "abcdefgh".startswith("".join(label[1] for label in labels)):
+        ends = [*(label.start() for label in labels[1:]), len(text)]
+        parts = [text[label.end() : end] for label, end in zip(labels, ends, strict=True)]
+        return tuple(item for part in parts for item in _items(_trimmed(part), 1))
     choice = _CHOICE.fullmatch(plain)
     if choice and depth == 0 and not re.match(r"(?:and|or)\b|[,&]", choice["rest"]):
         rest = _after_choice(text, choice)

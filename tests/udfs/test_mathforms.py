@@ -8,6 +8,9 @@ from udfs import expressions, mathforms
 from udfs.mathforms import same
 
 SAME = [
+    ("(a) 5 (b) 7", "5 and 7"),
+    ("a) 5, b) $x - 2$", "(a) 5; (b) $x-2$"),
+    ("(a) (1, 2) (b) 7", "(1,2), 7"),
     ("$3x - 4$", "3x-4"),
     (r"$6.63 \times 10^{-34}$ J s", r"$6.63 \times 10^{-34}$"),
     ("y = 2x + 1", "2x - y + 1 = 0"),
@@ -469,6 +472,8 @@ SAME = [
     ("\\frac{-7 \\pm \\sqrt{13}}{6}", "x = \\frac{-7+\\sqrt{13}}{6}, x = \\frac{-7-\\sqrt{13}}{6}"),
 ]
 OTHER = [
+    ("(a) 5 (b) 7", "(a) 5 (b) 8"),
+    ("(a) 5 (b) 7", "5"),
     ("3x - 4", "3x-5"),
     ("13 - 2v", "13 - 3v"),
     (r"$6.63 \times 10^{-34}$ J s", r"$6.63 \times 10^{-31}$ J s"),
