@@ -20,7 +20,6 @@ setup(
         "aiohttp>=3.11,<4",
         "tenacity>=9,<10",
         "filelock>=3.16,<4",
-        "math-verify[antlr4_13_2]>=0.9,<0.10",
         "numpy>=2,<3",
     ],
     package_data={
@@ -37,6 +36,7 @@ setup(
             "pytest>=8,<10",
             "pytest-xdist>=3.6,<4",
             "hypothesis>=6,<7",
+            "math-verify[antlr4_13_2]>=0.9,<0.10",  # benchmarks/verdicts.py compares with it
             "ruff>=0.12,<1",
             "mypy>=1.15,<3",
             "nbclient>=0.10,<1",
