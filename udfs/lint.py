@@ -256,6 +256,11 @@ def _helper(soft_cpu_s: float) -> Helper:
     return _helpers[0]
 
 
+def start() -> None:
+    """Start the process's helper interpreter, so that it is warm for the first file. Raises what `lint` raises."""
+    _helper(SOFT_CPU_S)
+
+
 @atexit.register
 def close() -> None:
     """End the helper interpreter, if there is one."""
