@@ -13,6 +13,9 @@ from typing import Any, NamedTuple
 
 from pyspark.sql import SparkSession
 
+from lakehouse.executors import Executor, master_of
+from lakehouse.problems import first_line
+from lakehouse.session import is_this_machine
 from lakehouse.settings import Settings, UserError
 from lakehouse.stage import Stage
 
@@ -38,8 +41,8 @@ class Found(NamedTuple):
     problems: dict[str, str]
 
 
-def check(spark: SparkSession, settings: Settings, stages: Sequence[Stage]) -> None:
-    """Make sure that the tasks of `stages` find what they import, with one small task for every executor.
+def check(spark: SparkSession, settings: Settings, stages: Sequence[Stage], executors: Sequence[Executor]) -> None:
+    """Make sure that the tasks of `stages` find what they import, with one small task for each of `executors`.
 
     Where tasks run in the driver's own Python nothing is started: it is enough to look what is installed. Elsewhere
     modules are imported and the linter is started, which the first tasks would do anyway.
@@ -48,13 +51,13 @@ def check(spark: SparkSession, settings: Settings, stages: Sequence[Stage]) -> N
         UserError: workers cannot run Python, run another one than the driver, or lack a library.
     """
     needs = needed_by(spark, settings, stages)
-    if (spark.sparkContext.master or "").startswith("local[") and spark.sparkContext.pythonExec == sys.executable:
+    if is_this_machine(master_of(spark)) and spark.sparkContext.pythonExec == sys.executable:
         found = [look(needs)]
     else:
-        found = ask(spark, needs)
+        found = ask(spark, needs, len(executors))
         if not all(each.recast for each in found):
             send(spark)
-            found = ask(spark, needs)
+            found = ask(spark, needs, len(executors))
     for each in found:
         if not each.recast:
             raise UserError(f"{each.place} has another Recast than the driver, and before that which the driver sends")
@@ -79,7 +82,9 @@ def words(found: Found, needs: dict[str, list[str]]) -> str:
     problems: dict[str, list[str]] = {}
     for module, problem in found.problems.items():
         problems.setdefault(problem, []).extend(needs[module])
-    told = "; ".join(f"{problem} (needed for {', '.join(dict.fromkeys(tables))})" for problem, tables in problems.items())
+    told = "; ".join(
+        f"{problem} (needed for {', '.join(dict.fromkeys(tables))})" for problem, tables in problems.items()
+    )
     extra = "'recast-lakehouse[gpu]'" if ENGINE in found.problems else "recast-lakehouse"
     return f"{found.place}: {told}. Do `pip install {extra}` {PLACES}"
 
@@ -93,7 +98,7 @@ def look(needs: Iterable[str]) -> Found:
     problems = {}
     for module in needs:
         if find_spec(module.partition(".")[0]) is None:
-            problems[module] = f"no module {module}"
+            problems[module] = f"No module named '{module}'"
         if module == LINTER:
             try:
                 lint.check_installed()
@@ -102,26 +107,26 @@ def look(needs: Iterable[str]) -> Found:
     return Found(sys.executable, True, problems)
 
 
-def ask(spark: SparkSession, needs: Iterable[str]) -> list[Found]:
-    """Return what each executor's Python has, as `import_all` finds it there.
+def ask(spark: SparkSession, needs: Iterable[str], executors: int) -> list[Found]:
+    """Return what the executors' Python has, each executor's, as `import_all` finds it there.
 
     Raises:
         UserError: no Python of the driver's version runs there.
     """
     context = spark.sparkContext
-    executors = max(1, int(context._jsc.sc().getExecutorMemoryStatus().size()) - 1)  # all but the driver
+    tasks = context.range(max(1, executors), numSlices=max(1, executors))  # Spark deals them out in turn
     context.setJobDescription("what the workers' Python has")
     try:
-        # Spark deals tasks out to its executors in turn.
-        return [Found(*row) for row in context.range(executors, numSlices=executors).mapPartitions(task(needs)).collect()]
+        return [Found(*row) for row in tasks.mapPartitions(task(needs)).collect()]
     except Exception as problem:
-        raise UserError(why_no_task_ran(str(problem), context.pythonExec)) from problem
+        raise UserError(why_no_task_ran(problem, context.pythonExec)) from problem
     finally:
         context.setJobDescription(None)  # type: ignore[arg-type]  # which takes the description away
 
 
-def why_no_task_ran(trace: str, python: str) -> str:
+def why_no_task_ran(problem: Exception, python: str) -> str:
     """Return in one line why Spark could not run a Python task, from what it raised."""
+    trace = str(problem)
     versions = re.search(r"different version: (\S+) than that in driver:? (\d+\.\d+)", trace)
     if versions:
         return (
@@ -130,8 +135,7 @@ def why_no_task_ran(trace: str, python: str) -> str:
         )
     if re.search(rf'Cannot run program "{re.escape(python)}"', trace):
         return f"the workers have no {python}: name the Python that they have with --conf spark.pyspark.python=PATH"
-    raised = re.findall(r"^(?:Caused by: )?[\w.]*(?:Error|Exception): .+", trace, re.MULTILINE)
-    return f"no Python task runs on the workers: {raised[-1] if raised else trace.strip().partition(chr(10))[0]}"
+    return f"no Python task runs on the workers: {first_line(problem)}"
 
 
 def task(needs: Iterable[str]) -> Callable[[Iterator[Any]], Iterator[tuple[Any, ...]]]:
@@ -189,10 +193,15 @@ def send(spark: SparkSession) -> None:
     """Give every worker this driver's Recast, before any other that is installed there."""
     folder = tempfile.mkdtemp(prefix="recast-sent-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)  # executors fetch it from there as they come
-    archive = Path(folder, "recast.zip")
+    archive = Path(folder, "recast-sent.zip")
+    pack(archive)
+    spark.sparkContext.addPyFile(str(archive))
+
+
+def pack(archive: Path) -> None:
+    """Write this Recast to a zip that Python can import, wherever this one runs from."""
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
         for package in PACKAGES:
             for file in resources.files(package).iterdir():
                 if file.is_file():
                     packed.writestr(f"{package}/{file.name}", file.read_bytes())
-    spark.sparkContext.addPyFile(str(archive))

@@ -274,9 +274,9 @@ def check_installed() -> None:
         try:
             found = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
-            raise RuntimeError(f"the linter needs {package} {needed}, found none in {sys.executable}") from None
+            raise RuntimeError(f"the linter needs {package} {needed}, and there is none") from None
         if found != needed:
-            raise RuntimeError(f"the linter needs {package} {needed}, found {found} in {sys.executable}")
+            raise RuntimeError(f"the linter needs {package} {needed}, found {found}")
 
 
 def _last_line(words: IO[bytes]) -> str:
