@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pyspark.sql import SparkSession
 
@@ -24,7 +24,7 @@ PACKAGES = ("jobs", "lakehouse", "prompts", "schemas", "udfs")
 
 ENGINE = "vllm"
 LINTER = "udfs.lint"
-PLACES = "in the workers' Python (spark.pyspark.python), or send an environment with --archives: docs/cluster.md"
+PLACES = " in the workers' Python (spark.pyspark.python), or send an environment with --archives: docs/cluster.md"
 
 
 class Found(NamedTuple):
@@ -51,7 +51,8 @@ def check(spark: SparkSession, settings: Settings, stages: Sequence[Stage], exec
         UserError: workers cannot run Python, run another one than the driver, or lack a library.
     """
     needs = needed_by(spark, settings, stages)
-    if is_this_machine(master_of(spark)) and spark.sparkContext.pythonExec == sys.executable:
+    drivers_own = is_this_machine(master_of(spark)) and spark.sparkContext.pythonExec == sys.executable
+    if drivers_own:
         found = [look(needs)]
     else:
         found = ask(spark, needs, len(executors))
@@ -62,7 +63,7 @@ def check(spark: SparkSession, settings: Settings, stages: Sequence[Stage], exec
         if not each.recast:
             raise UserError(f"{each.place} has another Recast than the driver, and before that which the driver sends")
         if each.problems:
-            raise UserError(words(each, needs))
+            raise UserError(words(each, needs, "" if drivers_own else PLACES))
 
 
 def needed_by(spark: SparkSession, settings: Settings, stages: Sequence[Stage]) -> dict[str, list[str]]:
@@ -77,7 +78,7 @@ def needed_by(spark: SparkSession, settings: Settings, stages: Sequence[Stage]) 
     return needs
 
 
-def words(found: Found, needs: dict[str, list[str]]) -> str:
+def words(found: Found, needs: dict[str, list[str]], places: str) -> str:
     """Return what is missing where, for which tables, and what to do, in one line."""
     problems: dict[str, list[str]] = {}
     for module, problem in found.problems.items():
@@ -86,7 +87,7 @@ def words(found: Found, needs: dict[str, list[str]]) -> str:
         f"{problem} (needed for {', '.join(dict.fromkeys(tables))})" for problem, tables in problems.items()
     )
     extra = "'recast-lakehouse[gpu]'" if ENGINE in found.problems else "recast-lakehouse"
-    return f"{found.place}: {told}. Do `pip install {extra}` {PLACES}"
+    return f"{found.place}: {told}. Do `pip install {extra}`{places}"
 
 
 def look(needs: Iterable[str]) -> Found:
@@ -138,7 +139,7 @@ def why_no_task_ran(problem: Exception, python: str) -> str:
     return f"no Python task runs on the workers: {first_line(problem)}"
 
 
-def task(needs: Iterable[str]) -> Callable[[Iterator[Any]], Iterator[tuple[Any, ...]]]:
+def task(needs: Iterable[str]) -> Callable[[Iterable[int]], Iterator[tuple[str, bool, dict[str, str]]]]:
     """Return a task that imports every module and yields one `Found` as a tuple.
 
     It is a function within a function, for such are sent as code and not by name: it runs where there is no Recast.
@@ -146,7 +147,7 @@ def task(needs: Iterable[str]) -> Callable[[Iterator[Any]], Iterator[tuple[Any, 
     modules, linter, engine = list(needs), LINTER, ENGINE
     package, digest = "udfs", digest_of("udfs")
 
-    def import_all(_rows: Iterator[Any]) -> Iterator[tuple[Any, ...]]:
+    def import_all(_rows: Iterable[int]) -> Iterator[tuple[str, bool, dict[str, str]]]:
         import hashlib
         import importlib
         import importlib.util
@@ -155,7 +156,7 @@ def task(needs: Iterable[str]) -> Callable[[Iterator[Any]], Iterator[tuple[Any, 
         from importlib import resources
 
         place = f"{sys.executable} on {socket.gethostname()}"
-        problems = {}
+        problems: dict[str, str] = {}
         try:
             files = sorted(resources.files(package).iterdir(), key=lambda file: file.name)
             whole = b"".join(file.read_bytes() for file in files if file.name.endswith(".py"))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).parents[2]
 LIBRARIES = Path(sysconfig.get_path("purelib"))
-TIMEOUT_S = 600
+TIMEOUT_S = 1500  # a job takes a minute on two idle cores
 
 
 def platform_python(folder: Path, without: str = "") -> Path:

@@ -107,7 +107,7 @@ def test_what_is_missing_is_one_line_that_says_for_what_and_what_to_do(monkeypat
     lint.close()
     monkeypatch.setitem(lint.VERSIONS, "pylint", "3.3.9")
     ((place, _, problems),) = asked(iter([0]))
-    line = workers.words(workers.Found(place, True, problems), needs)
+    line = workers.words(workers.Found(place, True, problems), needs, workers.PLACES)
     assert line == (
         f"{place}: No module named 'no_such_library' (needed for rewritten_math); the linter needs pylint 3.3.9, found "
         f"{importlib.metadata.version('pylint')} (needed for linted_code, styled_code). Do `pip install "
