@@ -1,10 +1,15 @@
 """Recast as a package. A cluster image installs only the extras it needs; see README.md, "Install on a cluster"."""
 
+import runpy
+from pathlib import Path
+
 from setuptools import setup
 
+VERSION = runpy.run_path(str(Path(__file__).with_name("lakehouse") / "__init__.py"))["__version__"]
+
 setup(
-    name="recast",
-    version="0.1.0",
+    name="recast-lakehouse",  # `recast` on PyPI is another project's
+    version=VERSION,
     description="Rewritten LLM pre-training data on a Spark and Delta lakehouse",
     python_requires=">=3.11,<3.13",
     packages=["jobs", "lakehouse", "udfs", "prompts", "schemas", "samples"],

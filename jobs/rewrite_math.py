@@ -41,6 +41,7 @@ STAGE = Stage(
     },
     passing_failure=asking.FAILED,
     asks_model=True,
+    needs=("udfs.rewrite", "udfs.reading", "math_verify"),
 )
 
 if __name__ == "__main__":

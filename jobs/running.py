@@ -91,6 +91,7 @@ def refresh_stages(
         asking_model = [stage for stage in stages[first:] if stage.asks_model]
         spec = asking.engine_spec(settings) if asking_model else None
         # Spark takes seconds to import and more to start: only now is it needed.
+        from jobs import workers
         from lakehouse import executors, session
         from lakehouse.problems import explain
         from lakehouse.refresh import refresh
@@ -106,6 +107,7 @@ def refresh_stages(
                 spark = application.enter_context(session.application("recast", log, conf, rows))
                 came = executors.await_executors(spark)
             meter.say(executors.first_line(spark, came))
+            workers.check(spark, settings, stages[first:], came)
             start_s = time.monotonic() - started
             if spec and not spec.endpoint and session.is_this_machine(executors.master_of(spark)):
                 # Here the driver's host is where tasks run, and a server takes as long to start as the stages above run.

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -34,7 +35,9 @@ SCALA = "2.13"
 # pip's pyspark already holds Hadoop's client, which the Delta jar would fetch again.
 EXCLUDED = "org.apache.hadoop:hadoop-client-runtime,org.apache.hadoop:hadoop-client-api"
 JAVA_HINT = "Recast needs a JDK 17: install one (Debian: apt-get install openjdk-17-jdk-headless) or set JAVA_HOME"
-LOG4J = Path(__file__).with_name("log4j2.properties")
+SPARK = "4.1"
+DELTA = "4.4.0"
+"""What setup.py pins. A platform that brings Spark, or `--packages`, may have Delta without its Python package."""
 
 # Options of the JVMs of a small run, which is over before the optimising compiler has paid for itself: it takes half of
 # the processor time. Without it the JVM's code cache would have 48 MB, which long runs fill.
@@ -80,9 +83,22 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def delta_package() -> str:
-    """Return the Maven coordinates of the Delta jars that fit the installed pyspark and delta-spark."""
-    spark = ".".join(importlib.metadata.version("pyspark").split(".")[:2])
-    return f"io.delta:delta-spark_{spark}_{SCALA}:{importlib.metadata.version('delta-spark')}"
+    """Return the Maven coordinates of the Delta jars that fit Spark and the installed delta-spark."""
+    try:
+        delta = importlib.metadata.version("delta-spark")
+    except importlib.metadata.PackageNotFoundError:
+        delta = DELTA
+    return f"io.delta:delta-spark_{SPARK}_{SCALA}:{delta}"
+
+
+def require_spark(version: str) -> None:
+    """Stop with one line on a Spark of another minor version, whose functions and Delta jars are others.
+
+    Raises:
+        UserError: `version` is no version of SPARK.
+    """
+    if not version.startswith(f"{SPARK}."):
+        raise UserError(f"this is Spark {version}, and Recast runs on Spark {SPARK} (docs/cluster.md)")
 
 
 def delta_jars() -> list[Path]:
@@ -112,12 +128,18 @@ def fetch_jars() -> None:
     """Fetch the Delta jars from Maven Central into pyspark's own ``jars`` folder, once.
 
     Raises:
-        UserError: no Java, or the jars cannot be fetched; the resolver's last words are in the message.
+        UserError: no Java, the folder is somebody else's, or the jars cannot be fetched; the resolver's last words are
+            in the message.
     """
     jars = Path(pyspark.__file__).with_name("jars")
     wanted = f"{delta_package().replace('io.delta:', '').replace(':', '-')}.jar"
     if (jars / wanted).exists():
         return
+    if not os.access(jars, os.W_OK):
+        raise UserError(
+            f"Spark has no Delta yet, and {jars} is not yours to write: have its owner run "
+            f"`{sys.executable} -m lakehouse.session` once, or do so where the image is built"
+        )
     require_java()
     with tempfile.TemporaryDirectory() as ivy:
         # spark-submit resolves --packages before it runs the file it is given, and an empty one will do. Ivy prints
@@ -130,8 +152,9 @@ def fetch_jars() -> None:
             "--conf",
             f"spark.jars.excludes={EXCLUDED}",
         ]
-        empty = str(Path(__file__).with_name("__init__.py"))
-        command = [str(Path(pyspark.__file__).with_name("bin") / "spark-submit"), *arguments, empty]
+        empty = Path(ivy, "empty.py")
+        empty.touch()
+        command = [str(Path(pyspark.__file__).with_name("bin") / "spark-submit"), *arguments, str(empty)]
         resolver = subprocess.run(command, capture_output=True, text=True, check=False)
         # Of what comes along, Spark has all but these, and in newer versions.
         found = [
@@ -158,9 +181,10 @@ def start(name: str, log: Path | None = None, conf: Mapping[str, str] = NOTHING,
         rows: about how many rows the largest stage will look at.
 
     Raises:
-        UserError: no Java 17, the Delta jars are missing and cannot be fetched, Spark does not start, or the session is
-            Spark Connect's.
+        UserError: no Java 17, Spark is of another version than Recast's, the Delta jars are missing and cannot be fetched,
+            Spark does not start, or the session is Spark Connect's.
     """
+    require_spark(pyspark.__version__)
     if is_remote() or os.environ.get("SPARK_API_MODE", "").lower() == "connect":
         raise UserError(
             "Spark Connect is asked for (SPARK_REMOTE, SPARK_API_MODE or a Connect session), and Recast needs a driver "
@@ -235,8 +259,9 @@ def with_needed(session: SparkSession) -> SparkSession:
     """Return the session with the settings NEEDED, where nobody set them; everything else in it stays as it is.
 
     Raises:
-        UserError: Delta is not on its class path.
+        UserError: Spark is of another version than Recast's, or Delta is not on its class path.
     """
+    require_spark(session.version)
     try:
         session._jvm.java.lang.Class.forName("io.delta.tables.DeltaTable", False, class_loader(session))  # type: ignore[union-attr]
     except Py4JError:
@@ -283,16 +308,19 @@ def jvm_options(quick: bool) -> Iterator[None]:
     Spark adds SPARK_SUBMIT_OPTS to every option set elsewhere, and SPARK_DRIVER_MEMORY counts where no setting does.
     """
     before = dict(os.environ)
-    options = [f"-Dlog4j2.configurationFile={LOG4J.as_uri()}", *([QUICK_JVM] if quick else [])]
-    os.environ["SPARK_SUBMIT_OPTS"] = " ".join([*options, os.environ.get("SPARK_SUBMIT_OPTS", "")]).strip()
-    os.environ.setdefault("SPARK_DRIVER_MEMORY", DRIVER_MEMORY)
-    try:
-        yield
-    finally:
-        for key in ("SPARK_SUBMIT_OPTS", "SPARK_DRIVER_MEMORY"):
-            os.environ.pop(key)
-            if key in before:
-                os.environ[key] = before[key]
+    with resources.as_file(resources.files("lakehouse") / "log4j2.properties") as log4j:  # of a zip: a copy
+        options = [f"-Dlog4j2.configurationFile={log4j.absolute().as_uri()}"]
+        if quick:
+            options.append(QUICK_JVM)
+        os.environ["SPARK_SUBMIT_OPTS"] = " ".join([*options, os.environ.get("SPARK_SUBMIT_OPTS", "")]).strip()
+        os.environ.setdefault("SPARK_DRIVER_MEMORY", DRIVER_MEMORY)
+        try:
+            yield
+        finally:
+            for key in ("SPARK_SUBMIT_OPTS", "SPARK_DRIVER_MEMORY"):
+                os.environ.pop(key)
+                if key in before:
+                    os.environ[key] = before[key]
 
 
 @contextlib.contextmanager

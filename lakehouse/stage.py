@@ -54,6 +54,7 @@ class Stage:
         decided_by: what changes a decision.
         passing_failure: SQL condition on the target's rows whose measurement ``--retry`` tries again.
         asks_model: whether measuring sends requests to a model.
+        needs: modules that its tasks import, checked on workers before a run (jobs/workers.py).
     """
 
     target: Table
@@ -64,6 +65,7 @@ class Stage:
     decided_by: Facts
     passing_failure: str = "false"
     asks_model: bool = False
+    needs: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
