@@ -41,7 +41,7 @@ STAGE = Stage(
     },
     passing_failure=asking.FAILED,
     asks_model=True,
-    needs=("udfs.rewrite", "udfs.reading", "math_verify"),
+    needs=("udfs.rewrite", "udfs.reading"),
 )
 
 if __name__ == "__main__":
