@@ -42,6 +42,7 @@ STAGE = Stage(
     decide=decide,
     measured_by=lambda settings: lint.facts(),
     decided_by=lambda settings: {**scoring.VERSION, "threshold": settings.lint_threshold},
+    phases=("lint",),
 )
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ STAGE = Stage(
     decide=publishing.decide,
     measured_by=publishing.measured_by,
     decided_by=lambda settings: {"rule": 1},
+    phases=("count tokens",),
 )
 
 if __name__ == "__main__":

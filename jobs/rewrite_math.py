@@ -41,6 +41,7 @@ STAGE = Stage(
     },
     passing_failure=asking.FAILED,
     asks_model=True,
+    phases=("ask", "read answers"),
 )
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ def stage(target: Table, source: Table, prompt: str, self_contained: bool) -> St
         decided_by=partial(decided_by, self_contained=self_contained),
         passing_failure=asking.FAILED,
         asks_model=True,
+        phases=("ask", "read and lint answers"),
     )
 
 

@@ -43,6 +43,8 @@ DRIVER_MEMORY = "3g"
 # Where the master is this machine. Each is used only where nobody set it.
 LOCAL_DEFAULTS = {
     "spark.ui.enabled": "false",
+    # Progress is what heartbeats tell (lakehouse/watching.py); here they go no further than the next thread.
+    "spark.executor.heartbeatInterval": "2s",
     "spark.driver.host": "localhost",
     "spark.driver.bindAddress": "127.0.0.1",
     # The catalogue makes its folder at start, where we stand unless told otherwise; no table of ours lies in it.

@@ -54,6 +54,7 @@ class Stage:
         decided_by: what changes a decision.
         passing_failure: SQL condition on the target's rows whose measurement ``--retry`` tries again.
         asks_model: whether measuring sends requests to a model.
+        phases: what a run says it does while it measures; a model stage's second is what follows the last answer.
     """
 
     target: Table
@@ -64,6 +65,7 @@ class Stage:
     decided_by: Facts
     passing_failure: str = "false"
     asks_model: bool = False
+    phases: tuple[str, ...] = ("measure",)
 
     @property
     def name(self) -> str:
