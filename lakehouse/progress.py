@@ -102,11 +102,6 @@ class Meter:
         """Say how many rows the stage will write."""
         self._rows, self._measured_from = rows, time.monotonic()
 
-    @property
-    def rows_left(self) -> int:
-        """Rows that are not committed yet."""
-        return self._rows - self._committed
-
     def committed(self, rows: int, output_tokens: int = 0) -> None:
         """Say that a chunk of `rows` rows is committed, with the tokens of what this run asked for them."""
         self.chunks += 1

@@ -58,8 +58,10 @@ DEFAULTS = {
     "spark.sql.session.timeZone": "UTC",
     # Spark's older INT96 timestamps say nothing of their time zone to other readers.
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-    # Small Arrow batches: rows are whole files, and a model stage's window is filled row by row.
-    "spark.sql.execution.arrow.maxRecordsPerBatch": "256",
+    # Small Arrow batches, sent on when they are full: rows are whole files, a linter takes seconds for so many, answers
+    # are linted while others are still asked for, and progress counts batches. Smaller buffers cost 10 us a row or less.
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "64",
+    "spark.sql.execution.pandas.udf.buffer.size": "4096",
     "spark.sql.execution.pythonUDF.arrow.enabled": "true",
     # A model stage is cut by the executors that are there when it begins. Standalone clusters wait for any only where
     # `spark.cores.max` says how many cores to expect.
