@@ -154,7 +154,7 @@ class Meter:
         now = time.monotonic()
         done = min(self._committed + seen.rows, self._rows)
         words = [phase, f"{done:,.0f} of {self._rows:,} rows"]
-        if done:
+        if 0 < done < self._rows:
             words.append(f"{done / max(now - self._measured_from, 1e-3):,.1f} rows/s")
         words += self._tokens(seen, now - self._started)
         left = self._left(seen.phase, done, now)
