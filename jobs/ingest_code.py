@@ -103,6 +103,7 @@ STAGE = Stage(
     decided_by=lambda settings: {"rule": 1},
     passing_failure="fetch_status = 'content_missing'",
     needs=("udfs.contents",),
+    phases=("fetch",),
 )
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ STAGE = Stage(
     measured_by=lambda settings: lint.facts(),
     decided_by=lambda settings: {**scoring.VERSION, "threshold": settings.lint_threshold},
     needs=("udfs.lint",),
+    phases=("lint",),
 )
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ def stage(target: Table, source: Table, prompt: str, self_contained: bool) -> St
         passing_failure=asking.FAILED,
         asks_model=True,
         needs=("udfs.rewrite", "udfs.reading", "udfs.lint"),
+        phases=("ask", "read and lint answers"),
     )
 
 

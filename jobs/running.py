@@ -106,13 +106,13 @@ def refresh_stages(
             with meter.starting():
                 spark = application.enter_context(session.application("recast", log, conf, rows))
                 came = executors.await_executors(spark)
-            meter.say(executors.first_line(spark, came))
+            run_id = time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
+            meter.say(f"run {run_id}: {executors.first_line(spark, came)}")
             workers.check(spark, settings, stages[first:], came)
             start_s = time.monotonic() - started
             if spec and not spec.endpoint and session.is_this_machine(executors.master_of(spark)):
                 # Here the driver's host is where tasks run, and a server takes as long to start as the stages above run.
                 engine.prewarm(spec)
-            run_id = time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
             runs = []
             for stage in stages[first:]:
                 try:

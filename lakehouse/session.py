@@ -47,6 +47,8 @@ DRIVER_MEMORY = "3g"
 # Where the master is this machine. Each is used only where nobody set it.
 LOCAL_DEFAULTS = {
     "spark.ui.enabled": "false",
+    # Progress is what heartbeats tell (lakehouse/watching.py); here they go no further than the next thread.
+    "spark.executor.heartbeatInterval": "2s",
     "spark.driver.host": "localhost",
     "spark.driver.bindAddress": "127.0.0.1",
     # The catalogue makes its folder at start, where we stand unless told otherwise; no table of ours lies in it.
@@ -60,8 +62,10 @@ DEFAULTS = {
     "spark.sql.session.timeZone": "UTC",
     # Spark's older INT96 timestamps say nothing of their time zone to other readers.
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-    # Small Arrow batches: rows are whole files, and a model stage's window is filled row by row.
-    "spark.sql.execution.arrow.maxRecordsPerBatch": "256",
+    # Small Arrow batches, sent on when they are full: rows are whole files, a linter takes seconds for so many, answers
+    # are linted while others are still asked for, and progress counts batches. Smaller buffers cost 10 us a row or less.
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "64",
+    "spark.sql.execution.pandas.udf.buffer.size": "512",
     "spark.sql.execution.pythonUDF.arrow.enabled": "true",
     # A model stage is cut by the executors that are there when it begins. Standalone clusters wait for any only where
     # `spark.cores.max` says how many cores to expect.

@@ -55,6 +55,7 @@ class Stage:
         passing_failure: SQL condition on the target's rows whose measurement ``--retry`` tries again.
         asks_model: whether measuring sends requests to a model.
         needs: modules that its tasks import, checked on workers before a run (jobs/workers.py).
+        phases: what a run says it does while it measures; a model stage's second is what follows the last answer.
     """
 
     target: Table
@@ -66,6 +67,7 @@ class Stage:
     passing_failure: str = "false"
     asks_model: bool = False
     needs: tuple[str, ...] = ()
+    phases: tuple[str, ...] = ("measure",)
 
     @property
     def name(self) -> str:
