@@ -17,6 +17,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import venv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,8 +50,8 @@ FLAGS = ("--persistent=n", "--disable=E0401,C0114,C0301,C0103,C0116,C0411,R0903,
 VERSIONS = {"pylint": "4.1.4", "astroid": "4.3.4"}
 """The linter of record. Others rate some files otherwise: pylint 3.3 one in nine, so they are refused."""
 
-PACKAGES = ("pylint", "astroid", "dill", "isort", "mccabe", "mypy-extensions", "platformdirs", "tomlkit")
-"""What `pip install pylint` brings: all that analysed imports can find besides the standard library."""
+PACKAGES = ("pylint", "astroid", "dill", "isort", "mccabe", "mypy-extensions", "pip", "platformdirs", "tomlkit")
+"""What `pip install pylint` brings, and pip: all that analysed imports can find besides the standard library."""
 
 LINT_STATUSES = {
     "scored": "pylint rated the file",
@@ -151,7 +152,7 @@ class Helper:
         """Start it. RuntimeError if it does not start, or if the installed pylint is not the pinned one."""
         self.pid = os.getpid()
         self.soft_cpu_s = soft_cpu_s
-        self.folder = tempfile.mkdtemp(prefix="recast-lint-")
+        self.folder = os.path.realpath(tempfile.mkdtemp(prefix="recast-lint-"))
         try:
             self.process = self._start()
         except BaseException:
@@ -167,9 +168,9 @@ class Helper:
             raise RuntimeError(f"the linter needs {VERSIONS}; its helper {f'found {found}' if found else ended}")
 
     def _start(self) -> subprocess.Popen[bytes]:
-        for name in ("packages", "source", "empty"):
+        for name in ("source", "empty"):
             Path(self.folder, name).mkdir()
-        link_packages(Path(self.folder, "packages"))
+        python = make_environment(Path(self.folder, "environment"))
         options = {
             "flags": FLAGS,
             "soft_cpu_s": self.soft_cpu_s,
@@ -179,7 +180,7 @@ class Helper:
         }
         worker = str(Path(__file__).with_name("lint_worker.py"))
         return subprocess.Popen(
-            [sys.executable, "-I", "-S", worker, self.folder, json.dumps(options)],
+            [python, worker, self.folder, json.dumps(options)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=f"{self.folder}/empty",
@@ -255,6 +256,18 @@ def close() -> None:
         _helpers.pop().close()
 
 
+def make_environment(folder: Path) -> str:
+    """Make a virtual environment at `folder` that holds links to the packages of PACKAGES. Returns its interpreter.
+
+    `site` treats it as any other, so a program that starts there finds the names, modules and paths that it finds where
+    `pip install pylint` was run.
+    """
+    venv.EnvBuilder(symlinks=True).create(folder)
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    link_packages(folder / "lib" / version / "site-packages")
+    return str(folder / "bin" / "python")
+
+
 def link_packages(folder: Path) -> None:
     """Fill `folder` with links to the packages of PACKAGES: put on a path, it is a fresh `pip install pylint`.
 
@@ -272,7 +285,7 @@ def link_packages(folder: Path) -> None:
 def facts() -> dict[str, Any]:
     """What changes results by intent; part of the measuring half's fingerprint."""
     return {
-        "rule": 3,
+        "rule": 4,
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
         **VERSIONS,
         "isort": importlib.metadata.version("isort"),
