@@ -25,7 +25,7 @@ from udfs import lint
 
 CACHE = Path(__file__).parents[1] / ".cache"
 _RATED = re.compile(r"^Your code has been rated at (-?[\d.]+)/10", re.MULTILINE)
-_MESSAGE = re.compile(r":(\d+):(\d+): ([A-Z]\d{4}): .*\(([\w-]+)\)", re.DOTALL)
+_MESSAGE = re.compile(r":(\d+):(-?\d+): ([A-Z]\d{4}): .*\(([\w-]+)\)", re.DOTALL)
 
 
 @dataclass(frozen=True)

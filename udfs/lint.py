@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 SOFT_CPU_S = 20.0
 """Processor time of one file after which its child stops by itself. 652 real files took 3 s at most."""
+NEAR_SHARE = 0.5
+"""Share of the soft limit from which a file counts as near it: two machines of a cluster differ in speed by about two."""
 GRACE_CPU_S = 1.0
 """Processor time beyond the soft limit after which the supervisor kills the child."""
 WALL_S = 120.0
@@ -80,7 +82,8 @@ class Lint:
     """The result for one text.
 
     `score` is the "rated at" number, two decimals, None where pylint rates nothing. `pragmas` are the inline pylint
-    pragmas in the order of the file. `seconds` is the processor time of the linter. `detail` says more of a failure.
+    pragmas in the order of the file. `seconds` is the processor time of the linter. `near_limit` says that it was so near
+    the limit, on either side, that a faster or slower machine may say otherwise. `detail` says more of that or of a failure.
     """
 
     status: str
@@ -95,6 +98,7 @@ class Lint:
     pragmas: tuple[str, ...] = ()
     comment_ratio: float = 0.0
     seconds: float = 0.0
+    near_limit: bool = False
     detail: str = ""
 
 
@@ -126,8 +130,10 @@ def _lint(text: str, soft_cpu_s: float) -> Lint:
     if answer["status"] == "unable":
         close()  # its folder may be gone for good; whoever tries again gets another
         raise OSError(f"cannot lint on this machine: {answer['detail']}")
+    seconds = answer["seconds"]
+    near = answer["status"] == "timeout" or seconds >= NEAR_SHARE * soft_cpu_s
     if answer["status"] not in ("scored", "no_score"):
-        return Lint(answer["status"], comment_ratio=ratio, seconds=answer["seconds"], detail=answer["detail"])
+        return Lint(answer["status"], comment_ratio=ratio, seconds=seconds, near_limit=near, detail=answer["detail"])
     fatal, error, warning, refactor, convention = answer["counts"]
     return Lint(
         answer["status"],
@@ -141,7 +147,11 @@ def _lint(text: str, soft_cpu_s: float) -> Lint:
         messages=tuple(Message(*message) for message in answer["messages"]),
         pragmas=tuple(answer["pragmas"]),
         comment_ratio=ratio,
-        seconds=answer["seconds"],
+        seconds=seconds,
+        near_limit=near,
+        detail=f"{seconds:.1f} of {soft_cpu_s:g} s of processor time: another machine may say otherwise"
+        if near
+        else "",
     )
 
 
@@ -297,7 +307,7 @@ def facts() -> dict[str, Any]:
 LINT_DDL = (
     "struct<status: string, score: double, statements: int, fatal: int, error: int, warning: int, refactor: int, "
     "convention: int, messages: array<struct<symbol: string, msg_id: string, line: int, column: int>>, "
-    "pragmas: array<string>, comment_ratio: double, seconds: double, detail: string>"
+    "pragmas: array<string>, comment_ratio: double, seconds: double, near_limit: boolean, detail: string>"
 )
 """Type of the column that add_lint adds: the fields of Lint."""
 
@@ -330,6 +340,7 @@ def _lint_batches(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
             ("pragmas", pa.list_(pa.string())),
             ("comment_ratio", pa.float64()),
             ("seconds", pa.float64()),
+            ("near_limit", pa.bool_()),
             ("detail", pa.string()),
         ]
     )

@@ -75,9 +75,7 @@ def main() -> None:
     os.dup2(nothing, 1)
     os.chdir(f"{FOLDER}/empty")
     gc.set_threshold(COLLECT_AFTER)
-    # What the command was called with, for files that take `sys.argv` apart.
-    sys.argv[:] = [COMMAND, *flags, SOURCE]
-    sys.orig_argv[:] = [sys.executable, *sys.argv]
+    name_the_command(flags)
     try:
         supervisor = Supervisor(_load_warm_pylint().Warm(SOURCE, flags), limits, requests.fileno())
         try:
@@ -91,6 +89,12 @@ def main() -> None:
     finally:
         shutil.rmtree(FOLDER, ignore_errors=True)
     os._exit(0)  # to take a warm pylint apart would cost a tenth of a second and more
+
+
+def name_the_command(flags: list[str]) -> None:
+    """Say in `sys` what the command `pylint` would have been called with, for files that take `sys.argv` apart."""
+    sys.argv[:] = [COMMAND, *flags, SOURCE]
+    sys.orig_argv[:] = [sys.executable, *sys.argv]
 
 
 def _load_warm_pylint() -> ModuleType:
