@@ -152,6 +152,7 @@ def _exported(notebook: dict[str, object]) -> Iterator[str]:
         source = "".join(cell["source"])
         if cell["cell_type"] == "code":
             number = cell["execution_count"] or " "
-            yield f"# In[{number}]:\n\n\n{{transformed}\n\n"
+            code = to_python.transform_cell(source)
+            yield f"# In[{number}]:\n\n\n{code}\n\n"
         elif cell["cell_type"] == "markdown":
             yield "".join(f"# {line}\n" for line in source.splitlines()) + "\n"

@@ -55,7 +55,10 @@ SCRIPTS = {
         "x = unicode('a')\nfor i in xrange(3):\n    raw_input()\nlong(3)\nunichr(3)\nreduce(max, [1])\nexecfile('x')\n"
         "file('x')\ncmp(1, 2)\nreload(x)\nimport urllib, string\nurllib.urlopen('x')\nstring.letters\n{}.has_key(1)\n"
     ),
-    "Python 2 or 3": "try:\n    input = raw_input\nexcept NameError:\n    unicode = str\ntry:\n    unicode\nexcept NameError:\n    pass\n",
+    "Python 2 or 3": (
+        "try:\n    input = raw_input\nexcept NameError:\n    pass\n"
+        "try:\n    unicode\nexcept NameError:\n    unicode = str\n"
+    ),
     "type checkers": "reveal_type(1)\nreveal_locals()\n",
     "notebook": "get_ipython().run_line_magic('matplotlib', 'inline')\ndisplay(1)\nIn, Out\n",
     "arguments taken apart": "from sys import argv\na, b = argv\na, b, c = argv\na, b, c, d = argv\na, b, c, d, e = argv\n",
@@ -73,7 +76,7 @@ SCRIPTS = {
     "setuptools": "from setuptools import setup\nimport pkg_resources\nsetup(name='x')\npkg_resources.x\n",
     "distutils": "from distutils.core import setup\nfrom distutils import x\nsetup(a=1)\n",
     "the linter's own files": "import lint, lint_worker, udfs, empty, source, environment, bin\nlint.x\nempty.x\nudfs.x\n",
-    "packages by one name": "import xml, concurrent, email, logging\nxml.etree.x\nconcurrent.futures.x\nemail.mime.x\nlogging.config\n",
+    "packages by one name": "import xml, concurrent, logging\nxml.etree.x\nconcurrent.futures.x\nlogging.config.x\n",
     "an encoding": "# -*- coding: latin-1 -*-\nprint('é')\nexit()\n",
     "a byte order mark": "\ufeffexit()\n",
     "carriage returns": "import sys\r\nexit(1)\r\n",
