@@ -61,9 +61,8 @@ def messages(result: lint.Lint) -> tuple[tuple[str, str, int, int], ...]:
     return tuple(sorted((m.symbol, m.msg_id, m.line, m.column) for m in result.messages))
 
 
-def compare(files: list[corpus.SourceFile], environment: Path) -> tuple[dict[str, Any], list[str]]:
-    """Lint every file both ways, in turns. Returns the numbers and a line per difference."""
-    differences = []
+def compare(files: list[corpus.SourceFile], environment: Path) -> dict[str, Any]:
+    """Lint every file both ways, in turns. Returns the numbers; says on standard error what differs, as it comes."""
     same_score = same_messages = 0
     seconds = {"reference": 0.0, "own": 0.0, "short_reference": 0.0, "short_own": 0.0}
     short = 0
@@ -86,7 +85,7 @@ def compare(files: list[corpus.SourceFile], environment: Path) -> tuple[dict[str
         same_score += ours.score == theirs.score
         same_messages += messages(ours) == theirs.messages
         if ours.score != theirs.score or messages(ours) != theirs.messages:
-            differences.append(_difference(file.path, ours, theirs))
+            print(_difference(file.path, ours, theirs), file=sys.stderr, flush=True)
     lint.close()
     children = _cpu_s(resource.RUSAGE_CHILDREN) - children_before - seconds["reference"]
     ours_s = seconds["own"] + children
@@ -100,7 +99,7 @@ def compare(files: list[corpus.SourceFile], environment: Path) -> tuple[dict[str
         "speedup": round(seconds["reference"] / ours_s, 2),
         "short_files": short,
         "short_speedup": round(seconds["short_reference"] / max(seconds["short_own"], 1e-9), 2),
-    }, differences
+    }
 
 
 def _references(files: list[corpus.SourceFile], environment: Path) -> list[tuple[corpus.SourceFile, Reference]]:
@@ -230,9 +229,7 @@ def main() -> None:
     files = files[: options.limit]
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {max(cores)})
-    line, differences = compare(files, reference.environment())
-    for difference in differences:
-        print(difference, file=sys.stderr)
+    line = compare(files, reference.environment())
     line["warm_speedup"] = round(line["seconds_reference"] / warm_seconds(files), 2)
     line["syntax_comments_files_per_s"] = round(syntax_and_comments(files))
     if options.orders:
