@@ -97,13 +97,16 @@ def judge(text: str, environment: Path) -> Reference:
     rated = _RATED.search(output)
     return Reference(
         score=float(rated[1]) if rated else None,
-        messages=_messages(output.partition("\n\n---")[0], str(source)),
+        messages=read_messages(output.partition("\n\n---")[0], str(source)),
         cpu_s=usage.ru_utime + usage.ru_stime,
     )
 
 
-def _messages(output: str, path: str) -> tuple[tuple[str, str, int, int], ...]:
-    """Read pylint's lines `path:line:column: number: text (symbol)`; the text may go over several lines."""
-    parts = re.split(rf"^(?={re.escape(path)}:\d)", output, flags=re.MULTILINE)
-    found = [_MESSAGE.match(part, len(path)) for part in parts if part.startswith(f"{path}:")]
+def read_messages(output: str, path: str) -> tuple[tuple[str, str, int, int], ...]:
+    """Read pylint's messages, `path:line:column: number: text (symbol)`, as symbol, number, line, column; sorted.
+
+    A text may go over several lines, and a message about nothing in particular has `configuration` for its path.
+    """
+    parts = re.split(rf"^(?:{re.escape(path)}|configuration)(?=:\d+:)", output, flags=re.MULTILINE)
+    found = [_MESSAGE.match(part) for part in parts[1:]]
     return tuple(sorted((m[4], m[3], int(m[1]), int(m[2])) for m in found if m))
