@@ -88,8 +88,8 @@ def files() -> list[SourceFile]:
         *(f for name, count in STDLIB_GROUPS.items() for f in _sample(stdlib, name, count)),
         *(f for name, count in PACKAGE_GROUPS.items() for f in _sample(packages, name, count)),
     ]
-    found.sort(key=lambda f: _order(f.path))
-    return sorted(_of_usual_lengths(found), key=lambda f: _order(f.path))
+    found.sort(key=lambda f: in_fixed_order(f.path))
+    return sorted(_of_usual_lengths(found), key=lambda f: in_fixed_order(f.path))
 
 
 def _of_usual_lengths(found: list[SourceFile]) -> Iterator[SourceFile]:
@@ -114,7 +114,7 @@ def _sample(root: Path, name: str, count: int) -> Iterator[SourceFile]:
     """Take `count` files below `root/name`, drawn by the hash of their path and passing over those that are not UTF-8."""
     base = root / name
     paths = base.glob("*.py") if name == "." else base.rglob("*.py")
-    by_hash = sorted({p.relative_to(root).as_posix() for p in paths}, key=_order)
+    by_hash = sorted({p.relative_to(root).as_posix() for p in paths}, key=in_fixed_order)
     taken = 0
     for relative in by_hash:
         if taken == count:
@@ -128,5 +128,5 @@ def _sample(root: Path, name: str, count: int) -> Iterator[SourceFile]:
             yield SourceFile(relative, text)
 
 
-def _order(path: str) -> str:
+def in_fixed_order(path: str) -> str:
     return hashlib.sha256(path.encode()).hexdigest()

@@ -31,8 +31,9 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
+from benchmarks import reference
 from benchmarks.hostile_files import NEIGHBOURS, Case, cases
-from benchmarks.lint import messages, reference
+from benchmarks.lint import messages
 from udfs import comments, limits, lint, syntax
 
 SOFT_S = 2.0
@@ -90,13 +91,12 @@ def run(found: list[Case], soft_s: float, markers: Path) -> dict[str, Any]:
     """Judge the cases, each followed by a neighbour, and return the numbers. Says on standard error what went wrong."""
     worker = Worker()
     known = {}
-    with tempfile.TemporaryDirectory(prefix="reference-packages-") as packages:
-        lint.link_packages(Path(packages))
-        for text in NEIGHBOURS:
-            alone = worker.judge(text, soft_s)
-            told = reference(text, packages)
-            assert alone and alone[0][3:] == (told.score, told.messages), f"wrong before any hostile file: {text!r}"
-            known[text] = alone[0]
+    environment = reference.environment()
+    for text in NEIGHBOURS:
+        alone = worker.judge(text, soft_s)
+        told = reference.judge(text, environment)
+        assert alone and alone[0][3:] == (told.score, told.messages), f"wrong before any hostile file: {text!r}"
+        known[text] = alone[0]
     wrong = without_reason = 0
     longest_s = longest_lint_s = 0.0
     statuses: Counter[str] = Counter()

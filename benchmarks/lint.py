@@ -1,11 +1,13 @@
 """Lint engine against the reference: `python -m benchmarks.lint [--files FILES.jsonl.gz] [--limit N] [--no-spark] [--orders]`.
 
-The reference is one pylint process per file with the recipe's flags, in an environment that holds pylint and nothing else.
+The reference is one pylint process per file with the recipe's flags, as a user starts it (benchmarks/reference.py). Files
+of libraries (benchmarks/corpus.py) and scripts of strangers (benchmarks/scripts.py) come mixed.
 Both sides are pinned to one core and take turns of 25 files, so that what else the machine does hits both. What counts is
 processor time, children included; the engine's start and the standard library modules it has to parse are included too.
 Prints one JSON line:
 
     files              files linted both ways
+    scripts            those of them that are scripts
     same_score         files with the reference's score
     same_messages      files with the reference's messages: symbol, number, line and column
     seconds_reference  processor seconds of the reference
@@ -31,63 +33,27 @@ import json
 import multiprocessing
 import os
 import random
-import re
 import resource
-import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import corpus
+from benchmarks import corpus, reference, scripts
 from benchmarks.processes import cpu_seconds
+from benchmarks.reference import Reference
 from udfs import comments, lint, syntax
 
 SHORT_LINES = 200
 TURN_FILES = 25
 SPARK_FILES, SPARK_PASSES = 120, 5
 """A pass must take less than a minute: Spark ends a worker, and with it its helper, that idles for longer."""
-_RATED = re.compile(r"^Your code has been rated at (-?[\d.]+)/10", re.MULTILINE)
-_MESSAGE = re.compile(r"^(\d+):(\d+):([A-Z]\d{4}):([\w-]+)$", re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class Reference:
-    """What a pylint process said of a file, and its processor time."""
-
-    score: float | None
-    messages: tuple[tuple[str, str, int, int], ...]
-    cpu_s: float
-
-
-def reference(text: str, packages: str) -> Reference:
-    """Run one pylint process on `text`, with the folder `packages` and the standard library as all it can import."""
-    with tempfile.TemporaryDirectory(prefix="reference-") as folder:
-        Path(folder, "empty").mkdir()
-        source = Path(folder, "tmprecast.py")
-        source.write_bytes(text.encode())
-        start = f"import sys; sys.path.append({packages!r}); from pylint import run_pylint; run_pylint()"
-        template = "--msg-template={line}:{column}:{msg_id}:{symbol}"
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", start, *lint.FLAGS, template, str(source)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd=f"{folder}/empty",
-            env={"HOME": f"{folder}/empty", "PATH": os.defpath, "LANG": "C.UTF-8"},
-        )
-        assert process.stdout
-        output = process.stdout.read().decode("utf-8", "replace")
-        process.stdout.close()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    rated = _RATED.search(output)
-    return Reference(
-        score=float(rated[1]) if rated else None,
-        messages=tuple(sorted((m[4], m[3], int(m[1]), int(m[2])) for m in _MESSAGE.finditer(output))),
-        cpu_s=usage.ru_utime + usage.ru_stime,
-    )
+def default_files() -> list[corpus.SourceFile]:
+    """Return files of libraries and scripts, in a fixed order that mixes them."""
+    return sorted([*corpus.files(), *scripts.files()], key=lambda file: corpus.in_fixed_order(file.path))
 
 
 def messages(result: lint.Lint) -> tuple[tuple[str, str, int, int], ...]:
@@ -95,15 +61,16 @@ def messages(result: lint.Lint) -> tuple[tuple[str, str, int, int], ...]:
     return tuple(sorted((m.symbol, m.msg_id, m.line, m.column) for m in result.messages))
 
 
-def compare(files: list[corpus.SourceFile], packages: str) -> tuple[dict[str, Any], list[str]]:
-    """Lint every file both ways, in turns. Returns the numbers and a line per difference."""
-    differences = []
+def compare(files: list[corpus.SourceFile], environment: Path) -> dict[str, Any]:
+    """Lint every file both ways, in turns. Returns the numbers; says on standard error what differs, as it comes."""
     same_score = same_messages = 0
     seconds = {"reference": 0.0, "own": 0.0, "short_reference": 0.0, "short_own": 0.0}
     short = 0
     children_before = _cpu_s(resource.RUSAGE_CHILDREN)
     told = (
-        pair for at in range(0, len(files), TURN_FILES) for pair in _references(files[at : at + TURN_FILES], packages)
+        pair
+        for at in range(0, len(files), TURN_FILES)
+        for pair in _references(files[at : at + TURN_FILES], environment)
     )
     for file, theirs in told:
         before = _cpu_s(resource.RUSAGE_SELF)
@@ -118,12 +85,13 @@ def compare(files: list[corpus.SourceFile], packages: str) -> tuple[dict[str, An
         same_score += ours.score == theirs.score
         same_messages += messages(ours) == theirs.messages
         if ours.score != theirs.score or messages(ours) != theirs.messages:
-            differences.append(_difference(file.path, ours, theirs))
+            print(_difference(file.path, ours, theirs), file=sys.stderr, flush=True)
     lint.close()
     children = _cpu_s(resource.RUSAGE_CHILDREN) - children_before - seconds["reference"]
     ours_s = seconds["own"] + children
     return {
         "files": len(files),
+        "scripts": sum(isinstance(file, scripts.Script) for file in files),
         "same_score": same_score,
         "same_messages": same_messages,
         "seconds_reference": round(seconds["reference"], 2),
@@ -131,11 +99,11 @@ def compare(files: list[corpus.SourceFile], packages: str) -> tuple[dict[str, An
         "speedup": round(seconds["reference"] / ours_s, 2),
         "short_files": short,
         "short_speedup": round(seconds["short_reference"] / max(seconds["short_own"], 1e-9), 2),
-    }, differences
+    }
 
 
-def _references(files: list[corpus.SourceFile], packages: str) -> list[tuple[corpus.SourceFile, Reference]]:
-    return [(file, reference(file.text, packages)) for file in files]
+def _references(files: list[corpus.SourceFile], environment: Path) -> list[tuple[corpus.SourceFile, Reference]]:
+    return [(file, reference.judge(file.text, environment)) for file in files]
 
 
 def warm_seconds(files: list[corpus.SourceFile]) -> float:
@@ -257,14 +225,11 @@ def main() -> None:
     parser.add_argument("--no-spark", action="store_true", help="leave out spark_overhead, which needs a JVM")
     parser.add_argument("--orders", action="store_true", help="also lint in another order and other chunks")
     options = parser.parse_args()
-    files = (corpus.read(options.files) if options.files else corpus.files())[: options.limit]
+    files = corpus.read(options.files) if options.files else default_files()
+    files = files[: options.limit]
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {max(cores)})
-    with tempfile.TemporaryDirectory(prefix="reference-packages-") as packages:
-        lint.link_packages(Path(packages))
-        line, differences = compare(files, packages)
-    for difference in differences:
-        print(difference, file=sys.stderr)
+    line = compare(files, reference.environment())
     line["warm_speedup"] = round(line["seconds_reference"] / warm_seconds(files), 2)
     line["syntax_comments_files_per_s"] = round(syntax_and_comments(files))
     if options.orders:

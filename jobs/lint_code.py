@@ -14,7 +14,12 @@ from schemas import linted_code, parsed_code
 from udfs import lint, scoring
 
 # Columns of the table by the field of the linter's result that each holds.
-FIELDS = {"lint_status": "status", "lint_score": "score", "lint_seconds": "seconds"}
+FIELDS = {
+    "lint_status": "status",
+    "lint_score": "score",
+    "lint_seconds": "seconds",
+    "lint_near_limit": "near_limit",
+}
 
 
 def measure(rows: DataFrame, settings: Settings, _scratch: str) -> DataFrame:

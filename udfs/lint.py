@@ -17,6 +17,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import venv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import resources
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 SOFT_CPU_S = 20.0
 """Processor time of one file after which its child stops by itself. 652 real files took 3 s at most."""
+NEAR_SHARE = 0.5
+"""Share of the soft limit from which a file counts as near it: two machines of a cluster differ in speed by about two."""
 GRACE_CPU_S = 1.0
 """Processor time beyond the soft limit after which the supervisor kills the child."""
 WALL_S = 120.0
@@ -50,8 +53,8 @@ FLAGS = ("--persistent=n", "--disable=E0401,C0114,C0301,C0103,C0116,C0411,R0903,
 VERSIONS = {"pylint": "4.1.4", "astroid": "4.3.4"}
 """The linter of record. Others rate some files otherwise: pylint 3.3 one in nine, so they are refused."""
 
-PACKAGES = ("pylint", "astroid", "dill", "isort", "mccabe", "mypy-extensions", "platformdirs", "tomlkit")
-"""What `pip install pylint` brings: all that analysed imports can find besides the standard library."""
+PACKAGES = ("pylint", "astroid", "dill", "isort", "mccabe", "mypy-extensions", "pip", "platformdirs", "tomlkit")
+"""What `pip install pylint` brings, and pip: all that analysed imports can find besides the standard library."""
 
 PROGRAM = ("lint_worker.py", "warm_pylint.py", "pylint_shortcuts.py")
 """What the helper interpreter runs."""
@@ -83,7 +86,8 @@ class Lint:
     """The result for one text.
 
     `score` is the "rated at" number, two decimals, None where pylint rates nothing. `pragmas` are the inline pylint
-    pragmas in the order of the file. `seconds` is the processor time of the linter. `detail` says more of a failure.
+    pragmas in the order of the file. `seconds` is the processor time of the linter. `near_limit` says that it was so near
+    the limit, on either side, that a faster or slower machine may say otherwise. `detail` says more of that or of a failure.
     """
 
     status: str
@@ -98,6 +102,7 @@ class Lint:
     pragmas: tuple[str, ...] = ()
     comment_ratio: float = 0.0
     seconds: float = 0.0
+    near_limit: bool = False
     detail: str = ""
 
 
@@ -129,8 +134,10 @@ def _lint(text: str, soft_cpu_s: float) -> Lint:
     if answer["status"] == "unable":
         close()  # its folder may be gone for good; whoever tries again gets another
         raise OSError(f"cannot lint on this machine: {answer['detail']}")
+    seconds = answer["seconds"]
+    near = answer["status"] == "timeout" or seconds >= NEAR_SHARE * soft_cpu_s
     if answer["status"] not in ("scored", "no_score"):
-        return Lint(answer["status"], comment_ratio=ratio, seconds=answer["seconds"], detail=answer["detail"])
+        return Lint(answer["status"], comment_ratio=ratio, seconds=seconds, near_limit=near, detail=answer["detail"])
     fatal, error, warning, refactor, convention = answer["counts"]
     return Lint(
         answer["status"],
@@ -144,7 +151,11 @@ def _lint(text: str, soft_cpu_s: float) -> Lint:
         messages=tuple(Message(*message) for message in answer["messages"]),
         pragmas=tuple(answer["pragmas"]),
         comment_ratio=ratio,
-        seconds=answer["seconds"],
+        seconds=seconds,
+        near_limit=near,
+        detail=f"{seconds:.1f} of {soft_cpu_s:g} s of processor time: another machine may say otherwise"
+        if near
+        else "",
     )
 
 
@@ -156,7 +167,7 @@ class Helper:
         check_installed()
         self.pid = os.getpid()
         self.soft_cpu_s = soft_cpu_s
-        self.folder = tempfile.mkdtemp(prefix="recast-lint-")
+        self.folder = os.path.realpath(tempfile.mkdtemp(prefix="recast-lint-"))
         with tempfile.TemporaryFile() as words:
             try:
                 self.process = self._start(words)
@@ -174,9 +185,9 @@ class Helper:
             raise RuntimeError(f"the linter needs {VERSIONS}; its helper {told}{_last_line(words)}")
 
     def _start(self, words: IO[bytes]) -> subprocess.Popen[bytes]:
-        for name in ("packages", "source", "empty"):
+        for name in ("source", "empty"):
             Path(self.folder, name).mkdir()
-        link_packages(Path(self.folder, "packages"))
+        python = make_environment(Path(self.folder, "environment"))
         options = {
             "flags": FLAGS,
             "soft_cpu_s": self.soft_cpu_s,
@@ -186,7 +197,7 @@ class Helper:
         }
         worker = write_program(Path(self.folder, "program"))
         return subprocess.Popen(
-            [sys.executable, "-I", "-S", worker, self.folder, json.dumps(options)],
+            [python, worker, self.folder, json.dumps(options)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=words,
@@ -297,6 +308,18 @@ def write_program(folder: Path) -> str:
     return str(folder / PROGRAM[0])
 
 
+def make_environment(folder: Path) -> str:
+    """Make a virtual environment at `folder` that holds links to the packages of PACKAGES. Returns its interpreter.
+
+    `site` treats it as any other, so a program that starts there finds the names, modules and paths that it finds where
+    `pip install pylint` was run.
+    """
+    venv.EnvBuilder(symlinks=True).create(folder)
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    link_packages(folder / "lib" / version / "site-packages")
+    return str(folder / "bin" / "python")
+
+
 def link_packages(folder: Path) -> None:
     """Fill `folder` with links to the packages of PACKAGES: put on a path, it is a fresh `pip install pylint`.
 
@@ -314,7 +337,7 @@ def link_packages(folder: Path) -> None:
 def facts() -> dict[str, Any]:
     """What changes results by intent; part of the measuring half's fingerprint."""
     return {
-        "rule": 3,
+        "rule": 4,
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
         **VERSIONS,
         "isort": importlib.metadata.version("isort"),
@@ -326,7 +349,7 @@ def facts() -> dict[str, Any]:
 LINT_DDL = (
     "struct<status: string, score: double, statements: int, fatal: int, error: int, warning: int, refactor: int, "
     "convention: int, messages: array<struct<symbol: string, msg_id: string, line: int, column: int>>, "
-    "pragmas: array<string>, comment_ratio: double, seconds: double, detail: string>"
+    "pragmas: array<string>, comment_ratio: double, seconds: double, near_limit: boolean, detail: string>"
 )
 """Type of the column that add_lint adds: the fields of Lint."""
 
@@ -359,6 +382,7 @@ def _lint_batches(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
             ("pragmas", pa.list_(pa.string())),
             ("comment_ratio", pa.float64()),
             ("seconds", pa.float64()),
+            ("near_limit", pa.bool_()),
             ("detail", pa.string()),
         ]
     )

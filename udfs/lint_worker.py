@@ -1,9 +1,10 @@
 """The helper interpreter that lints: a supervisor, which reads no strange file, and one child at a time, which does.
 
-udfs/lint.py starts this file as `python -I -S lint_worker.py FOLDER OPTIONS`. FOLDER holds `packages` (pylint and what it
-needs), `source` (the file being linted) and `empty` (the working directory). Requests come on standard input, answers leave
-on standard output, both as frames of a four-byte length and that many bytes; a request is UTF-8, an answer is JSON. The
-first frame out names the versions at work. When standard input ends, the helper removes FOLDER and ends.
+udfs/lint.py starts this file as `environment/bin/python lint_worker.py FOLDER OPTIONS`, an ordinary start in a virtual
+environment of the helper's own, since pylint describes the interpreter that it runs in. FOLDER holds `environment` (pylint
+and what it needs), `source` (the file being linted) and `empty` (the working directory). Requests come on standard input,
+answers leave on standard output, both as frames of a four-byte length and that many bytes; a request is UTF-8, an answer is
+JSON. The first frame out names the versions at work. When standard input ends, the helper removes FOLDER and ends.
 
 The supervisor keeps a warm pylint and forks a child from it. The child lints files until it has done enough of them or its
 memory has grown, and then makes room for a fresh one. A file that takes too long stops the child by a timer on its
@@ -11,14 +12,20 @@ processor time; if that does not help, the supervisor kills it. Either way the n
 harm another.
 """
 
-from __future__ import annotations
-
+# The start of the command `pylint`, import by import: astroid lists sys.modules as it finds them, and reads the first 100.
 import sys
 
 FOLDER = sys.argv[1]
-sys.path.append(f"{FOLDER}/packages")
+COMMAND = f"{sys.prefix}/bin/pylint"
+sys.path[0] = f"{sys.prefix}/bin"  # the folder of the command, in place of this file's
 
-import pylint.lint  # noqa: E402 (before all else: see warm_pylint.py)
+import re  # noqa: E402, F401
+
+# isort: split
+from pylint import run_pylint  # noqa: E402, F401
+
+# isort: split
+import pylint.lint  # noqa: E402
 
 # isort: split
 import astroid  # noqa: E402
@@ -68,6 +75,7 @@ def main() -> None:
     os.dup2(nothing, 1)
     os.chdir(f"{FOLDER}/empty")
     gc.set_threshold(COLLECT_AFTER)
+    name_the_command(flags)
     try:
         supervisor = Supervisor(_load_warm_pylint().Warm(SOURCE, flags), limits, requests.fileno())
         try:
@@ -81,6 +89,12 @@ def main() -> None:
     finally:
         shutil.rmtree(FOLDER, ignore_errors=True)
     os._exit(0)  # to take a warm pylint apart would cost a tenth of a second and more
+
+
+def name_the_command(flags: list[str]) -> None:
+    """Say in `sys` what the command `pylint` would have been called with, for files that take `sys.argv` apart."""
+    sys.argv[:] = [COMMAND, *flags, SOURCE]
+    sys.orig_argv[:] = [sys.executable, *sys.argv]
 
 
 def _load_warm_pylint() -> ModuleType:
@@ -97,7 +111,7 @@ def _load_warm_pylint() -> ModuleType:
 class Supervisor:
     """Forks children from a warm linter, passes files to them, and kills those that go too far."""
 
-    def __init__(self, warm: Warm, limits: dict[str, float], requests: int) -> None:
+    def __init__(self, warm: "Warm", limits: dict[str, float], requests: int) -> None:
         """Start without a child. `requests` is the descriptor whose end says that nobody waits for answers any more."""
         self.warm = warm
         self.limits = limits
@@ -191,7 +205,7 @@ class Supervisor:
 class Child:
     """Lints files one after another until it is used up."""
 
-    def __init__(self, warm: Warm, supervisor: socket.socket, limits: dict[str, float]) -> None:
+    def __init__(self, warm: "Warm", supervisor: socket.socket, limits: dict[str, float]) -> None:
         """Lint with `warm`, for the other end of `supervisor`."""
         self.warm = warm
         self.supervisor = supervisor

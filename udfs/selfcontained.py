@@ -86,7 +86,7 @@ def dependence(text: str) -> Dependence:
             scopes = symtable.symtable(_LATE_ANNOTATIONS.sub("pass", text), "<answer>", "exec")
             imported = set(_imports(tree.body))
             undefined = set() if "*" in imported else _undefined(scopes)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError, SystemError):
         return Dependence(None, None)
     unknown = {module for module in imported - {"*"} if module.partition(".")[0] not in _KNOWN_MODULES}
     return Dependence(tuple(sorted(undefined)[:MAX_LISTED]), tuple(sorted(unknown)[:MAX_LISTED]))

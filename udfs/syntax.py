@@ -164,7 +164,8 @@ def _parse(text: str) -> Syntax:
             return _from_error(text, error)
         except (RecursionError, MemoryError) as error:
             return Syntax("too_deep", type(error).__name__)
-        except (ValueError, OverflowError) as error:
+        except (ValueError, OverflowError, SystemError) as error:
+            # SystemError: Python 3.11.13 and others on some broken f-strings and bytes, where 3.12 says SyntaxError.
             return Syntax("syntax_error", _shortened(str(error)))
     return PARSES
 
@@ -270,7 +271,7 @@ def tree_of(text: str) -> ast.Module | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError, SystemError):
         return None
 
 

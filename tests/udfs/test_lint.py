@@ -166,6 +166,20 @@ def test_out_of_time_or_memory_is_a_status_and_the_next_file_is_unharmed() -> No
 
 
 @pytest.mark.slow
+def test_a_file_near_the_time_limit_says_so_and_on_either_side_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for text, near in ((TIDY, False), (ENDLESS, True)):
+        (result,) = run(text)
+        assert result.near_limit is near
+        assert result.near_limit == (result.seconds >= lint.NEAR_SHARE * SOFT_CPU_S)
+    monkeypatch.setattr(lint, "NEAR_SHARE", 0.0)  # as if the limit were near
+    (result,) = run(LIBRARY)
+    assert (result.status, result.near_limit) == ("scored", True)
+    assert told(result) == TOLD[LIBRARY]
+    assert "of 0.5 s of processor time" in result.detail
+    assert not any(result.near_limit for result in run(None, "x" * (limits.MAX_BYTES + 1)))
+
+
+@pytest.mark.slow
 def test_a_file_that_ran_out_of_time_is_read_by_no_other_process(monkeypatch: pytest.MonkeyPatch) -> None:
     run(TIDY)
     helper = lint._helpers[0]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from udfs import limits, syntax
+from udfs import limits, selfcontained, syntax
 
 CASES = {
     "x = 1\n": None,
@@ -237,6 +237,21 @@ def test_a_hostile_text_is_judged_in_little_time(text: str) -> None:
 
 def test_nothing_of_the_text_is_executed() -> None:
     assert syntax.check("import sys\nsys.exit(3)\nraise SystemExit\n").reason is None
+
+
+@pytest.mark.parametrize("text", ['f""""{5\nclass""\ta:""0"""', 'f"{"', "x = 1\n"])
+def test_what_the_parser_itself_fails_at_is_a_verdict(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python 3.11.13 raises SystemError at the first text (CPython's issue 135426); made certain here for any version."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise SystemError("Negative size passed to PyUnicode_New")
+
+    assert syntax.check(text).reason in (None, "syntax_error", "unterminated")
+    monkeypatch.setattr(syntax, "compile", fail, raising=False)
+    monkeypatch.setattr(ast, "parse", fail)
+    assert syntax.check(text) == syntax.Syntax("syntax_error", "Negative size passed to PyUnicode_New")
+    assert syntax.tree_of(text) is None
+    assert selfcontained.dependence(text) == selfcontained.Dependence(None, None)
 
 
 @given(st.text())
