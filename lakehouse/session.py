@@ -37,6 +37,8 @@ CONNECT_HINT = (
     "Spark Connect is asked for (SPARK_REMOTE, SPARK_API_MODE, spark.remote or a Connect session), and Recast needs a "
     "driver with a JVM of its own: use spark-submit, or a session that is not Connect's (docs/cluster.md)"
 )
+# The class that runs a Python driver on a standalone cluster's worker (docs/cluster.md).
+PYTHON_RUNNER = "org.apache.spark.deploy.PythonRunner"
 LOG4J = Path(__file__).with_name("log4j2.properties")
 
 # Options of a JVM that Recast starts for Spark on this machine. A run there is over before the optimising compiler has
@@ -223,7 +225,7 @@ def filled(conf: Mapping[str, str], name: str, submitted: bool) -> SparkConf:
     if "spark.remote" in given:
         raise UserError(CONNECT_HINT)
     # spark-submit itself says local[*] where nobody named a master, and names an application after its program.
-    if given.get("spark.app.name") in (None, "pyspark-shell", Path(sys.argv[0]).name):
+    if given.get("spark.app.name") in (None, "pyspark-shell", PYTHON_RUNNER, Path(sys.argv[0]).name):
         settings.set("spark.app.name", name)
     os.environ.setdefault("PYSPARK_PYTHON", given.get("spark.pyspark.python", sys.executable))
     extensions = given.get("spark.sql.extensions", "")
