@@ -33,12 +33,6 @@ SCALA = "2.13"
 # pip's pyspark already holds Hadoop's client, which the Delta jar would fetch again.
 EXCLUDED = "org.apache.hadoop:hadoop-client-runtime,org.apache.hadoop:hadoop-client-api"
 JAVA_HINT = "Recast needs a JDK 17: install one (Debian: apt-get install openjdk-17-jdk-headless) or set JAVA_HOME"
-CONNECT_HINT = (
-    "Spark Connect is asked for (SPARK_REMOTE, SPARK_API_MODE, spark.remote or a Connect session), and Recast needs a "
-    "driver with a JVM of its own: use spark-submit, or a session that is not Connect's (docs/cluster.md)"
-)
-# The class that runs a Python driver on a standalone cluster's worker (docs/cluster.md).
-PYTHON_RUNNER = "org.apache.spark.deploy.PythonRunner"
 LOG4J = Path(__file__).with_name("log4j2.properties")
 
 # Options of a JVM that Recast starts for Spark on this machine. A run there is over before the optimising compiler has
@@ -82,6 +76,12 @@ NEEDED = {
     "spark.databricks.delta.vacuum.enforceTimeTravelWithinDeletedFileRetentionDuration": "false",
 }
 NOTHING: Mapping[str, str] = MappingProxyType({})
+CONNECT_HINT = (
+    "Spark Connect is asked for (SPARK_REMOTE, SPARK_API_MODE, spark.remote or a Connect session), and Recast needs a "
+    "driver with a JVM of its own: use spark-submit, or a session that is not Connect's (docs/cluster.md)"
+)
+# The class that runs a Python driver on a standalone cluster's worker (docs/cluster.md).
+PYTHON_RUNNER = "org.apache.spark.deploy.PythonRunner"
 
 
 def delta_package() -> str:
