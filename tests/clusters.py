@@ -180,8 +180,8 @@ def said(log: Path, pattern: re.Pattern[str], process: "subprocess.Popen[bytes]"
     return found[1]
 
 
-def end(process: "subprocess.Popen[bytes]") -> None:
-    """End a program of the cluster and the executors it started."""
+def end(process: "subprocess.Popen[Any]") -> None:
+    """End a program and all in its process group, as a worker's executors are."""
     for sent in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, sent)
@@ -225,10 +225,23 @@ def page(number: int) -> str:
 
 
 def run(command: list[str], environment: dict[str, str], folder: Path = CHECKOUT) -> "subprocess.CompletedProcess[str]":
-    """Run a command in `folder` and return what it said; its two streams stay apart."""
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=SUBMIT_S, check=False
+    """Run a command in `folder` and return what it said; its two streams stay apart. What it started ends with the test."""
+    program = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
+    try:
+        output, errors = program.communicate(timeout=SUBMIT_S)
+    except BaseException:
+        end(program)
+        raise
+    return subprocess.CompletedProcess(command, program.returncode, output, errors)
 
 
 def recorded(folder: Path) -> dict[str, str]:

@@ -331,9 +331,16 @@ def survived(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         script = lines("GPUs", running.master).replace("refresh.py math", "refresh.py raw_math rewritten_math")
         with (folder / "output").open("wb") as output:
             program = subprocess.Popen(
-                ["bash", "-euc", script], cwd=CHECKOUT, env=environment, stdout=output, stderr=output
+                ["bash", "-euc", script],
+                cwd=CHECKOUT,
+                env=environment,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
             )
+            deadline = time.monotonic() + clusters.SUBMIT_S
             while program.poll() is None and not (len({each["owner"] for each in asked()}) == 2 and journaled()):
+                assert time.monotonic() < deadline
                 time.sleep(0.1)
             kept, owners, now, killed = 0, {}, [], 0
             if program.poll() is None:
@@ -342,7 +349,10 @@ def survived(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator
                 killed, kept = asked()[0]["owner"], journaled()
                 os.kill(killed, signal.SIGKILL)
                 now = asked()
-            status = program.wait(clusters.SUBMIT_S)
+            try:
+                status = program.wait(clusters.SUBMIT_S)
+            finally:
+                clusters.end(program)
         yield Survived(
             status, (folder / "output").read_text(), asked(), now, kept, killed, owners, running,
             place._replace(folder=folder),
@@ -375,8 +385,11 @@ def test_a_killed_executor_costs_nothing_but_what_was_in_flight(survived: Surviv
 
 def test_no_engine_and_no_helper_outlives_its_application(survived: Survived) -> None:
     deadline = time.monotonic() + 30
-    folder = str(survived.place.folder)
-    while left := [each for each in processes().values() if folder in each.command and is_ours(each)]:
+    (application,) = survived.cluster.applications()
+    names = (str(survived.place.folder), application.id)
+    while left := [
+        each for each in processes().values() if any(name in each.command for name in names) and is_ours(each)
+    ]:
         assert time.monotonic() < deadline, left
         time.sleep(0.5)
 
