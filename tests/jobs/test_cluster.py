@@ -338,18 +338,18 @@ def survived(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator
                 stderr=output,
                 start_new_session=True,
             )
-            deadline = time.monotonic() + clusters.SUBMIT_S
-            while program.poll() is None and not (len({each["owner"] for each in asked()}) == 2 and journaled()):
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
-            kept, owners, now, killed = 0, {}, [], 0
-            if program.poll() is None:
-                everything = processes()
-                owners = {each["owner"]: everything[each["owner"]].command for each in asked()}
-                killed, kept = asked()[0]["owner"], journaled()
-                os.kill(killed, signal.SIGKILL)
-                now = asked()
             try:
+                deadline = time.monotonic() + clusters.SUBMIT_S
+                while program.poll() is None and not (len({each["owner"] for each in asked()}) == 2 and journaled()):
+                    assert time.monotonic() < deadline
+                    time.sleep(0.1)
+                kept, owners, now, killed = 0, {}, [], 0
+                if program.poll() is None:
+                    everything = processes()
+                    owners = {each["owner"]: everything[each["owner"]].command for each in asked()}
+                    killed, kept = asked()[0]["owner"], journaled()
+                    os.kill(killed, signal.SIGKILL)
+                    now = asked()
                 status = program.wait(clusters.SUBMIT_S)
             finally:
                 clusters.end(program)
