@@ -1,10 +1,15 @@
 """Recast as a package. A cluster image installs only the extras it needs; see README.md, "Install on a cluster"."""
 
+import runpy
+from pathlib import Path
+
 from setuptools import setup
 
+VERSION = runpy.run_path(str(Path(__file__).with_name("lakehouse") / "__init__.py"))["__version__"]
+
 setup(
-    name="recast",
-    version="0.1.0",
+    name="recast-lakehouse",  # `recast` on PyPI is another project's
+    version=VERSION,
     description="Rewritten LLM pre-training data on a Spark and Delta lakehouse",
     python_requires=">=3.11,<3.13",
     packages=["jobs", "lakehouse", "udfs", "prompts", "schemas", "samples"],
@@ -20,7 +25,6 @@ setup(
         "aiohttp>=3.11,<4",
         "tenacity>=9,<10",
         "filelock>=3.16,<4",
-        "math-verify[antlr4_13_2]>=0.9,<0.10",
         "numpy>=2,<3",
     ],
     package_data={
@@ -37,6 +41,7 @@ setup(
             "pytest>=8,<10",
             "pytest-xdist>=3.6,<4",
             "hypothesis>=6,<7",
+            "math-verify[antlr4_13_2]>=0.9,<0.10",  # benchmarks/verdicts.py compares with it
             "ruff>=0.12,<1",
             "mypy>=1.15,<3",
             "nbclient>=0.10,<1",

@@ -10,11 +10,12 @@ from jobs.options import (
     settings_options,
     spark_settings,
 )
+from lakehouse import __version__
 from lakehouse.settings import Settings, UserError
 
 
 @click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(package_name="recast")
+@click.version_option(__version__, prog_name="recast")
 def main() -> None:
     """Turn public code and math pages into rewritten pre-training data, table by table.
 

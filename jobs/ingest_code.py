@@ -102,6 +102,8 @@ STAGE = Stage(
     measured_by=lambda settings: {"rule": 1, "read_from": "content/<blob_id>"},
     decided_by=lambda settings: {"rule": 1},
     passing_failure="fetch_status = 'content_missing'",
+    needs=("udfs.contents",),
+    phases=("fetch",),
 )
 
 if __name__ == "__main__":

@@ -63,6 +63,7 @@ STAGE = Stage(
     decide=decide,
     measured_by=lambda settings: {"rule": 1},
     decided_by=lambda settings: {"rule": 1},
+    phases=("read",),
 )
 
 if __name__ == "__main__":

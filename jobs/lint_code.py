@@ -42,6 +42,8 @@ STAGE = Stage(
     decide=decide,
     measured_by=lambda settings: lint.facts(),
     decided_by=lambda settings: {**scoring.VERSION, "threshold": settings.lint_threshold},
+    needs=("udfs.lint",),
+    phases=("lint",),
 )
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ OTHER_SETTINGS = "All other settings, which are options here too: recast refresh
 FAILED = 1
 USER_ERROR = 2  # as click itself exits for an unknown option
 EXTRAS = {"pyspark": "spark", "delta": "spark", "great_expectations": "quality"}
+OWN = ("jobs", "lakehouse", "prompts", "schemas", "udfs")
 
 
 def settings_options(*shown: str) -> Callable[[Command], Command]:
@@ -94,10 +95,12 @@ def one_line_errors(command: Command) -> Command:
         except UserError as problem:
             stop(problem, USER_ERROR)
         except ModuleNotFoundError as problem:
-            extra = EXTRAS.get((problem.name or "").partition(".")[0])
-            if extra is None:
+            name = (problem.name or "").partition(".")[0]
+            extra = EXTRAS.get(name)
+            if extra is None and name in ("", *OWN):
                 raise
-            stop(f"{problem.name} is not installed: pip install 'recast[{extra}]'", USER_ERROR)
+            wanted = f"'recast-lakehouse[{extra}]'" if extra else "recast-lakehouse"
+            stop(f"{problem.name} is not installed: pip install {wanted}", USER_ERROR)
         except Exception as problem:
             # Named by class, because importing them here would make `recast sql` wait for Spark.
             if type(problem).__name__ in ("RunError", "QualityError"):

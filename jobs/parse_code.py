@@ -35,6 +35,8 @@ STAGE = Stage(
     decide=decide,
     measured_by=lambda settings: dict(syntax.VERSION),
     decided_by=lambda settings: {"rule": 1},
+    needs=("udfs.syntax",),
+    phases=("parse",),
 )
 
 if __name__ == "__main__":

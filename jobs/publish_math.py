@@ -17,6 +17,8 @@ STAGE = Stage(
     decide=publishing.decide,
     measured_by=publishing.measured_by,
     decided_by=lambda settings: {"rule": 1},
+    needs=("udfs.counting",),
+    phases=("count tokens",),
 )
 
 if __name__ == "__main__":

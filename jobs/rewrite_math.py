@@ -41,6 +41,8 @@ STAGE = Stage(
     },
     passing_failure=asking.FAILED,
     asks_model=True,
+    needs=("udfs.rewrite", "udfs.reading"),
+    phases=("ask", "read answers"),
 )
 
 if __name__ == "__main__":

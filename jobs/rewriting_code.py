@@ -33,6 +33,8 @@ def stage(target: Table, source: Table, prompt: str, self_contained: bool) -> St
         decided_by=partial(decided_by, self_contained=self_contained),
         passing_failure=asking.FAILED,
         asks_model=True,
+        needs=("udfs.rewrite", "udfs.reading", "udfs.lint"),
+        phases=("ask", "read and lint answers"),
     )
 
 

@@ -91,6 +91,7 @@ def refresh_stages(
         asking_model = [stage for stage in stages[first:] if stage.asks_model]
         spec = asking.engine_spec(settings) if asking_model else None
         # Spark takes seconds to import and more to start: only now is it needed.
+        from jobs import workers
         from lakehouse import executors, session
         from lakehouse.problems import explain
         from lakehouse.refresh import refresh
@@ -98,18 +99,20 @@ def refresh_stages(
         if importlib.util.find_spec("great_expectations") is None:  # better told now than after the first chunk
             raise ModuleNotFoundError(name="great_expectations")
         log = Path(work_path(settings, "spark.log")) if is_local(settings.lake) else None
+        rows = max(stage.source.size(settings) for stage in stages[first:])
         meter = meter or Meter()
         started = time.monotonic()
         with ExitStack() as application:
             with meter.starting():
-                spark = application.enter_context(session.application("recast", log, conf))
+                spark = application.enter_context(session.application("recast", log, conf, rows))
                 came = executors.await_executors(spark)
-            meter.say(executors.words(spark, came))
+            run_id = time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
+            meter.say(f"run {run_id}: {executors.first_line(spark, came)}")
+            workers.check(spark, settings, stages[first:], came)
             start_s = time.monotonic() - started
             if spec and not spec.endpoint and session.is_this_machine(executors.master_of(spark)):
                 # Here the driver's host is where tasks run, and a server takes as long to start as the stages above run.
                 engine.prewarm(spec)
-            run_id = time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
             runs = []
             for stage in stages[first:]:
                 try:

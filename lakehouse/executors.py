@@ -6,6 +6,7 @@ the driver's JVM.
 
 import time
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pyspark.sql import SparkSession
@@ -37,6 +38,13 @@ class Executor(NamedTuple):
     alive: bool
     tasks: int
     seconds: float
+
+
+class Asked(NamedTuple):
+    """How many executors and cores, together, an application asked for; None where its settings do not say."""
+
+    executors: int | None
+    cores: int | None
 
 
 def master_of(spark: SparkSession) -> str:
@@ -81,7 +89,7 @@ def since(now: Done, before: Done) -> Done:
 
 def await_executors(spark: SparkSession) -> list[Executor]:
     """Return the executors that came, once as many are there as were asked for, or no more have come for a while."""
-    wanted, cores = asked_for(spark)
+    wanted, cores = asked(spark)
     patience_s = STEADY_S if wanted is None and cores is None else SHORT_S
     deadline, steady_since, came = time.monotonic() + WAIT_S, time.monotonic(), at_work(spark)
     while time.monotonic() < deadline and len(came) != wanted and sum(each.cores for each in came) != cores:
@@ -95,41 +103,48 @@ def await_executors(spark: SparkSession) -> list[Executor]:
     return came
 
 
-def asked_for(spark: SparkSession) -> tuple[int | None, int | None]:
-    """Return how many executors and how many cores in all were asked for; None where the settings do not say."""
-    conf = spark.sparkContext.getConf()
-    master = master_of(spark)
+def asked(spark: SparkSession) -> Asked:
+    """Return what the application asked for."""
+    return asked_for(master_of(spark), dict(spark.sparkContext.getConf().getAll()))
+
+
+def asked_for(master: str, conf: Mapping[str, str]) -> Asked:
+    """Return what an application asks of `master` by the settings `conf`, as far as they say."""
     if is_this_machine(master):
-        return 1, int(spark.sparkContext.defaultParallelism)
+        return Asked(1, None)
+    each, cores = (int(conf[name]) if name in conf else None for name in ("spark.executor.cores", "spark.cores.max"))
     if master.startswith("local-cluster["):
-        workers, cores, _ = master.removeprefix("local-cluster[").removesuffix("]").split(",")
-        each = int(conf.get("spark.executor.cores", cores))
-        most = int(workers) * int(cores)
-        total = min(most, int(conf.get("spark.cores.max", str(most))))
-        return total // each, total
+        workers, worker_cores, _ = map(int, master.removeprefix("local-cluster[").removesuffix("]").split(","))
+        each, cores = each or worker_cores, min(cores or workers * worker_cores, workers * worker_cores)
+    if cores is not None:
+        return Asked(cores // each if each else None, cores)
     dynamic = conf.get("spark.dynamicAllocation.enabled", "false").lower() == "true"
-    instances = conf.get("spark.dynamicAllocation.minExecutors" if dynamic else "spark.executor.instances", "")
-    per_executor, most_cores = conf.get("spark.executor.cores", ""), conf.get("spark.cores.max", "")
-    if most_cores:
-        return (int(most_cores) // int(per_executor) if per_executor else None), int(most_cores)
+    instances = conf.get("spark.dynamicAllocation.minExecutors" if dynamic else "spark.executor.instances")
     count = int(instances) if instances else None
-    return count, count * int(per_executor) if count and per_executor else None
+    return Asked(count, count * each if count and each else None)
 
 
-def words(spark: SparkSession, came: list[Executor]) -> str:
+def first_line(spark: SparkSession, came: list[Executor]) -> str:
     """Return the line that begins every run: master, application, executors and cores asked for and got."""
-    context = spark.sparkContext
-    begin = f"Spark {spark.version} on {context.master}, application {context.applicationId}"
+    begin = f"Spark {spark.version} on {master_of(spark)}, application {spark.sparkContext.applicationId}"
     if is_this_machine(master_of(spark)):
-        return f"{begin}: {counted(context.defaultParallelism, 'core')} of this machine"
-    wanted, cores = asked_for(spark)
-    asked = [counted(number, what) for number, what in ((wanted, "executor"), (cores, "core")) if number is not None]
-    asked_words = f" (asked for: {', '.join(asked)})" if asked else ""
+        return f"{begin}: {counted(spark.sparkContext.defaultParallelism, 'core')} of this machine"
+    return f"{begin}: {got_words(came)}{asked_words(asked(spark))}"
+
+
+def got_words(came: Sequence[Executor]) -> str:
+    """Return how many executors came, with how many cores, on how many hosts."""
     if not came:
-        return f"{begin}: no executor has come{asked_words}; tasks wait for one"
-    hosts = len({each.host for each in came})
-    got = f"{counted(len(came), 'executor')} with {counted(sum(each.cores for each in came), 'core')}"
-    return f"{begin}: {got} on {counted(hosts, 'host')}{asked_words}"
+        return "no executor has come, and tasks wait for one"
+    cores, hosts = sum(each.cores for each in came), len({each.host for each in came})
+    return f"{counted(len(came), 'executor')} with {counted(cores, 'core')} on {counted(hosts, 'host')}"
+
+
+def asked_words(wanted: Asked) -> str:
+    """Return what was asked for, in parentheses; nothing where the settings do not say."""
+    said = ((wanted.executors, "executor"), (wanted.cores, "core"))
+    parts = [counted(number, what) for number, what in said if number is not None]
+    return f" (asked for: {', '.join(parts)})" if parts else ""
 
 
 def counted(number: int, what: str) -> str:

@@ -6,7 +6,6 @@ Both tables are written by delta-rs: a few rows take it 50 ms, and Spark two sec
 import hashlib
 import json
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +13,7 @@ import tenacity
 from deltalake import DeltaTable, Schema, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
-from lakehouse import query
+from lakehouse import __version__, query
 from lakehouse.settings import Settings
 from schemas.operations import EXPECTATION_RESULTS, RUNS
 from schemas.table import Table
@@ -70,7 +69,7 @@ def begin(
         "decided_by": fingerprint(decided_by),
         "measured_by_facts": canonical(measured_by),
         "decided_by_facts": canonical(decided_by),
-        "recast_version": version("recast"),
+        "recast_version": __version__,
         "reasons": {},
         "seconds_by_step": {},
         "seconds": 0.0,

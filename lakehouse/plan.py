@@ -5,6 +5,11 @@ from typing import NamedTuple
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+PLAN_DDL = (
+    "doc_id string, input_hash string, carried_hash bigint, action string, from_doc_id string, copies bigint, "
+    "replaces boolean"
+)
+"""What `plan` returns, so that reading a written plan looks into no file."""
 # Rows are counted by so many hexadecimal digits of their hash: at most 65,536 numbers on the driver.
 PREFIX_DIGITS = 4
 

@@ -1,13 +1,18 @@
-"""What a run shows while it works: a live line per stage on a terminal, plain lines elsewhere; and where time went."""
+"""What a run shows while it works: a live line per stage on a terminal, plain lines elsewhere; and where time went.
+
+Plain lines begin with the time of day in UTC, since they end up in the logs of scheduled runs.
+"""
 
 import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from lakehouse.ledger import Run
@@ -15,15 +20,20 @@ from lakehouse.ledger import Run
 PLAIN_EVERY_S = 15.0
 LIVE_EVERY_S = 0.5
 LAST_S = 60.0
+MEASURE = "measure"  # the step that a stage has words of its own for
 
 
 class Seen(NamedTuple):
-    """What is done of the chunks that are not committed yet, and how many requests engines run and keep waiting."""
+    """What is done of the chunks that are not committed yet, and how many requests engines run and keep waiting.
+
+    `phase` says what is done to the rows; `rows` are those that this phase has finished.
+    """
 
     rows: float = 0.0
     output_tokens: int = 0
     running: int = 0
     waiting: int = 0
+    phase: str = MEASURE
 
 
 class Meter:
@@ -38,12 +48,13 @@ class Meter:
         self.job_group = ""
         self._watch: Callable[[], Seen] = Seen
         self._started, self._steps, self._step = time.monotonic(), defaultdict[str, float](float), "start"
-        self._rows = self._committed = self._committed_tokens = 0
+        self.chunks = self._rows = self._committed = self._committed_tokens = 0
+        self._measured_from, self._moved, self._ends_at = self._started, ("", 0.0), 0.0
         self._tokens_at: deque[tuple[float, int]] = deque()
 
     @contextmanager
     def starting(self) -> Iterator[None]:
-        """Show on a terminal that Spark starts; elsewhere the first line is Spark's own (`lakehouse.executors.words`)."""
+        """Show on a terminal that Spark starts; elsewhere the run's first line says so when it is done."""
         if not self.console.is_terminal:
             yield
             return
@@ -52,14 +63,19 @@ class Meter:
 
     def say(self, words: str) -> None:
         """Print a line."""
-        self.console.print(words, style="dim", highlight=False, soft_wrap=True, markup=False)
+        self._print(escape(words), style="dim")
+
+    def _print(self, words: str, style: str | None = None) -> None:
+        at = "" if self.console.is_terminal else f"{datetime.now(UTC):%H:%M:%S} "
+        self.console.print(f"{at}{words}", style=style, highlight=False, soft_wrap=True)
 
     @contextmanager
     def stage(self, run: Run, watch: Callable[[], Seen] = Seen) -> Iterator[None]:
         """Show one stage. `watch` looks at what is under way; it is called from a thread, about twice a second."""
         self.job_group = f"{run['table_name']}:{run['run_id']}"
         self._started, self._steps = time.monotonic(), defaultdict[str, float](float)
-        self._rows, self._committed, self._step, self._watch = 0, 0, "plan", watch
+        self._rows, self._committed, self.chunks, self._step, self._watch = 0, 0, 0, "plan", watch
+        self._measured_from, self._moved, self._ends_at = self._started, ("", 0.0), 0.0
         # What killed runs left counts as there from the beginning.
         self._committed_tokens = -watch().output_tokens
         self._tokens_at.clear()
@@ -71,7 +87,7 @@ class Meter:
         finally:
             over.set()
             shown.join()
-            self.console.print(summary(run), highlight=False, soft_wrap=True)
+            self._print(summary(run))
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -84,15 +100,11 @@ class Meter:
 
     def expect(self, rows: int) -> None:
         """Say how many rows the stage will write."""
-        self._rows = rows
-
-    @property
-    def rows_left(self) -> int:
-        """Rows that are not committed yet."""
-        return self._rows - self._committed
+        self._rows, self._measured_from = rows, time.monotonic()
 
     def committed(self, rows: int, output_tokens: int = 0) -> None:
-        """Say that `rows` more rows are committed, with the tokens of what this run asked for them."""
+        """Say that a chunk of `rows` rows is committed, with the tokens of what this run asked for them."""
+        self.chunks += 1
         self._committed += rows
         self._committed_tokens += output_tokens
 
@@ -109,14 +121,14 @@ class Meter:
                 steps[name] += seconds
         shown = sorted(steps.items(), key=lambda step: -step[1])
         words = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in shown)
-        self.console.print(f"where time went: {words}", highlight=False, soft_wrap=True)
+        self._print(f"where time went: {words}")
 
     def _show(self, name: str, over: threading.Event) -> None:
         if self.console.is_terminal:
             self._show_live(name, over)
         else:
             while not over.wait(PLAIN_EVERY_S):
-                self.console.print(f"{name}: {self._words()}", highlight=False, soft_wrap=True)
+                self._print(f"{name}: {escape(self._words())}")
 
     def _show_live(self, name: str, over: threading.Event) -> None:
         columns = (
@@ -136,15 +148,27 @@ class Meter:
 
     def _words(self, seen: Seen | None = None) -> str:
         seen = seen or self._watch()
-        elapsed = time.monotonic() - self._started
+        phase = seen.phase if self._step == MEASURE else self._step
+        if not self._rows:
+            return phase
+        now = time.monotonic()
         done = min(self._committed + seen.rows, self._rows)
-        if not done:
-            return self._step
-        rate = done / elapsed
-        words = [self._step, f"{done:,.0f} of {self._rows:,} rows", f"{rate:,.1f} rows/s", *self._tokens(seen, elapsed)]
-        if done < self._rows:
-            words.append(f"{(self._rows - done) / rate:,.0f} s left")
-        return ", ".join(words)
+        words = [phase, f"{done:,.0f} of {self._rows:,} rows"]
+        if 0 < done < self._rows:
+            words.append(f"{done / max(now - self._measured_from, 1e-3):,.1f} rows/s")
+        words += self._tokens(seen, now - self._started)
+        left = self._left(seen.phase, done, now)
+        return ", ".join([*words, f"{left:,.0f} s left"] if left > 0 else words)
+
+    def _left(self, phase: str, done: float, now: float) -> float:
+        """Return the seconds that are left at the rate so far, 0 where nothing says.
+
+        Rows come in batches. While none comes the end stays where it was expected, so that the time left goes down.
+        """
+        if (phase, done) != self._moved:
+            self._moved = (phase, done)
+            self._ends_at = now + (self._rows - done) * (now - self._measured_from) / done if done else 0.0
+        return self._ends_at - now
 
     def _tokens(self, seen: Seen, elapsed: float) -> list[str]:
         """Return tokens per second over the stage and its last minute, and what the engines are at."""

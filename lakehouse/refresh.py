@@ -6,7 +6,7 @@ chunk is measured while the last one is checked and committed, so that no engine
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import datetime
@@ -16,15 +16,15 @@ from typing import Any, NamedTuple
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lakehouse import executors, ledger, quality, query, sizes, store
+from lakehouse import executors, ledger, quality, query, sizes, store, watching
 from lakehouse.ledger import Run
-from lakehouse.plan import PREFIX_DIGITS, Chunk, chunks_of, plan
+from lakehouse.plan import PLAN_DDL, PREFIX_DIGITS, Chunk, chunks_of, plan
 from lakehouse.problems import first_line
-from lakehouse.progress import Meter, Seen
+from lakehouse.progress import Meter
 from lakehouse.settings import Settings, is_local
 from lakehouse.stage import Stage
 from schemas.table import WITHDRAWN
-from udfs import journal, telemetry
+from udfs import telemetry
 from udfs.answers import FAILED_STATUSES, ErrorBudgetError, budget_words, over_budget
 
 # input_hash stands for the text, and source_version only says when a row was first read.
@@ -58,6 +58,14 @@ class Work(NamedTuple):
     def staged_path(self, chunk: Chunk) -> str:
         """Where a chunk's rows lie until their commit."""
         return f"{self.folder}/staged/{chunk.number}"
+
+    def planned(self) -> DataFrame:
+        """Return the written plan."""
+        return self.spark.read.schema(PLAN_DDL).parquet(self.plan_path)
+
+    def staged(self, path: str) -> DataFrame:
+        """Return the rows that this run has staged in the folder `path`."""
+        return self.spark.read.schema(f"{self.stage.target.ddl}, action string").parquet(path)
 
     @property
     def journals(self) -> str:
@@ -118,7 +126,8 @@ def refresh(
         {},
         executors.done(spark),
     )
-    with meter.stage(run, seldom(lambda: under_way(work, meter))):
+    watch = watching.watch(spark, stage, work.journals, run["started_at"].timestamp(), meter)
+    with meter.stage(run, watch):
         try:
             do_pending(work, meter)
             run["status"] = "succeeded"
@@ -165,7 +174,7 @@ def do_pending(work: Work, meter: Meter) -> None:
     if to_remove:
         # Last, because until every chunk is committed a row that goes may be the only one that holds its measurement.
         with meter.step("commit"):
-            removed = work.spark.read.parquet(work.plan_path).where("action = 'remove'")
+            removed = work.planned().where("action = 'remove'")
             work.run["rows_removed"] = to_remove
             transaction = (transaction_name(work), 1 + len(chunks))
             store.remove(work.spark, work.settings, work.stage.target, removed, transaction, work.run)
@@ -228,7 +237,7 @@ def write_plan(work: Work) -> tuple[dict[str, int], int]:
     todo.sort("input_hash").write.mode("overwrite").parquet(work.plan_path)
     removed = (F.col("action") == "remove").alias("removed")
     prefix = F.when(~removed, F.substring("input_hash", 1, PREFIX_DIGITS)).alias("prefix")
-    counted = work.spark.read.parquet(work.plan_path).groupBy(removed, prefix).count().collect()
+    counted = work.planned().groupBy(removed, prefix).count().collect()
     to_write = {row["prefix"]: row["count"] for row in counted if not row["removed"]}
     return to_write, sum(row["count"] for row in counted if row["removed"])
 
@@ -265,7 +274,7 @@ def measured_ahead(work: Work, chunks: list[Chunk], meter: Meter) -> Iterator[Ch
 def stage_chunk(work: Work, chunk: Chunk) -> None:
     """Write the chunk's finished rows to its folder: first what is paid for, then what is copied or decided again."""
     path = work.staged_path(chunk)
-    keys = work.spark.read.parquet(work.plan_path).where(chunk.holds("input_hash")).where("action != 'remove'")
+    keys = work.planned().where(chunk.holds("input_hash")).where("action != 'remove'")
     found = keys.groupBy("action").agg(F.max("copies").alias("copies"), F.count("*").alias("rows")).collect()
     todo = {row["action"]: row for row in found}
     partitions = work.settings.partitions or 2 * work.spark.sparkContext.defaultParallelism
@@ -277,6 +286,13 @@ def stage_chunk(work: Work, chunk: Chunk) -> None:
         return rows.dropDuplicates(["doc_id"]) if (todo[action]["copies"] or 1) > 1 else rows
 
     mode = "overwrite"
+
+    def write(rows: DataFrame, action: str) -> None:
+        nonlocal mode
+        work.spark.sparkContext.setJobDescription(watching.description(work.stage.name, chunk.number, action))
+        rows.write.mode(mode).parquet(path)
+        mode = "append"
+
     if "measure" in todo:
         rows = source_of("measure").drop("from_doc_id")
         if not work.stage.asks_model:  # a model stage spreads its rows itself, by GPU and journal
@@ -285,29 +301,26 @@ def stage_chunk(work: Work, chunk: Chunk) -> None:
         share = sum(todo[action]["rows"] for action in ("measure", "copy") if action in todo) / todo["measure"]["rows"]
         settings = replace(work.settings, error_budget=min(1.0, work.settings.error_budget * share))
         measured = work.stage.measure(rows, settings, work.journal_path(chunk))
-        finish(work, measured, "measure").write.mode(mode).parquet(path)
-        mode = "append"
+        write(finish(work, measured, "measure"), "measure")
     if "copy" in todo:
         rows = source_of("copy")
         measured = measured_pool(work, chunk, [path] if mode == "append" else [])
         copied = [name for name in work.stage.target.column_names if name not in (*rows.columns, *WRITTEN_HERE)]
         source = measured.select(F.col("doc_id").alias("from_doc_id"), "input_hash", *copied)
-        finish(work, rows.join(source, ["from_doc_id", "input_hash"]), "copy").write.mode(mode).parquet(path)
-        mode = "append"
+        write(finish(work, rows.join(source, ["from_doc_id", "input_hash"]), "copy"), "copy")
     for action, finished in (("decide", finish), ("withdraw", withdraw)):
         if action in todo:
             chosen = F.broadcast(keys.where(F.col("action") == action).select("doc_id"))
             rows = found_rows(work).where(chunk.holds("input_hash"))
             rows = rows.join(chosen, "doc_id", "left_semi").repartition(partitions, "input_hash")
-            finished(work, rows, action).write.mode(mode).parquet(path)
-            mode = "append"
+            write(finished(work, rows, action), action)
 
 
 def measured_pool(work: Work, chunk: Chunk, staged: list[str]) -> DataFrame:
     """Return the chunk's rows that may be copied from: the target's, this run's and what a killed run staged."""
     pool = found_rows(work)
     left = [found_rows(work, path) for path in work.leftovers]
-    left += [work.spark.read.parquet(path).select(*pool.columns) for path in staged]
+    left += [work.staged(path).select(*pool.columns) for path in staged]
     rows = reduce(DataFrame.unionByName, left, pool).where(chunk.holds("input_hash"))
     rows = rows.where(F.col("measured_by") == work.run["measured_by"])
     return rows.dropDuplicates(["doc_id", "input_hash"]) if left else rows
@@ -346,8 +359,8 @@ def check_and_commit(work: Work, chunk: Chunk, meter: Meter) -> None:
         ErrorBudgetError: too large a share of its requests failed; likewise.
     """
     spark, settings, target = work.spark, work.settings, work.stage.target
-    staged = spark.read.parquet(work.staged_path(chunk))
-    planned = spark.read.parquet(work.plan_path).where(chunk.holds("input_hash")).where("action != 'remove'")
+    staged = work.staged(work.staged_path(chunk))
+    planned = work.planned().where(chunk.holds("input_hash")).where("action != 'remove'")
     docs = f"{settings.lake}/{quality.DATA_DOCS}" if is_local(settings.lake) else ""
     with meter.step("check"):
         counted = counts(staged, work.run["started_at"])
@@ -428,33 +441,3 @@ def close_books(work: Work, meter: Meter) -> None:
     computed = output + run["prompt_tokens"] - run["cached_tokens"]
     used = work.engines.values()
     run |= telemetry.ledger_figures(used, output, computed, settings.model, settings.tensor_parallel)
-
-
-def seldom(look: Callable[[], Seen]) -> Callable[[], Seen]:
-    """Return `look`, but with what it saw last while looking again would take more than a tenth of the time."""
-    seen, next_at = Seen(), 0.0
-
-    def last_seen() -> Seen:
-        nonlocal seen, next_at
-        now = time.monotonic()
-        if now >= next_at:
-            seen = look()
-            next_at = now + 10 * (time.monotonic() - now)
-        return seen
-
-    return last_seen
-
-
-def under_way(work: Work, meter: Meter) -> Seen:
-    """Return what is done of chunks not committed yet: by the journal for a model stage, else by finished tasks."""
-    if work.stage.asks_model:
-        answered = journal.progress(work.journals)
-        running, waiting = telemetry.running_now(telemetry.reports(work.journals), time.time())
-        return Seen(answered.rows, answered.output_tokens, running, waiting)
-    tracker = work.spark.sparkContext.statusTracker()
-    done = total = 0
-    for job in tracker.getJobIdsForGroup(meter.job_group):
-        info = tracker.getJobInfo(job)
-        for stage in (tracker.getStageInfo(each) for each in (info.stageIds if info else ())):
-            done, total = done + (stage.numCompletedTasks if stage else 0), total + (stage.numTasks if stage else 0)
-    return Seen(min(work.settings.chunk_rows, meter.rows_left) * done / total if total else 0.0)

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -26,6 +27,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql.utils import is_remote
 
+from lakehouse import sizes
 from lakehouse.problems import first_line
 from lakehouse.settings import UserError
 
@@ -33,16 +35,20 @@ SCALA = "2.13"
 # pip's pyspark already holds Hadoop's client, which the Delta jar would fetch again.
 EXCLUDED = "org.apache.hadoop:hadoop-client-runtime,org.apache.hadoop:hadoop-client-api"
 JAVA_HINT = "Recast needs a JDK 17: install one (Debian: apt-get install openjdk-17-jdk-headless) or set JAVA_HOME"
-LOG4J = Path(__file__).with_name("log4j2.properties")
+SPARK = "4.1"
+DELTA = "4.4.0"
+"""What setup.py pins. A platform that brings Spark, or `--packages`, may have Delta without its Python package."""
 
-# Options of a JVM that Recast starts for Spark on this machine. A run there is over before the optimising compiler has
-# paid for itself; without it the JVM's code cache would have 48 MB, which long runs fill.
-LOCAL_JVM = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
+# Options of the JVMs of a small run, which is over before the optimising compiler has paid for itself: it takes half of
+# the processor time. Without it the JVM's code cache would have 48 MB, which long runs fill.
+QUICK_JVM = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
 DRIVER_MEMORY = "3g"
 
 # Where the master is this machine. Each is used only where nobody set it.
 LOCAL_DEFAULTS = {
     "spark.ui.enabled": "false",
+    # Progress is what heartbeats tell (lakehouse/watching.py); here they go no further than the next thread.
+    "spark.executor.heartbeatInterval": "2s",
     "spark.driver.host": "localhost",
     "spark.driver.bindAddress": "127.0.0.1",
     # The catalogue makes its folder at start, where we stand unless told otherwise; no table of ours lies in it.
@@ -56,8 +62,10 @@ DEFAULTS = {
     "spark.sql.session.timeZone": "UTC",
     # Spark's older INT96 timestamps say nothing of their time zone to other readers.
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-    # Small Arrow batches: rows are whole files, and a model stage's window is filled row by row.
-    "spark.sql.execution.arrow.maxRecordsPerBatch": "256",
+    # Small Arrow batches, sent on when they are full: rows are whole files, a linter takes seconds for so many, answers
+    # are linted while others are still asked for, and progress counts batches. Smaller buffers cost 10 us a row or less.
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "64",
+    "spark.sql.execution.pandas.udf.buffer.size": "512",
     "spark.sql.execution.pythonUDF.arrow.enabled": "true",
     # A model stage is cut by the executors that are there when it begins. Standalone clusters wait for any only where
     # `spark.cores.max` says how many cores to expect.
@@ -85,9 +93,22 @@ PYTHON_RUNNER = "org.apache.spark.deploy.PythonRunner"
 
 
 def delta_package() -> str:
-    """Return the Maven coordinates of the Delta jars that fit the installed pyspark and delta-spark."""
-    spark = ".".join(importlib.metadata.version("pyspark").split(".")[:2])
-    return f"io.delta:delta-spark_{spark}_{SCALA}:{importlib.metadata.version('delta-spark')}"
+    """Return the Maven coordinates of the Delta jars that fit Spark and the installed delta-spark."""
+    try:
+        delta = importlib.metadata.version("delta-spark")
+    except importlib.metadata.PackageNotFoundError:
+        delta = DELTA
+    return f"io.delta:delta-spark_{SPARK}_{SCALA}:{delta}"
+
+
+def require_spark(version: str) -> None:
+    """Stop with one line on a Spark of another minor version, whose functions and Delta jars are others.
+
+    Raises:
+        UserError: `version` is no version of SPARK.
+    """
+    if not version.startswith(f"{SPARK}."):
+        raise UserError(f"this is Spark {version}, and Recast runs on Spark {SPARK} (docs/cluster.md)")
 
 
 def delta_jars() -> list[Path]:
@@ -117,12 +138,18 @@ def fetch_jars() -> None:
     """Fetch the Delta jars from Maven Central into pyspark's own ``jars`` folder, once.
 
     Raises:
-        UserError: no Java, or the jars cannot be fetched; the resolver's last words are in the message.
+        UserError: no Java, the folder is somebody else's, or the jars cannot be fetched; the resolver's last words are
+            in the message.
     """
     jars = Path(pyspark.__file__).with_name("jars")
     wanted = f"{delta_package().replace('io.delta:', '').replace(':', '-')}.jar"
     if (jars / wanted).exists():
         return
+    if not os.access(jars, os.W_OK):
+        raise UserError(
+            f"Spark has no Delta yet, and {jars} is not yours to write: have its owner run "
+            f"`{sys.executable} -m lakehouse.session` once, or do so where the image is built"
+        )
     require_java()
     with tempfile.TemporaryDirectory() as ivy:
         # spark-submit resolves --packages before it runs the file it is given, and an empty one will do. Ivy prints
@@ -135,8 +162,9 @@ def fetch_jars() -> None:
             "--conf",
             f"spark.jars.excludes={EXCLUDED}",
         ]
-        empty = str(Path(__file__).with_name("__init__.py"))
-        command = [str(Path(pyspark.__file__).with_name("bin") / "spark-submit"), *arguments, empty]
+        empty = Path(ivy, "empty.py")
+        empty.touch()
+        command = [str(Path(pyspark.__file__).with_name("bin") / "spark-submit"), *arguments, str(empty)]
         resolver = subprocess.run(command, capture_output=True, text=True, check=False)
         # Of what comes along, Spark has all but these, and in newer versions.
         found = [
@@ -153,18 +181,20 @@ def fetch_jars() -> None:
             os.replace(unfinished, jars / jar.name.removeprefix("io.delta_"))
 
 
-def start(name: str, log: Path | None = None, conf: Mapping[str, str] = NOTHING) -> SparkSession:
+def start(name: str, log: Path | None = None, conf: Mapping[str, str] = NOTHING, rows: int = 0) -> SparkSession:
     """Return the session that runs already, or start one on the master that was asked for, by default on this machine.
 
     Args:
         name: the application's name, unless its submitter gave one.
         log: file for what the JVM writes, when this call starts the JVM; None leaves it on standard error.
         conf: Spark settings of the command line, stronger than those of any file.
+        rows: about how many rows the largest stage will look at.
 
     Raises:
-        UserError: no Java 17, the Delta jars are missing and cannot be fetched, Spark does not start, or the session is
-            Spark Connect's.
+        UserError: no Java 17, Spark is of another version than Recast's, the Delta jars are missing and cannot be fetched,
+            Spark does not start, or the session is Spark Connect's.
     """
+    require_spark(pyspark.__version__)
     if is_remote() or os.environ.get("SPARK_REMOTE") or os.environ.get("SPARK_API_MODE", "").lower() == "connect":
         raise UserError(CONNECT_HINT)
     running = SparkSession.getActiveSession()
@@ -180,9 +210,9 @@ def start(name: str, log: Path | None = None, conf: Mapping[str, str] = NOTHING)
     at_start = SparkConf(loadDefaults=False).setAll([("spark.ui.showConsoleProgress", "false"), *conf.items()])
     logged_before = log.stat().st_size if log and log.exists() else 0
     try:
-        with standard_error_to(log), jvm_options(conf):
+        with standard_error_to(log), jvm_options(quick=not (names_a_master(conf) and sizes.pays_to_compile(rows))):
             SparkContext._ensure_initialized(conf=at_start)
-            session = SparkSession.builder.config(conf=filled(conf, name, submitted)).getOrCreate()
+            session = SparkSession.builder.config(conf=filled(conf, name, submitted, rows)).getOrCreate()
     except (PySparkException, Py4JError) as problem:
         more = f" ({log} says more)" if log and not submitted else ""
         raise UserError(f"Spark does not start: {why_not(problem, log, logged_before)}{more}") from problem
@@ -190,10 +220,12 @@ def start(name: str, log: Path | None = None, conf: Mapping[str, str] = NOTHING)
 
 
 @contextlib.contextmanager
-def application(name: str, log: Path | None = None, conf: Mapping[str, str] = NOTHING) -> Iterator[SparkSession]:
+def application(
+    name: str, log: Path | None = None, conf: Mapping[str, str] = NOTHING, rows: int = 0
+) -> Iterator[SparkSession]:
     """Give the block the session of `start`, and stop it afterwards where this call started it. Raises as `start` does."""
     ours = SparkContext._active_spark_context is None
-    started = start(name, log, conf)
+    started = start(name, log, conf, rows)
     try:
         yield started
     finally:
@@ -218,7 +250,7 @@ def why_not(problem: Exception, log: Path | None, logged_before: int) -> str:
     return words.rstrip(". ")
 
 
-def filled(conf: Mapping[str, str], name: str, submitted: bool) -> SparkConf:
+def filled(conf: Mapping[str, str], name: str, submitted: bool, rows: int) -> SparkConf:
     """Return what was set by anybody, as the JVM of this process read it, with its gaps filled."""
     settings = SparkConf().setAll(list(conf.items()))
     given = dict(settings.getAll())
@@ -235,6 +267,9 @@ def filled(conf: Mapping[str, str], name: str, submitted: bool) -> SparkConf:
     gaps = DEFAULTS | LOCAL_DEFAULTS if local else dict(DEFAULTS)
     if submitted and spark_logs_as_shipped():
         gaps["spark.log.level"] = "WARN"
+    if not local and not sizes.pays_to_compile(rows):
+        options = given.get("spark.executor.extraJavaOptions", "")
+        settings.set("spark.executor.extraJavaOptions", f"{QUICK_JVM} {options}".strip())
     if not submitted and not local and "spark.jars.packages" not in given:
         gaps["spark.jars"] = ",".join(map(str, delta_jars()))  # executors may lack what fetch_jars gave the driver
     for key, value in gaps.items():
@@ -251,8 +286,9 @@ def with_needed(session: SparkSession) -> SparkSession:
     """Return the session with the settings NEEDED, where nobody set them; everything else in it stays as it is.
 
     Raises:
-        UserError: Delta is not on its class path.
+        UserError: Spark is of another version than Recast's, or Delta is not on its class path.
     """
+    require_spark(session.version)
     try:
         session._jvm.java.lang.Class.forName("io.delta.tables.DeltaTable", False, class_loader(session))  # type: ignore[union-attr]
     except Py4JError:
@@ -293,22 +329,25 @@ def names_a_master(conf: Mapping[str, str]) -> bool:
 
 
 @contextlib.contextmanager
-def jvm_options(conf: Mapping[str, str]) -> Iterator[None]:
+def jvm_options(quick: bool) -> Iterator[None]:
     """Give a JVM started inside the block what only its start can: memory, log and compiler, beside what others give it.
 
     Spark adds SPARK_SUBMIT_OPTS to every option set elsewhere, and SPARK_DRIVER_MEMORY counts where no setting does.
     """
     before = dict(os.environ)
-    options = [f"-Dlog4j2.configurationFile={LOG4J.as_uri()}", *([] if names_a_master(conf) else [LOCAL_JVM])]
-    os.environ["SPARK_SUBMIT_OPTS"] = " ".join([*options, os.environ.get("SPARK_SUBMIT_OPTS", "")]).strip()
-    os.environ.setdefault("SPARK_DRIVER_MEMORY", DRIVER_MEMORY)
-    try:
-        yield
-    finally:
-        for key in ("SPARK_SUBMIT_OPTS", "SPARK_DRIVER_MEMORY"):
-            os.environ.pop(key)
-            if key in before:
-                os.environ[key] = before[key]
+    with resources.as_file(resources.files("lakehouse") / "log4j2.properties") as log4j:  # of a zip: a copy
+        options = [f"-Dlog4j2.configurationFile={log4j.absolute().as_uri()}"]
+        if quick:
+            options.append(QUICK_JVM)
+        os.environ["SPARK_SUBMIT_OPTS"] = " ".join([*options, os.environ.get("SPARK_SUBMIT_OPTS", "")]).strip()
+        os.environ.setdefault("SPARK_DRIVER_MEMORY", DRIVER_MEMORY)
+        try:
+            yield
+        finally:
+            for key in ("SPARK_SUBMIT_OPTS", "SPARK_DRIVER_MEMORY"):
+                os.environ.pop(key)
+                if key in before:
+                    os.environ[key] = before[key]
 
 
 @contextlib.contextmanager

@@ -6,8 +6,10 @@ cluster and cost a small one a minute of planning; fixed small numbers would bre
 
 from pyspark.sql import SparkSession
 
-# A row of a plan takes about 300 bytes, so such a partition takes about 60 MB; adaptive execution merges small ones.
-ROWS_PER_PARTITION = 200_000
+# A row of a plan takes about 300 bytes, so such a partition takes about 60 MB. One of whole files, 10 kB each, takes as
+# much with the smaller number, below which another task costs more than it saves.
+MOST_ROWS_PER_PARTITION = 200_000
+LEAST_ROWS_PER_PARTITION = 5_000
 # A table's log holds a line per file, and a file holds thousands of rows.
 ROWS_PER_LOG_PARTITION = 20_000_000
 MAX_LOG_PARTITIONS = 50  # Delta's own number
@@ -16,11 +18,19 @@ COMPILED_FROM_ROWS = 1_000_000
 SIZED = "spark.recast.sized"  # setting of the session that lists what `fit` has set there
 
 
+def pays_to_compile(rows: int) -> bool:
+    """Say whether work on so many rows lasts long enough for optimising compilers, the JVM's and Spark's, to pay."""
+    return rows >= COMPILED_FROM_ROWS
+
+
 def sizes(rows: int, cores: int) -> dict[str, str]:
     """Return Spark's settings for a stage that looks at the keys of `rows` rows on `cores` cores."""
-    compiled = rows >= COMPILED_FROM_ROWS
+    compiled = pays_to_compile(rows)
+    for_every_core = min(cores, -(-rows // LEAST_ROWS_PER_PARTITION))
     return {
-        "spark.sql.shuffle.partitions": str(max(min(cores, rows), 1, -(-rows // ROWS_PER_PARTITION))),
+        "spark.sql.shuffle.partitions": str(max(1, for_every_core, -(-rows // MOST_ROWS_PER_PARTITION))),
+        # It cuts a query into jobs, one a shuffle, to size the next by what came: a job each for a few rows.
+        "spark.sql.adaptive.enabled": str(compiled).lower(),
         "spark.databricks.delta.snapshotPartitions": str(
             max(1, min(MAX_LOG_PARTITIONS, -(-rows // ROWS_PER_LOG_PARTITION)))
         ),

@@ -54,6 +54,8 @@ class Stage:
         decided_by: what changes a decision.
         passing_failure: SQL condition on the target's rows whose measurement ``--retry`` tries again.
         asks_model: whether measuring sends requests to a model.
+        needs: modules that its tasks import, checked on workers before a run (jobs/workers.py).
+        phases: what a run says it does while it measures; a model stage's second is what follows the last answer.
     """
 
     target: Table
@@ -64,6 +66,8 @@ class Stage:
     decided_by: Facts
     passing_failure: str = "false"
     asks_model: bool = False
+    needs: tuple[str, ...] = ()
+    phases: tuple[str, ...] = ("measure",)
 
     @property
     def name(self) -> str:

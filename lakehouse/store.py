@@ -5,15 +5,17 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from lakehouse.settings import Settings
 from schemas.table import Table
+
+if TYPE_CHECKING:
+    from delta.tables import DeltaTable
 
 WHOLE = "_SUCCESS"  # what Spark adds to a folder of files once all of them are written
 PROPERTIES = {
@@ -35,11 +37,13 @@ def work_path(settings: Settings, *parts: str) -> str:
     return "/".join((settings.lake, WORK, *parts))
 
 
-def open_table(spark: SparkSession, settings: Settings, table: Table) -> DeltaTable:
+def open_table(spark: SparkSession, settings: Settings, table: Table) -> "DeltaTable":
     """Return the Delta table, created empty with its columns' comments if it is not there.
 
     Columns that a newer version of Recast adds are added; nothing is ever renamed or retyped (docs/decisions).
     """
+    from delta.tables import DeltaTable  # only here: that it is missing, lakehouse/session.py says in one line
+
     path = table_path(settings, table.name)
     schema = StructType.fromDDL(table.ddl)
     if not DeltaTable.isDeltaTable(spark, path):

@@ -17,6 +17,7 @@ from udfs import lint
 CHECKOUT = Path(__file__).parents[1]
 LOCKS = sorted((CHECKOUT / "requirements").glob("*.txt"))
 PACKAGES = ["jobs", "lakehouse", "udfs", "prompts", "schemas", "samples"]
+PAGES_AND_MODULES = [path for pattern in ("*.md", "docs/*.md", "*/*.py") for path in CHECKOUT.glob(pattern)]
 # Starting a JVM, a model or Great Expectations takes seconds and gigabytes.
 SLOW_LIBRARIES = ("pyspark", "py4j", "great_expectations", "vllm", "torch", "delta")
 
@@ -24,7 +25,7 @@ SLOW_LIBRARIES = ("pyspark", "py4j", "great_expectations", "vllm", "torch", "del
 def setup_arguments() -> dict[str, Any]:
     """Return what setup.py gives to setuptools."""
     with patch("setuptools.setup") as called:
-        exec(compile((CHECKOUT / "setup.py").read_text(), "setup.py", "exec"), {})
+        exec(compile((CHECKOUT / "setup.py").read_text(), "setup.py", "exec"), {"__file__": str(CHECKOUT / "setup.py")})
     return dict(called.call_args.kwargs)
 
 
@@ -37,6 +38,23 @@ def pinned(package: str) -> str:
 def test_every_package_is_installed_and_the_rest_is_not() -> None:
     assert setup_arguments()["packages"] == PACKAGES
     assert all((CHECKOUT / package / "__init__.py").is_file() for package in PACKAGES)
+
+
+def test_the_distribution_has_a_name_of_its_own_and_the_version_that_recast_says() -> None:
+    from lakehouse import __version__
+
+    arguments = setup_arguments()
+    assert arguments["name"] == "recast-lakehouse"
+    assert arguments["version"] == __version__
+    advice = re.findall(r"pip install [^\n`]*\brecast\b(?!-lakehouse)", "".join(map(Path.read_text, PAGES_AND_MODULES)))
+    assert advice == [], "`recast` is another project's distribution"
+
+
+def test_the_delta_that_spark_is_told_to_fetch_is_the_one_that_is_pinned() -> None:
+    from lakehouse import session
+
+    assert f"delta-spark=={session.DELTA}" in setup_arguments()["extras_require"]["spark"]
+    assert f"pyspark>={session.SPARK},<4.2" in setup_arguments()["extras_require"]["spark"]
 
 
 def test_a_cluster_image_can_leave_out_what_it_does_not_need() -> None:

@@ -4,8 +4,9 @@ import gzip
 import io
 import re
 import zlib
+from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 MAX_TEXT_BYTES = 16 * 1024 * 1024  # far above what the linter takes (udfs/limits.py); bounds a task's memory
 FETCHES_AT_ONCE = 32  # an object store answers one small read in tens of milliseconds, so a task keeps many under way
+ROWS_AHEAD = 256  # so that the slowest object of a batch holds up no fetch of the next ones
 FETCHED = "fetched"
 BLOB_ID = re.compile("[0-9a-f]{40}")  # anything else could name another place than an object of the store
 
@@ -70,13 +72,25 @@ def decode(packed: bytes, encoding: str | None) -> Content:
 def fetch_all(batches: Iterable[pa.RecordBatch], store_uri: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Add `text` and `fetch_status` to every row of `batches`, which hold `doc_id` and `src_encoding`."""
     store = place(store_uri)
+    under_way: deque[tuple[pa.RecordBatch, list[Future[Content]]]] = deque()
     with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
-        for batch in batches:
-            blob_ids, encodings = batch["doc_id"].to_pylist(), batch["src_encoding"].to_pylist()
-            found = list(pool.map(fetch, [store] * len(blob_ids), blob_ids, encodings))
-            texts = pa.array([content.text for content in found], pa.string())
-            statuses = pa.array([content.status for content in found], pa.string())
-            yield pa.RecordBatch.from_arrays([*batch.columns, texts, statuses], schema=schema)
+        try:
+            for batch in batches:
+                blobs = zip(batch["doc_id"].to_pylist(), batch["src_encoding"].to_pylist(), strict=True)
+                under_way.append((batch, [pool.submit(fetch, store, blob_id, encoding) for blob_id, encoding in blobs]))
+                while sum(ahead.num_rows for ahead, _ in under_way) > ROWS_AHEAD:
+                    yield _with_contents(*under_way.popleft(), schema)
+            while under_way:
+                yield _with_contents(*under_way.popleft(), schema)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # a store that fails is not asked for the rest
+
+
+def _with_contents(batch: pa.RecordBatch, fetched: Iterable[Future[Content]], schema: pa.Schema) -> pa.RecordBatch:
+    found = [each.result() for each in fetched]
+    texts = pa.array([content.text for content in found], pa.string())
+    statuses = pa.array([content.status for content in found], pa.string())
+    return pa.RecordBatch.from_arrays([*batch.columns, texts, statuses], schema=schema)
 
 
 def add_text(rows: "DataFrame", store_uri: str) -> "DataFrame":

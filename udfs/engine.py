@@ -452,7 +452,7 @@ def _server_command(spec: EngineSpec, folder: Path) -> list[str]:
 def _server_environment(spec: EngineSpec, folder: Path, devices: str) -> dict[str, str]:
     """Return the server's environment: this process's, cleaned."""
     environment = {name: value for name, value in os.environ.items() if name not in _DROPPED_VARIABLES}
-    package_root = str(Path(__file__).parent.parent)
+    package_root = str(Path(__file__).absolute().parent.parent)  # a folder, or a zip that Spark sent
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (package_root, os.environ.get("PYTHONPATH", ""))))
     environment["VLLM_RPC_BASE_PATH"] = str(folder)  # more Unix sockets, which a long TMPDIR would break
     environment["VLLM_WORKER_MULTIPROC_METHOD"] = "spawn"

@@ -394,9 +394,14 @@ class Feeder:
                 if self._engine is None:
                     await self._connect()
                 self._send()
-            elif self._input_done and not self._in_flight and not self._delayed:
+            elif self._ended():
                 return
             await self._next_event()
+
+    def _ended(self) -> bool:
+        """Tell whether every row has its answer."""
+        to_come = self._backlog or self._in_flight or self._delayed or self._suspects
+        return self._input_done and not to_come
 
     async def _next_event(self) -> None:
         await self._wake.wait()
@@ -725,9 +730,8 @@ class Feeder:
         assert self._engine is not None
         window, in_flight = int(self._window.size), len(self._in_flight)
         load = self._load or Load(in_flight, 0, 0, 0, 0, 0)
-        return telemetry.report(
-            HOST, self._engine, engines.starts(self._engine), load, window, in_flight, since=self._since
-        )
+        starts, ended = engines.starts(self._engine), self._ended()
+        return telemetry.report(HOST, self._engine, starts, load, window, in_flight, self._since, ended)
 
     async def _measure(self) -> None:
         """Let the window follow the engine, and declare an engine dead that has been silent for too long."""

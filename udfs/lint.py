@@ -19,6 +19,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -51,6 +52,9 @@ VERSIONS = {"pylint": "4.1.4", "astroid": "4.3.4"}
 
 PACKAGES = ("pylint", "astroid", "dill", "isort", "mccabe", "mypy-extensions", "platformdirs", "tomlkit")
 """What `pip install pylint` brings: all that analysed imports can find besides the standard library."""
+
+PROGRAM = ("lint_worker.py", "warm_pylint.py", "pylint_shortcuts.py")
+"""What the helper interpreter runs."""
 
 LINT_STATUSES = {
     "scored": "pylint rated the file",
@@ -149,24 +153,27 @@ class Helper:
 
     def __init__(self, soft_cpu_s: float) -> None:
         """Start it. RuntimeError if it does not start, or if the installed pylint is not the pinned one."""
+        check_installed()
         self.pid = os.getpid()
         self.soft_cpu_s = soft_cpu_s
         self.folder = tempfile.mkdtemp(prefix="recast-lint-")
-        try:
-            self.process = self._start()
-        except BaseException:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            raise
-        found = self._read(START_S)
-        if found != VERSIONS:
+        with tempfile.TemporaryFile() as words:
+            try:
+                self.process = self._start(words)
+            except BaseException:
+                shutil.rmtree(self.folder, ignore_errors=True)
+                raise
+            found = self._read(START_S)
+            if found == VERSIONS:
+                return
             self.close()
             status = self.process.returncode
-            ended = (
-                f"did not start within {START_S:g} s" if status == -signal.SIGKILL else f"ended with status {status}"
-            )
-            raise RuntimeError(f"the linter needs {VERSIONS}; its helper {f'found {found}' if found else ended}")
+            told = f"found {found}" if found else f"ended with status {status}"
+            if status == -signal.SIGKILL:
+                told = f"did not start within {START_S:g} s"
+            raise RuntimeError(f"the linter needs {VERSIONS}; its helper {told}{_last_line(words)}")
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self, words: IO[bytes]) -> subprocess.Popen[bytes]:
         for name in ("packages", "source", "empty"):
             Path(self.folder, name).mkdir()
         link_packages(Path(self.folder, "packages"))
@@ -177,11 +184,12 @@ class Helper:
             "wall_s": WALL_S,
             "memory_bytes": MAX_MEMORY_BYTES,
         }
-        worker = str(Path(__file__).with_name("lint_worker.py"))
+        worker = write_program(Path(self.folder, "program"))
         return subprocess.Popen(
             [sys.executable, "-I", "-S", worker, self.folder, json.dumps(options)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=words,
             cwd=f"{self.folder}/empty",
             env={"HOME": f"{self.folder}/empty", "PATH": os.defpath, "LANG": "C.UTF-8"},
             start_new_session=True,
@@ -248,11 +256,45 @@ def _helper(soft_cpu_s: float) -> Helper:
     return _helpers[0]
 
 
+def start() -> None:
+    """Start the process's helper interpreter, so that it is warm for the first file. Raises what `lint` raises."""
+    _helper(SOFT_CPU_S)
+
+
 @atexit.register
 def close() -> None:
     """End the helper interpreter, if there is one."""
     while _helpers:
         _helpers.pop().close()
+
+
+def check_installed() -> None:
+    """Raise RuntimeError where this interpreter lacks a package of VERSIONS, or has another version of it."""
+    for package, needed in VERSIONS.items():
+        try:
+            found = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            raise RuntimeError(f"the linter needs {package} {needed}, and there is none") from None
+        if found != needed:
+            raise RuntimeError(f"the linter needs {package} {needed}, found {found}")
+
+
+def _last_line(words: IO[bytes]) -> str:
+    """Return the last line of what a process said, with a colon before it: of a trace, the exception."""
+    words.seek(0)
+    lines = words.read().decode("utf-8", "replace").strip().splitlines()
+    return f": {lines[-1]}" if lines else ""
+
+
+def write_program(folder: Path) -> str:
+    """Write the helper's modules to `folder` and return the path of the one to start.
+
+    Where Recast runs from a zip, as Spark ships Python code, there is no file to start.
+    """
+    folder.mkdir()
+    for name in PROGRAM:
+        (folder / name).write_bytes(resources.files("udfs").joinpath(name).read_bytes())
+    return str(folder / PROGRAM[0])
 
 
 def link_packages(folder: Path) -> None:

@@ -1,37 +1,69 @@
 """Whether a rewritten page of mathematics still comes to the answers of its source.
 
-Answers are compared as exact fractions where both are numbers, which most are, and otherwise by Math-Verify, which
-reads LaTeX with a grammar and asks SymPy whether two expressions are equal. No text is ever evaluated as Python.
-Expressions that could make it run long (towers of powers, sums, integrals, factorials, deep nesting) are compared as
-text alone, so that no verdict hangs on how busy the machine is.
+This module finds what a page states as its answers and what its formulas come to; `udfs.mathforms` says whether two
+answers are the same. No text is ever evaluated as Python, and reading takes time linear in the page.
 """
 
 import re
-import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
-from typing import Any
+from typing import NamedTuple
+
+from udfs import expressions, mathforms, units
+from udfs.mathforms import Item
 
 MAX_ANSWERS = 8  # of one page that are looked at, the last ones
-MAX_ANSWER_CHARS = 120  # longer ones are sentences
 MAX_CONCLUSIONS = 400  # of a rewrite that an answer is looked for in, the last ones
-MAX_SYMBOLIC_CANDIDATES = 3  # stated answers of a rewrite that Math-Verify is asked about, the last ones
-MAX_NESTING = 4  # of brackets; Math-Verify takes two seconds for eight
-TIMEOUT_S = 2  # of one question to Math-Verify, which takes about 0.1 s within these bounds
+MAX_CLAUSE_CHARS = 2 * mathforms.MAX_CHARS  # in which the end of a stated answer is looked for
 
 _BOXED = re.compile(r"\\f?box(?:ed)?\s*\{")
+_IS = r"(?:(?:is|are|was|were|equals?|(?:would|should|must|will)[ \t]+be|comes?[ \t]+(?:out[ \t]+)?to)\b"
 _STATED = re.compile(
-    r"\b(?:answers?|ans)\b[ \t*]*+(?:(?:is|are|was)\b|[:=]|(?<=ans)\.)[ \t*:=]*+(?P<stated>[^\n]++)"
-    r"|^####[ \t]*+(?P<hashed>[^\n]++)",
+    r"\b(?:answers?|ans)\b(?:[ \t]+(?:to|for|of|in)\b[^\n.:=$]{0,60}?)?[ \t*]*"
+    rf"(?:{_IS}|[:=])|(?<=ans)\.)[ \t*:=]*+|\b(?P<noun>solutions?|roots?|result|solution[ \t]+set)[ \t]+{_IS})[ \t*:=]*+"
+    r"|^(?P<hash>####)[ \t]*+",
     re.IGNORECASE | re.MULTILINE,
 )
-_SENTENCE_END = re.compile(
-    r"[.!?][*_)\]]*(?=\s|$)|;|\s[-\u2013\u2014|]\s|,\s+(?=[a-z]{2})|\s(?=(?:since|because|so|for|when|if|and)\s)"
+_LEADS = re.compile(
+    r"(?:(?:therefore|thus|hence|then|indeed|clearly|simply|just|that|given by|equal to|found to be|obtained as)\b[ \t,:]*)+",
+    re.IGNORECASE,
 )
+_DISPLAY = re.compile(r"\s{0,20}(?:\$\$[^$]{1,400}\$\$|\\\[[^\]]{1,400}\\\])")
+_SPAN = re.compile(
+    r"\$\$[^$]{1,400}\$\$|\\\([^\n]{1,400}?\\\)|\\\[.{1,400}?\\\]|\$(?=\S)(?:[^$\\\n]|\\.){1,400}(?<=\S)\$(?!\d)"
+    r"|\$\s[^$\n]{1,400}\s\$|\\begin\s*\{(\w{1,20}\*?)\}.{1,400}?\\end\s*\{\1\}",
+    re.DOTALL,
+)
+_SENTENCE_END = re.compile(r"[.!?][*_)\]\"']*(?=\s|$)")
+_REASONS = "since|because|so|for|when|if|where|which|but|hence|thus|while|whereas|using|as|that|then|therefore|not|from|by|after"
+_REASON = re.compile(rf"\s(?:{_REASONS})\s")
+_REMARK = re.compile(r"\s\((?!(?:in )?base\b|mod)(?=[A-Za-z]{2,}[\s,.)])(?P<words>[^()]*)\)")
+_DASH = re.compile(r"\s+(?P<sign>[-\u2013\u2014|]|--+)\s")
+_LIST = re.compile(r"\s*[;,]\s+(?:(?:and|or)\s+)?(?=\S)|;|\s(?:and|or)\s+")
+_CHUNK_END = re.compile(r"[;,|]|[.!?](?=\s|$)|\s(?:and|or|-|\u2013|\u2014|" + _REASONS + r")\s")
+_WORDS_OF_CHUNK = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}|(?<![A-Za-z\\])[AaI](?=\s+[A-Za-z]{2})")
+_PROSE_WORDS = frozenset(
+    "a i of them is are was were we it the each this that these those have has had with for to in on at not you he she they so "
+    "our your can will there here be more all one two both its if as by from up then".split()
+)
+_BEGINS_FORMULA = re.compile(
+    rf"[-+\u2212±]?\s*(?:[$\\(\[{{|\d.√\u03c0€£]|[A-Za-z](?![A-Za-z])|(?:{'|'.join(sorted(expressions.FUNCTION_NAMES))})\b)"
+)
+_HAS_VARIABLE = re.compile(r"(?<![A-Za-z])[A-Za-z](?![A-Za-z])|\\[A-Za-z]")
 _FORMULA_PART = re.compile(r"[=≈][ \t]*(?:\\?\$)?([^=≈$\n]{1,120})")
 _INLINE_FORMULA = re.compile(r"\$([^$\n]{1,120})\$")
-_CHOICE = re.compile(r"\(?(?P<letter>[A-E])\)[ .:]*(?P<rest>.*)", re.DOTALL | re.IGNORECASE)
+_NAME_BEFORE_BOX = re.compile(r"(?<![A-Za-z\\])([A-Za-z](?:_\{?\w\}?)?)\s*=\s*$")
+_BEHIND_BOX = re.compile(r"\s*(?:\\?%|_\s*\{?\(?\w{1,5}\)?\}?|\^\s*\{?\s*\\circ\s*\}?(?:\s*[CF]\b)?|°(?:\s*[CF]\b)?)")
+# What an answer in words may be; of others a page says a lot ("The answer is in the back of the book").
+_ANSWER_WORDS = frozenset(
+    "yes no true false none never always sometimes both neither zero odd even prime composite positive negative undefined "
+    "infinite infinitely increasing decreasing convergent divergent converges diverges rational irrational parallel "
+    "perpendicular acute obtuse right isosceles scalene equilateral impossible possible monday tuesday wednesday thursday "
+    "friday saturday sunday january february march april may june july august september october november december red blue "
+    "green yellow black white north south east west left heads tails linear quadratic exponential independent dependent "
+    "mutually similar congruent continuous discontinuous local maximum minimum nonexistent dne".split()
+)
 
 _SYMBOLS = str.maketrans(
     {"\N{MINUS SIGN}": "-", "\N{EN DASH}": "-", "\N{MULTIPLICATION SIGN}": "*", "\N{MIDDLE DOT}": "*", "\xa0": " "}
@@ -40,18 +72,8 @@ _NOISE = re.compile(
     r"\\(?:left|right|displaystyle|quad|qquad)(?![a-zA-Z])|\\[,;!:()\[\]$ ]|\$|\*\*|[€£°`]"
     r"|\^\s*\{?\\circ\}?|(?<=\d)\{,\}"
 )
-_TEXT = re.compile(r"\\(?:text|textbf|mathrm|mathbf)\s*\{([^{}]*)\}")
-_FRACTION = re.compile(r"\\[dt]?frac\s*(?:\{\s*(-?\d{1,30})\s*\}|(\d))\s*(?:\{\s*(\d{1,30})\s*\}|(\d))")
-_ASSIGNED = re.compile(r"^[A-Za-z]\w*(?:\([A-Za-z]\))?\s*[=≈]\s*(?=[^=≈]*$)")
-
-_DECIMAL = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d{1,30})(?:\.\d{1,30})?|\.\d{1,30}"
-_UNIT = r"(?:mm|cm|dm|km|m|mg|kg|g|ml|l|ms|s|h|min)(?![A-Za-z])|(?<=\s)[A-Za-zµ]{2,20}"
-_VALUE = re.compile(
-    rf"(?P<sign>[-+]?)\s*(?:(?P<whole>\d{{1,12}})\s+(?=\d+\s*/))?(?P<number>{_DECIMAL})"
-    rf"(?:\s*/\s*(?P<divisor>{_DECIMAL}))?"
-    r"(?:\s*\*\s*10\s*\^\s*\{?(?P<exponent>[-+]?\d{1,2})\}?)?"
-    rf"\s*(?P<percent>%|\\%|percent\b)?\s*(?:(?:{_UNIT})(?:\s*\^?\{{?[23²³]\}}?)?[\s/.]*){{0,3}}"
-)
+_FRACTION = re.compile(r"\\[dtc]?frac\s*(?:\{\s*(-?\d{1,30})\s*\}|(\d))\s*(?:\{\s*(\d{1,30})\s*\}|(\d))")
+_DECIMAL = r"(?:\d{1,3}(?:,\d{3}){1,9}(?!\d)|\d{1,30})(?:\.\d{1,30})?|\.\d{1,30}"
 _NUMBER = re.compile(rf"(?<![\w.]){_DECIMAL}")
 _NOT_A_QUANTITY = re.compile(
     r"https?://\S+|\bwww\.\S+|\b\d{1,4}[-/.]\d{1,2}[-/.]\d{2,4}\b|\b\d{1,2}:\d{2}(?::\d{2})?\b"
@@ -61,20 +83,14 @@ _NOT_A_QUANTITY = re.compile(
 _FORMULA_LINE = re.compile(r"[=≈\\$^]")
 _SMALL = frozenset(map(Fraction, range(10)))  # numbers that any page holds
 
-# What SymPy may take long over: large results, and powers that are large or stand in powers.
-_COSTLY = re.compile(
-    r"!|\\(?:sum|int|prod|lim|binom|iint|oint|begin)(?![a-zA-Z])|(?:\^|\*\*)[^a-zA-Z+\-*/=]*?(?:\d{3}|[\^(]|\*\*)|\d{16}"
-)
-_PROSE = re.compile(r"(?<![\\A-Za-z])(?!(?:sqrt|sinh|cosh|tanh|arc(?:sin|cos|tan))(?![A-Za-z]))[A-Za-z]{4,}")
-
 
 @dataclass(frozen=True)
 class MathOverlap:
     """What a rewritten page keeps of its source's numbers and answers.
 
     `answer_source` and `answer_rewritten`: the last answer of either, as written, or None (see `answers`).
-    `answers_kept`: share, from 0 to 1, of the source's answers that the rewrite comes to in a statement, a box or a
-    formula, or that stand in it and are no whole numbers below ten; None where the source has none.
+    `answers_kept`: share, from 0 to 1, of the source's answers that the rewrite keeps (see `shared`); a list of answers
+    counts as many, values of several variables as one. None where the source has none.
     `numbers_kept`: share, from 0 to 1, of the distinct numbers in the source's formulas that stand in the rewrite,
     whole numbers below ten left out; None where there are none.
     """
@@ -85,184 +101,304 @@ class MathOverlap:
     numbers_kept: float | None
 
 
-@dataclass(frozen=True)
-class _Value:
-    exact: Fraction
-    decimals: int  # written after the point; from two on the number may be a rounded one
-    is_percent: bool
+class Statement(NamedTuple):
+    """An answer that a page states: as written, and with what belongs to it outside a box, to be compared.
+
+    `final`: whether it is called the answer, and no solution, root or result on the way.
+    """
+
+    shown: str
+    text: str
+    final: bool = True
 
 
 def shared(source: str, rewritten: str) -> MathOverlap:
-    """Return what the page `rewritten` keeps of the numbers and answers of the page `source`. Raises nothing."""
-    answers_source, answers_rewritten = answers(source), answers(rewritten)
-    texts = {text for conclusion in conclusions(rewritten) + answers_rewritten for text in _forms(conclusion)}
-    values = [value for value in map(_value, texts) if value is not None]
+    """Return what the page `rewritten` keeps of the numbers and answers of the page `source`. Raises nothing.
+
+    An answer that the source states is kept if the rewrite states it. Where the rewrite states fewer answers than the
+    source, as many as it lacks may stand in its formulas instead, and so may all where one of the two states none, and
+    whatever is called a solution, root or result and not the answer. The numbers of an answer that is kept in another
+    form count as kept.
+    """
+    stated, stated_anew = statements(source), statements(rewritten)
+    ours = stated or [Statement(end, end, False) for end in _ends_of_equations(source)]
+    theirs = stated_anew or [Statement(end, end, False) for end in _ends_of_equations(rewritten)]
     numbers = _numbers(rewritten)
-    kept = [
-        any(text in texts or _is_among(_value(text), values, numbers - _SMALL) for text in _forms(answer))
-        or any(_symbolically_same(answer, other) for other in answers_rewritten[-MAX_SYMBOLIC_CANDIDATES:])
-        for answer in answers_source
-    ]
-    lines = _NOT_A_QUANTITY.sub(" ", source).splitlines()
-    given = _numbers("\n".join(line for line in lines if _FORMULA_LINE.search(line))) - _SMALL
+    finals, finals_anew = (sum(each.final for each in found) for found in (ours, theirs))
+    kept = _kept(ours, theirs, rewritten, numbers - _SMALL, max(0, finals - finals_anew) if finals_anew else finals)
+    counts = [_count(mathforms.read(each.text)) for each in ours]
+    total = sum(counts)
+    for each, found, count in zip(ours, kept, counts, strict=True):
+        if found == count:
+            numbers |= _numbers(each.shown)
     return MathOverlap(
-        answers_source[-1] if answers_source else None,
-        answers_rewritten[-1] if answers_rewritten else None,
-        sum(kept) / len(kept) if kept else None,
-        len(given & numbers) / len(given) if given else None,
+        ours[-1].shown if ours else None,
+        theirs[-1].shown if theirs else None,
+        sum(kept) / total if total else None,
+        _share(_numbers_of_formulas(source), numbers),
     )
 
 
 def answers(text: str) -> list[str]:
-    """Return the last MAX_ANSWERS answers of the page, each once, in the order of the page.
+    """Return the last MAX_ANSWERS answers of the page, each once, in the order of the page, as written.
 
     These are the answers it states ("The answer is ...", `\\boxed{...}`, `#### ...`). Few pages of the web do; from the
     others it takes the numbers that end a chain of equations.
     """
-    found: list[tuple[int, str]] = []
+    return list(dict.fromkeys(each.shown for each in statements(text))) or _ends_of_equations(text)
+
+
+def statements(text: str) -> list[Statement]:
+    """Return the last MAX_ANSWERS answers that the page states, each once, in the order of the page."""
+    found: list[tuple[int, Statement]] = []
     for box in list(_BOXED.finditer(text))[-2 * MAX_ANSWERS :]:
-        found.append((box.start(), _braced(text, box.end())))
-    for statement in list(_STATED.finditer(text))[-2 * MAX_ANSWERS :]:
-        words = statement["stated"] or statement["hashed"] or ""
-        if not _BOXED.search(words):
-            found.append((statement.start(), _first_clause(words)))
-    stated = [answer for _, answer in sorted(found) if len(answer) <= MAX_ANSWER_CHARS and _forms(answer)]
-    return list(dict.fromkeys(stated or _ends_of_equations(text)))[-MAX_ANSWERS:]
+        statement = _boxed(text, box)
+        if statement is not None:
+            found.append((box.start(), statement))
+    for match in list(_STATED.finditer(text))[-2 * MAX_ANSWERS :]:
+        display = _DISPLAY.match(text, match.end())
+        words = _LEADS.sub("", text[match.end() : match.end() + MAX_CLAUSE_CHARS].partition("\n")[0])
+        clause = display[0].strip() if display else first_clause(words)
+        if _BOXED.search(clause) or _STATED.search(clause):
+            continue
+        if _tells(clause, needs_formula=match["noun"] is not None or match["hash"] is not None):
+            found.append((match.start(), Statement(clause, clause, match["noun"] is None)))
+    told = [each for _, each in sorted(found) if len(each.shown) <= mathforms.MAX_CHARS and mathforms.read(each.text)]
+    return list(dict.fromkeys(told))[-MAX_ANSWERS:]
 
 
 def conclusions(text: str) -> list[str]:
     """Return what the page comes to on its way: its inline formulas, and what its equals signs lead to."""
     text = text.replace("\\approx", "≈")
     parts = [formula.strip() for formula in _INLINE_FORMULA.findall(text)]
-    for part in _FORMULA_PART.findall(text):
-        parts += [part, _first_clause(part)]
+    for part in _FORMULA_PART.findall(text)[-MAX_CONCLUSIONS:]:
+        parts += [part, first_clause(part, lists=False)]
     unique = dict.fromkeys(part.strip(" \t.,") for part in parts)
     return [part for part in unique if part][-MAX_CONCLUSIONS:]
 
 
-def _ends_of_equations(text: str) -> list[str]:
-    text = text.replace("\\approx", "≈")
-    ends = []
-    for part in _FORMULA_PART.finditer(text):
-        end = _first_clause(part[1])
-        goes_on = text[part.end() : part.end() + 1] in ("=", "≈") and end == part[1].strip(" \t*_")
-        if not goes_on and _value(_plain(end)) is not None:
-            ends.append(end.strip(" ,"))
-    return ends
-
-
 def same(one: str, other: str) -> bool:
-    """Tell whether two answers are equal as text, as numbers or as expressions. Raises nothing on any text.
+    """Tell whether two answers say the same. Raises nothing on any text."""
+    return mathforms.same(one, other)
 
-    A number with two or more decimals equals those that round to it, and 50% equals both 0.5 and 50.
+
+def first_clause(words: str, lists: bool = True) -> str:
+    """Return the answer that begins a line of prose, without what the line goes on to say.
+
+    A sentence's end, a dash, a bar, a semicolon, a comma or "and" before prose ends it; the same signs in a formula or
+    in brackets, and those between two formulas, do not; with `lists` off "and" always ends it.
     """
-    return any(
-        form == other_form or _close(_value(form), _value(other_form))
-        for form in _forms(one)
-        for other_form in _forms(other)
-    ) or _symbolically_same(one, other)
+    words = words[:MAX_CLAUSE_CHARS]
+    i = 0
+    while i < len(words):
+        character = words[i]
+        if character in "$\\":
+            span = _SPAN.match(words, i)
+            i = span.end() if span else i + 1 + (character == "\\")
+            continue
+        if character in "([{":
+            i = max(_closed(words, i), i + 1)
+            continue
+        if character in ".!?;,-\u2013\u2014| \t" and _ends_at(words, i, lists):
+            break
+        i += 1
+    return words[:i].strip(" \t*_.,;")
 
 
-@lru_cache(maxsize=4096)
-def _forms(answer: str) -> tuple[str, ...]:
-    """Return the ways to say the answer: as it is, and the letter and the text of a multiple choice."""
-    plain = _plain(answer)
-    choice = _CHOICE.fullmatch(plain)
-    forms = (choice["letter"], _plain(choice["rest"])) if choice else (plain,)
-    # Spaces tell nothing but where a mixed number's fraction begins.
-    return tuple(form.casefold() if _value(form) else form.casefold().replace(" ", "") for form in forms if form)
-
-
-def _plain(text: str) -> str:
-    """Return the text without markup, without the variable it is assigned to, and with its spaces made one."""
-    text = _TEXT.sub(r" \1 ", text[: 2 * MAX_ANSWER_CHARS].translate(_SYMBOLS))
-    text = text.replace("\\times", "*").replace("\\cdot", "*").replace("\\approx", "≈")
-    text = _FRACTION.sub(lambda part: f" {part[1] or part[2]}/{part[3] or part[4]} ", _NOISE.sub("", text))
-    text = " ".join(text.split()).strip(" .,:*_")
-    return _ASSIGNED.sub("", text)
-
-
-@lru_cache(maxsize=4096)
-def _value(plain: str) -> _Value | None:
-    """Return the number that the text is, be it a fraction, a mixed or a decimal number, with a unit or without."""
-    match = _VALUE.fullmatch(plain)
-    if match is None:
-        return None
-    number, divisor = (Fraction((part or "1").replace(",", "")) for part in (match["number"], match["divisor"]))
-    if divisor == 0:
-        return None
-    exact = int(match["whole"] or 0) + number / divisor
-    exact *= Fraction(10) ** int(match["exponent"] or 0) * (-1 if match["sign"] == "-" else 1)
-    decimals = len(match["number"].partition(".")[2]) if match["divisor"] is None and not match["exponent"] else 0
-    return _Value(exact / 100 if match["percent"] else exact, decimals, match["percent"] is not None)
-
-
-def _is_among(answer: _Value | None, values: list[_Value], numbers: set[Fraction]) -> bool:
-    return answer is not None and (answer.exact in numbers or any(_close(answer, value) for value in values))
-
-
-def _close(one: _Value | None, other: _Value | None) -> bool:
-    if one is None or other is None:
+def _ends_at(words: str, i: int, lists: bool) -> bool:
+    if _SENTENCE_END.match(words, i) or _REASON.match(words, i):
+        return True
+    remark = _REMARK.match(words, i)
+    if remark:
+        return units.read(remark["words"])[0] is None
+    dash = _DASH.match(words, i)
+    if dash:
+        if dash["sign"] == "|":
+            return words.count("|", 0, i) % 2 == 0
+        goes_on = dash["sign"] in "-\u2013" and words[:i].strip() and _is_formula(words[dash.end() :], words[:i])
+        return not goes_on
+    listed = _LIST.match(words, i)
+    if listed is None:
         return False
-    scale, other_scale = (
-        100 if value.is_percent != (one.is_percent and other.is_percent) else 1 for value in (one, other)
+    rest = words[listed.end() :]
+    if lists and _continues_list(rest):
+        return False
+    # "3, 4": no prose follows, whatever it is; a word does, unless it is an answer as the first was ("red and blue")
+    return bool(re.match(r"[a-z]{2}", rest)) or ";" in listed[0] or "and" in listed[0]
+
+
+def _continues_list(rest: str) -> bool:
+    if not _BEGINS_FORMULA.match(rest):
+        return False
+    chunk = _chunk(rest)
+    named = [word.lower() for word in _WORDS_OF_CHUNK.findall(chunk)]
+    unknown = [word for word in named if word not in expressions.FUNCTION_NAMES and units.read(word)[0] is None]
+    return len(unknown) <= 2 and not any(word in _PROSE_WORDS for word in named)
+
+
+def _is_formula(rest: str, before: str) -> bool:
+    """Tell whether what follows a dash is the rest of a formula that began before it."""
+    if not _BEGINS_FORMULA.match(rest):
+        return False
+    chunk = _chunk(rest)
+    named = [word for word in _WORDS_OF_CHUNK.findall(chunk) if word not in expressions.FUNCTION_NAMES]
+    unknown = [word for word in named if word in "aAI" or units.read(word)[0] is None]
+    return len(unknown) <= (
+        1 if _HAS_VARIABLE.search(before) or re.search(r"\d[a-z](?![a-z])|^[b-hj-z](?![a-z])", chunk) else 0
+    ) and not any(word.lower() in _PROSE_WORDS for word in unknown)
+
+
+def _chunk(rest: str) -> str:
+    """Return the text up to the next sign that may end a clause, without its formulas."""
+    text = _SPAN.sub(" ", rest)
+    end = _CHUNK_END.search(text)
+    return text[: end.start()] if end else text
+
+
+def _closed(words: str, start: int) -> int:
+    """Return where the bracket at `start` is closed, behind it, 0 if nowhere."""
+    depth = 0
+    for i in range(start, len(words)):
+        depth += (words[i] in "([{") - (words[i] in ")]}")
+        if depth == 0:
+            return i + 1
+    return 0
+
+
+def _boxed(text: str, box: re.Match[str]) -> Statement | None:
+    """Return what a box says, with the name before it and the unit, base or percent sign behind it."""
+    end = _closing_brace(text, box.end())
+    if end is None:
+        return None
+    shown = text[box.end() : end].strip()
+    before = _NAME_BEFORE_BOX.search(text[max(0, box.start() - 20) : box.start()])
+    tail = text[end + 1 : end + 1 + 40].partition("\n")[0]
+    sign = _BEHIND_BOX.match(tail)
+    behind = sign[0] if sign else _unit_behind(tail)
+    name = (
+        f"{before[1]} = "
+        if before and not re.search(r"[=<>,;≤≥]|\\(?:[lg]eq?|pm|text|mbox)|\b(?:and|or)\b", shown)
+        else ""
     )
-    decimals = min((value.decimals for value in (one, other) if value.decimals >= 2), default=None)
-    slack = Fraction(1, 2 * 10**decimals) if decimals else Fraction(0)
-    return abs(one.exact - other.exact) <= slack or abs(one.exact * scale - other.exact * other_scale) <= slack
+    return Statement(shown, f"{name}{shown}{behind}")
 
 
-def _symbolically_same(one: str, other: str) -> bool:
-    """Ask Math-Verify, if both look like formulas that it answers about in bounded time."""
-    one, other = (_ASSIGNED.sub("", text.translate(_SYMBOLS).strip(" $.,")) for text in (one, other))
-    if not (_is_simple_formula(one) and _is_simple_formula(other)) or (_value(_plain(one)) and _value(_plain(other))):
+def _unit_behind(tail: str) -> str:
+    words = mathforms.normalised(tail[1:] if tail[:1] == "$" else tail).replace("‹", " ").replace("›", " ").strip()
+    unit, rest = units.read(words)
+    if unit is None or (words.startswith(("in ", "a ", "m ", "A ", "s ")) and rest.strip()[:1].isalpha()):
+        return ""
+    return f" \\text{{ {words[: len(words) - len(rest)].strip()} }}"
+
+
+def _closing_brace(text: str, start: int) -> int | None:
+    """Return where the brace that opened before `start` is closed, None if that is far off."""
+    depth = 1
+    for end in range(start, min(len(text), start + mathforms.MAX_CHARS + 1)):
+        depth += (text[end] == "{") - (text[end] == "}")
+        if depth == 0:
+            return end
+    return None
+
+
+def _tells(clause: str, needs_formula: bool) -> bool:
+    """Tell whether a stated clause is an answer: a formula, or words that answer something."""
+    bare = clause.strip(" *_\"'")
+    if not bare:
         return False
-    from math_verify import verify
-
-    parsed, other_parsed = _parsed(one), _parsed(other)
-    if not parsed or not other_parsed:
+    if needs_formula and not re.search(r"[\d$\\=]", bare):
         return False
-    # Which of the two is taken as the truth matters for a few forms, such as a solution against its equation.
-    return bool(verify(list(parsed), list(other_parsed), timeout_seconds=_timeout_s()))
-
-
-@lru_cache(maxsize=1024)
-def _parsed(formula: str) -> tuple[Any, ...]:
-    from math_verify import LatexExtractionConfig, parse
-
-    return tuple(parse(f"${formula}$", [LatexExtractionConfig()], parsing_timeout=_timeout_s()))
-
-
-def _timeout_s() -> int | None:
-    # Math-Verify's timeout is an alarm signal, which only the main thread can take; Spark runs tasks there.
-    return TIMEOUT_S if threading.current_thread() is threading.main_thread() else None
-
-
-def _is_simple_formula(text: str) -> bool:
-    depth = deepest = 0
-    for character in text[: MAX_ANSWER_CHARS + 1]:
-        depth += (character in "([{") - (character in ")]}")
-        deepest = max(deepest, depth)
-    if not 0 < len(text) <= MAX_ANSWER_CHARS or deepest > MAX_NESTING or not text.isprintable():
+    if _BEGINS_FORMULA.match(bare) and not re.match(r"[aAI]\s+[A-Za-z]", bare):
+        return True
+    if needs_formula:
         return False
-    return not _COSTLY.search(text) and not _PROSE.search(_TEXT.sub("", text))
+    if re.search(r"[\d$\\]", bare):
+        return True
+    words = re.findall(r"[\w'-]+", bare)
+    known = words[0].lower().partition("-")[0] if words else ""
+    is_more = any(not isinstance(item, mathforms.Words) for item in mathforms.read(bare))
+    return (
+        bool(words) and len(words) <= 4 and (known in _ANSWER_WORDS or is_more or bare[0].isupper() or bare != clause)
+    )
+
+
+def _kept(
+    ours: Sequence[Statement], theirs: Sequence[Statement], rewritten: str, numbers: set[Fraction], lacking: int
+) -> list[int]:
+    """Return how many of each of our answers are among theirs, as `_count` counts them.
+
+    Instead, those that are not final may stand in formulas or among the numbers of the rewrite, and so may `lacking`
+    that are.
+    """
+    answers = [mathforms.read(each.text) for each in theirs]
+    pool = [item for items in answers for item in items]
+    kept = []
+    reached: list[tuple[Item, ...]] | None = None
+    for statement in ours:
+        items = mathforms.read(statement.text)
+        if any(mathforms.same_items(items, other) for other in answers):
+            kept.append(_count(items))
+            continue
+        found = mathforms.matched(items, pool)
+        if found < len(items) and (lacking or not statement.final):
+            if reached is None:
+                reached = [mathforms.read(each) for each in conclusions(rewritten)]
+            standing = sum(_stands(item, items, reached, numbers) for item in items)
+            lacking -= standing > found and statement.final
+            found = max(found, standing)
+        kept.append(found if _count(items) == len(items) else int(found == len(items)))
+    return kept
+
+
+def _count(items: Sequence[Item]) -> int:
+    """Return how many answers the items are: values of several variables, such as `x = 1, y = 2`, are one together."""
+    names = {item.name for item in items if isinstance(item, mathforms.Relation) and item.name}
+    return 1 if len(names) == len(items) else len(items)
+
+
+def _stands(item: Item, items: tuple[Item, ...], reached: Sequence[tuple[Item, ...]], numbers: set[Fraction]) -> bool:
+    """Tell whether an item of an answer stands in the formulas or among the numbers of a page."""
+    if isinstance(item, mathforms.Leaf) and item.value is not None and item.value.values[0] in numbers:
+        return True
+    alone = (item,)
+    return any(
+        mathforms.same_items(alone, other) or (len(items) > 1 and mathforms.same_items(items, other))
+        for other in reached
+    )
+
+
+def _ends_of_equations(text: str) -> list[str]:
+    """Return the last MAX_ANSWERS numbers that end a chain of equations, each once, in the order of the page."""
+    text = text.replace("\\approx", "≈")
+    ends: dict[str, None] = {}
+    for part in reversed(list(_FORMULA_PART.finditer(text))[-MAX_CONCLUSIONS:]):
+        end = first_clause(part[1], lists=False)
+        goes_on = text[part.end() : part.end() + 1] in ("=", "≈") and end == part[1].strip(" \t*_")
+        if not goes_on and _is_number(end):
+            ends.setdefault(end.strip(" ,"))
+            if len(ends) == MAX_ANSWERS:
+                break
+    return list(ends)[::-1]
+
+
+def _is_number(text: str) -> bool:
+    items = mathforms.read(text) if any(character.isdigit() for character in text) else ()
+    return len(items) == 1 and isinstance(items[0], mathforms.Leaf) and _exact(items[0])
+
+
+def _exact(leaf: mathforms.Leaf) -> bool:
+    return leaf.value is not None and isinstance(leaf.value.values[0], Fraction) and not leaf.value.names
+
+
+def _numbers_of_formulas(source: str) -> set[Fraction]:
+    lines = _NOT_A_QUANTITY.sub(" ", source).splitlines()
+    return _numbers("\n".join(line for line in lines if _FORMULA_LINE.search(line))) - _SMALL
+
+
+def _share(ours: set[Fraction], theirs: set[Fraction]) -> float | None:
+    return len(ours & theirs) / len(ours) if ours else None
 
 
 def _numbers(text: str) -> set[Fraction]:
     text = _FRACTION.sub(lambda part: f" {part[1] or part[2]}/{part[3] or part[4]} ", text.translate(_SYMBOLS))
     return {Fraction(number.replace(",", "")) for number in _NUMBER.findall(_NOISE.sub("", text))}
-
-
-def _braced(text: str, start: int) -> str:
-    """Return the text from `start` up to the brace that closes the one before it, or "" if that is far off."""
-    depth = 1
-    for end in range(start, min(len(text), start + MAX_ANSWER_CHARS + 1)):
-        depth += (text[end] == "{") - (text[end] == "}")
-        if depth == 0:
-            return text[start:end].strip()
-    return ""
-
-
-def _first_clause(words: str) -> str:
-    end = _SENTENCE_END.search(words)
-    return (words[: end.start()] if end else words).strip(" \t*_.")

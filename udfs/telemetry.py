@@ -48,7 +48,7 @@ class Report:
     it runs on ("" for an endpoint), `start_seconds` how long it took to start, `starts` how often it was started.
     `running` and `waiting` are requests now; tokens and prefix-cache figures (in tokens) count from the server's start;
     `window` and `in_flight` are the reporting feeder's, who began at `since` and reported at `at` (seconds since the
-    epoch).
+    epoch); `ended` says that it has an answer for every row.
     """
 
     engine: str
@@ -66,13 +66,16 @@ class Report:
     in_flight: int
     since: float
     at: float
+    ended: bool = False
 
 
-def report(host: str, engine: Engine, starts: int, load: Load, window: int, in_flight: int, since: float) -> Report:
+def report(
+    host: str, engine: Engine, starts: int, load: Load, window: int, in_flight: int, since: float, ended: bool
+) -> Report:
     """Return the report of a feeder on this host about the engine it uses."""
     name = f"{host}:{engine.folder}" if engine.folder else engine.base_url
     server = (name, engine.label, engine.device, engine.start_seconds, starts)
-    return Report(*server, *load, window=window, in_flight=in_flight, since=since, at=time.time())
+    return Report(*server, *load, window=window, in_flight=in_flight, since=since, at=time.time(), ended=ended)
 
 
 def write(folder: journal.Place, writer: str, content: Report) -> None:

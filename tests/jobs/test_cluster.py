@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pyspark
 import pytest
 
 from benchmarks.processes import Process, processes
@@ -158,10 +159,10 @@ def test_nine_jobs_make_the_right_tables(nine: Nine, place: Place) -> None:
 
 
 def test_a_run_says_first_where_it_runs_and_how_much_it_got(nine: Nine, two_workers: Cluster) -> None:
-    said = [line for line in nine.done.stdout.splitlines() if line.startswith("Spark ")]
-    begin = f"Spark {session.pyspark.__version__} on {two_workers.master}, application"
+    said = [line.partition(" ")[2] for line in nine.done.stdout.splitlines() if ": Spark " in line]
+    begin = f"Spark {pyspark.__version__} on {two_workers.master}, application"
     got = "2 executors with 2 cores on 2 hosts (asked for: 2 cores)"
-    assert said == [f"{begin} {run['application_id']}: {got}" for run in nine.runs]
+    assert said == [f"run {run['run_id']}: {begin} {run['application_id']}: {got}" for run in nine.runs]
 
 
 def test_the_tasks_that_a_run_counts_are_those_of_sparks_own_record(nine: Nine, place: Place) -> None:

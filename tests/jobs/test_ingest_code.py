@@ -1,9 +1,12 @@
 """Contents of blobs: every defect has its reason, and no bytes whatever raise."""
 
 import gzip
+import threading
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.fs as pafs
 import pytest
 from hypothesis import given
@@ -100,3 +103,61 @@ def test_an_object_that_is_not_there_is_content_missing(tmp_path) -> None:  # ty
 def test_what_is_no_blob_id_is_not_looked_for(tmp_path: Path, blob_id: str) -> None:
     store = Place(pafs.LocalFileSystem(), str(tmp_path))
     assert contents.fetch(store, blob_id, "UTF-8") == Content(None, "bad_blob_id")
+
+
+FETCHED_SCHEMA = pa.schema([(name, pa.string()) for name in ("doc_id", "src_encoding", "text", "fetch_status")])
+
+
+def batches_of(*sizes: int) -> Iterator[pa.RecordBatch]:
+    """Yield batches whose doc_ids are numbers in order."""
+    first = 0
+    for size in sizes:
+        names = [str(number) for number in range(first, first + size)]
+        yield pa.record_batch({"doc_id": names, "src_encoding": pa.nulls(size, pa.string())})
+        first += size
+
+
+def test_a_slow_object_holds_up_no_fetch_of_the_next_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    others = threading.Event()
+
+    def fetch(_store: Place, blob_id: str, _encoding: str | None) -> Content:
+        if blob_id == "150":
+            others.set()
+        return Content(blob_id, FETCHED if blob_id != "0" or others.wait(10) else "held up")
+
+    monkeypatch.setattr(contents, "fetch", fetch)
+    batches = list(contents.fetch_all(batches_of(64, 64, 64, 3), "/nowhere", FETCHED_SCHEMA))
+    assert [batch.num_rows for batch in batches] == [64, 64, 64, 3]
+    rows = pa.Table.from_batches(batches)
+    assert rows["text"].to_pylist() == rows["doc_id"].to_pylist() == [str(number) for number in range(195)]
+    assert set(rows["fetch_status"].to_pylist()) == {FETCHED}
+
+
+def test_no_more_is_read_ahead_than_fills_the_fetches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contents, "fetch", lambda _store, blob_id, _encoding: Content(blob_id, FETCHED))
+    read = 0
+
+    def counted() -> Iterator[pa.RecordBatch]:
+        nonlocal read
+        for batch in batches_of(*[64] * 20):
+            read += batch.num_rows
+            yield batch
+
+    given = contents.fetch_all(counted(), "/nowhere", FETCHED_SCHEMA)
+    next(given)
+    assert read <= contents.ROWS_AHEAD + 64
+    given.close()
+
+
+def test_a_store_that_fails_is_not_asked_for_what_was_read_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def fetch(_store: Place, blob_id: str, _encoding: str | None) -> Content:
+        asked.append(blob_id)
+        threading.Event().wait(0.05)
+        raise OSError("the store is down")
+
+    monkeypatch.setattr(contents, "fetch", fetch)
+    with pytest.raises(OSError, match="the store is down"):
+        list(contents.fetch_all(batches_of(*[64] * 20), "/nowhere", FETCHED_SCHEMA))
+    assert len(asked) <= 3 * contents.FETCHES_AT_ONCE

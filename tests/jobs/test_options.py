@@ -53,7 +53,7 @@ def test_a_library_that_is_not_installed_is_named_with_the_extra_that_brings_it(
     result = recast("refresh")
     assert (result.exit_code, result.stderr) == (
         2,
-        "recast: jobs.catalogue is not installed: pip install 'recast[spark]'\n",
+        "recast: jobs.catalogue is not installed: pip install 'recast-lakehouse[spark]'\n",
     )
 
 

@@ -1,6 +1,7 @@
 """A job's file under `spark-submit`, from a checkout, a lake and sources whose paths hold spaces."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -54,10 +55,26 @@ def test_a_job_runs_under_spark_submit_from_a_folder_whose_name_holds_spaces(
     assert program.returncode == 0, program.stderr
     rows = query.rows(settings, "SELECT path, reason FROM parsed_code ORDER BY path")
     assert rows == [{"path": "good.py", "reason": None}, {"path": "old.py", "reason": "python2"}]
+    # spark-submit prints both of a program's streams on its own standard output, and Spark's log on standard error.
+    said, spark_said = program.stdout.splitlines(), program.stderr
+    assert re.match(r"\d\d:\d\d:\d\d run \d{8}T\d{6}-[0-9a-f]{6}: Spark ", said[0])
+    assert re.match(r"\d\d:\d\d:\d\d where time went: ", said[-1])
+    assert len([line for line in said if "✓ parsed_code: 2 rows, 1 kept in " in line]) == 1
+    assert all(re.match(r"\d\d:\d\d:\d\d ", line) for line in said)
+    assert len(set(said)) == len(said)
+    assert "parsed_code: " not in spark_said
+
     refused = submitted("--lake", "my lake", "--chunk-rows", "0")
     assert refused.returncode == 2
-    # spark-submit prints both of a program's streams on its own standard output.
     assert refused.stdout.splitlines() == ["recast: chunk_rows is 0; give 1 or more"]
+
+    shutil.rmtree(checkout / "my lake" / "parsed_code")
+    for file in (checkout / "my lake" / "raw_code").glob("*.parquet"):
+        file.write_bytes(b"PAR1 damaged PAR1")
+    failed = submitted("--lake", "my lake")
+    assert failed.returncode == 1
+    assert failed.stdout.splitlines()[-1].startswith("recast: parsed_code failed: ")
+    assert "✗ parsed_code failed after " in failed.stdout
 
 
 @pytest.mark.spark
@@ -81,7 +98,7 @@ def test_a_job_runs_on_the_master_that_it_is_submitted_to(spark: "SparkSession",
     assert (run["master"], run["executors"], run["executor_cores"]) == ("local-cluster[2,1,1024]", 2, 2)
     begin = f"Spark {pyspark.__version__} on local-cluster[2,1,1024], application {run['application_id']}: "
     came = "2 executors with 2 cores on 1 host (asked for: 2 executors, 2 cores)"
-    assert done.stdout.splitlines()[0] == begin + came
+    assert done.stdout.splitlines()[0].endswith(f"run {run['run_id']}: {begin}{came}")
     told = clusters.record(tmp_path / "events", run["application_id"])
     assert told.settings["spark.master"] == "local-cluster[2,1,1024]"
     assert told.settings["spark.sql.shuffle.partitions"] == "8"

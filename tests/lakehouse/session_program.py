@@ -28,7 +28,7 @@ def told(spark: SparkSession) -> dict[str, Any]:
         "options": {name: bean.getVMOption(name).getValue() for name in OPTIONS},
         "property": jvm.java.lang.System.getProperty("of.the.site"),
         "ui": spark.sparkContext.uiWebUrl,
-        "words": executors.words(spark, executors.await_executors(spark)),
+        "words": executors.first_line(spark, executors.await_executors(spark)),
     }
 
 

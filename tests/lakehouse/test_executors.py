@@ -1,4 +1,4 @@
-"""How long a run waits for its executors, on a clock that the test turns."""
+"""Where tasks run: what was asked for, what came, and who did how much."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -6,7 +6,56 @@ from typing import Any
 import pytest
 
 from lakehouse import executors
-from lakehouse.executors import Executor
+from lakehouse.executors import Asked, Done, Executor, asked_for, asked_words, got_words, since
+
+
+@pytest.mark.parametrize(
+    ("master", "conf", "asked"),
+    [
+        ("local[*]", {}, Asked(1, None)),
+        ("local", {}, Asked(1, None)),
+        ("local-cluster[2,1,1500]", {}, Asked(2, 2)),
+        ("local-cluster[1,4,2048]", {"spark.executor.cores": "2"}, Asked(2, 4)),
+        ("local-cluster[2,4,2048]", {"spark.executor.cores": "2", "spark.cores.max": "4"}, Asked(2, 4)),
+        ("spark://host:7077", {}, Asked(None, None)),
+        ("spark://host:7077", {"spark.cores.max": "8"}, Asked(None, 8)),
+        ("spark://host:7077", {"spark.cores.max": "8", "spark.executor.cores": "4"}, Asked(2, 8)),
+        ("yarn", {"spark.executor.instances": "3", "spark.executor.cores": "4"}, Asked(3, 12)),
+        ("yarn", {"spark.executor.instances": "3"}, Asked(3, None)),
+        (
+            "k8s://https://host",
+            {"spark.dynamicAllocation.enabled": "true", "spark.dynamicAllocation.minExecutors": "1"},
+            Asked(1, None),
+        ),
+    ],
+)
+def test_what_was_asked_for_is_read_from_master_and_settings(master: str, conf: dict[str, str], asked: Asked) -> None:
+    assert asked_for(master, conf) == asked
+
+
+def executor(name: str, host: str, cores: int) -> Executor:
+    return Executor(name, host, cores, alive=True, tasks=0, seconds=0.0)
+
+
+def test_the_words_say_what_came_and_what_was_asked_for() -> None:
+    came = [executor("0", "a", 4), executor("1", "a", 4), executor("2", "b", 4)]
+    assert got_words(came) == "3 executors with 12 cores on 2 hosts"
+    assert asked_words(Asked(4, 16)) == " (asked for: 4 executors, 16 cores)"
+    assert asked_words(Asked(None, 8)) == " (asked for: 8 cores)"
+    assert asked_words(Asked(None, None)) == ""
+
+
+def test_an_application_without_executors_says_that_tasks_wait() -> None:
+    assert got_words([]) == "no executor has come, and tasks wait for one"
+
+
+def test_one_is_spelt_as_one() -> None:
+    assert got_words([executor("0", "a", 1)]) == "1 executor with 1 core on 1 host"
+
+
+def test_work_is_what_was_done_between_two_moments() -> None:
+    before, now = Done({"a": 3, "b": 1}, 2.0), Done({"a": 5, "b": 1, "c": 4}, 7.5)
+    assert since(now, before) == Done({"a": 2, "c": 4}, 5.5)
 
 
 def waited(
@@ -24,7 +73,7 @@ def waited(
 
     monkeypatch.setattr(executors, "time", SimpleNamespace(monotonic=lambda: now, sleep=sleep))
     monkeypatch.setattr(executors, "at_work", at_work)
-    monkeypatch.setattr(executors, "asked_for", lambda _: asked)
+    monkeypatch.setattr(executors, "asked", lambda _: Asked(*asked))
     return len(executors.await_executors(None)), now  # type: ignore[arg-type]
 
 

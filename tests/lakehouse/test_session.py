@@ -1,5 +1,6 @@
 """Starting Spark: the Java that it needs, and the one line that says what is missing."""
 
+import importlib.metadata
 import json
 import os
 import subprocess
@@ -78,6 +79,42 @@ def test_the_delta_jars_fit_the_installed_spark() -> None:
     assert session.delta_package().startswith(f"io.delta:delta-spark_{minor}_2.13:4.")
 
 
+def test_the_delta_jars_are_known_where_a_platform_has_no_package_of_delta(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = session.delta_package()
+
+    def missing(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    assert session.delta_package() == installed
+
+
+@pytest.mark.parametrize("version", ["3.5.3", "4.0.1", "4.10.0", "4.2.0"])
+def test_a_spark_of_another_version_is_refused(version: str) -> None:
+    with pytest.raises(UserError, match=f"^this is Spark {version}, and Recast runs on Spark 4.1 .*cluster.md.$"):
+        session.require_spark(version)
+
+
+def test_spark_of_the_right_version_will_do() -> None:
+    session.require_spark("4.1.0")
+
+
+def test_a_folder_of_jars_that_is_somebody_elses_is_named_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pyspark
+
+    (tmp_path / "jars").mkdir()
+    monkeypatch.setattr(pyspark, "__file__", str(tmp_path / "__init__.py"))
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path / "jars")  # root may write anywhere
+    with pytest.raises(UserError) as refused:
+        session.fetch_jars()
+    assert str(refused.value) == (
+        f"Spark has no Delta yet, and {tmp_path / 'jars'} is not yours to write: have its owner run "
+        f"`{sys.executable} -m lakehouse.session` once, or do so where the image is built"
+    )
+
+
 def test_words_written_while_the_jvm_starts_go_to_the_log(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     log = tmp_path / "a lake" / "spark.log"
     with session.standard_error_to(log):
@@ -131,7 +168,6 @@ def test_what_files_and_arguments_of_spark_set_holds_and_gaps_are_filled(tmp_pat
     )
     assert options["MaxHeapSize"] == str(640 * 2**20)
     assert options["UseG1GC"] == "true"
-    assert options["TieredStopAtLevel"] == "4", "whoever names a master gets the JVM's own compiler"
     assert told["property"] == "yes"
     assert told["ui"]
     assert conf["spark.sql.catalog.spark_catalog"] == session.DELTA_CATALOG

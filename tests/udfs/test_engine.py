@@ -11,11 +11,12 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
+from jobs import workers
 from udfs import engine
 from udfs.engine import EngineError, EngineSpec
 from udfs.engine_watch import process_start
@@ -91,6 +92,30 @@ def test_a_dead_server_is_started_anew(fake_engine: Make) -> None:
     second = engine.connect(spec)
     assert engine.state(second) == engine.ALIVE
     assert engine.starts(second) == 2
+
+
+@pytest.mark.slow
+def test_a_server_starts_where_recast_lies_in_a_zip(fake_engine: Make, tmp_path: Path) -> None:
+    """Spark puts such a zip on a worker's path by its relative name."""
+    workers.pack(tmp_path / "recast.zip")
+    program = """
+import json, sys
+from udfs import engine
+given = json.loads(sys.argv[1])
+running = engine.connect(engine.EngineSpec(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}))
+print(engine.__file__, engine.state(running))
+engine.stop(running)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program, json.dumps(asdict(fake_engine()))],
+        cwd=tmp_path,
+        env={"PYTHONPATH": "recast.zip", "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.split() == [str(tmp_path / "recast.zip" / "udfs" / "engine.py"), engine.ALIVE]
 
 
 def test_a_socket_left_by_a_dead_server_does_not_stand_in_the_way(fake_engine: Make) -> None:

@@ -83,7 +83,16 @@ def test_a_feeder_reports_while_it_works(fake_engine: Callable[..., EngineSpec],
     assert said.label == "vllm 0.0-fake on cpu"
     assert said.starts == 1
     assert said.window == 4
+    assert not said.ended
     assert time.time() - 60 < said.since <= said.at
+
+
+def test_a_feeder_says_when_it_has_every_answer(fake_engine: Callable[..., EngineSpec], tmp_path: Path) -> None:
+    spec = spec_for(fake_engine(), journal=str(tmp_path), journal_flush_s=0.05, window=4)
+    for _ in rewrite(iter([batch(*[f"[[slow 0.1]] {index}" for index in range(12)])]), spec):
+        pass
+    (said,) = telemetry.reports(str(tmp_path))
+    assert (said.ended, said.in_flight) == (True, 0)
 
 
 def weights(folder: Path, count: int) -> None:

@@ -1,0 +1,208 @@
+"""What tasks need of the Python that runs them, checked before the first stage. Recast itself is sent along."""
+
+import atexit
+import re
+import shutil
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+from pyspark.sql import SparkSession
+
+from lakehouse.executors import Executor, master_of
+from lakehouse.problems import first_line
+from lakehouse.session import is_this_machine
+from lakehouse.settings import Settings, UserError
+from lakehouse.stage import Stage
+
+PACKAGES = ("jobs", "lakehouse", "prompts", "schemas", "udfs")
+"""What a driver imports, and so all that a task can be asked to import. None has packages within."""
+
+ENGINE = "vllm"
+LINTER = "udfs.lint"
+PLACES = " in the workers' Python (spark.pyspark.python), or send an environment with --archives: docs/cluster.md"
+
+
+class Found(NamedTuple):
+    """What a worker's Python has.
+
+    Attributes:
+        place: the interpreter and its host.
+        recast: whether its Recast is the driver's, file by file.
+        problems: what is wrong with a module that tasks need, by the module's name.
+    """
+
+    place: str
+    recast: bool
+    problems: dict[str, str]
+
+
+def check(spark: SparkSession, settings: Settings, stages: Sequence[Stage], executors: Sequence[Executor]) -> None:
+    """Make sure that the tasks of `stages` find what they import, with one small task for each of `executors`.
+
+    Where tasks run in the driver's own Python nothing is started: it is enough to look what is installed. Elsewhere
+    modules are imported and the linter is started, which the first tasks would do anyway.
+
+    Raises:
+        UserError: workers cannot run Python, run another one than the driver, or lack a library.
+    """
+    needs = needed_by(spark, settings, stages)
+    drivers_own = is_this_machine(master_of(spark)) and spark.sparkContext.pythonExec == sys.executable
+    if drivers_own:
+        found = [look(needs)]
+    else:
+        found = ask(spark, needs, len(executors))
+        if not all(each.recast for each in found):
+            send(spark)
+            found = ask(spark, needs, len(executors))
+    for each in found:
+        if not each.recast:
+            raise UserError(f"{each.place} has another Recast than the driver, and before that which the driver sends")
+        if each.problems:
+            raise UserError(words(each, needs, "" if drivers_own else PLACES))
+
+
+def needed_by(spark: SparkSession, settings: Settings, stages: Sequence[Stage]) -> dict[str, list[str]]:
+    """Return the modules that tasks import, each with the tables whose tasks do."""
+    # Executors of their own, which docs/engine.md gives the model stages, come up when these begin.
+    own_executors = spark.conf.get("spark.recast.gpu.amount", None)
+    needs: dict[str, list[str]] = {}
+    for stage in stages:
+        served_here = stage.asks_model and not settings.endpoint and not own_executors
+        for module in (*stage.needs, *((ENGINE,) if served_here else ())):
+            needs.setdefault(module, []).append(stage.name)
+    return needs
+
+
+def words(found: Found, needs: dict[str, list[str]], places: str) -> str:
+    """Return what is missing where, for which tables, and what to do, in one line."""
+    problems: dict[str, list[str]] = {}
+    for module, problem in found.problems.items():
+        problems.setdefault(problem, []).extend(needs[module])
+    told = "; ".join(
+        f"{problem} (needed for {', '.join(dict.fromkeys(tables))})" for problem, tables in problems.items()
+    )
+    extra = "'recast-lakehouse[gpu]'" if ENGINE in found.problems else "recast-lakehouse"
+    return f"{found.place}: {told}. Do `pip install {extra}`{places}"
+
+
+def look(needs: Iterable[str]) -> Found:
+    """Return what is installed in this process's Python, without importing it."""
+    from importlib.util import find_spec
+
+    from udfs import lint
+
+    problems = {}
+    for module in needs:
+        if find_spec(module.partition(".")[0]) is None:
+            problems[module] = f"No module named '{module}'"
+        if module == LINTER:
+            try:
+                lint.check_installed()
+            except RuntimeError as problem:
+                problems[module] = str(problem)
+    return Found(sys.executable, True, problems)
+
+
+def ask(spark: SparkSession, needs: Iterable[str], executors: int) -> list[Found]:
+    """Return what the executors' Python has, each executor's, as `import_all` finds it there.
+
+    Raises:
+        UserError: no Python of the driver's version runs there.
+    """
+    context = spark.sparkContext
+    tasks = context.range(max(1, executors), numSlices=max(1, executors))  # Spark deals them out in turn
+    context.setJobDescription("what the workers' Python has")
+    try:
+        return [Found(*row) for row in tasks.mapPartitions(task(needs)).collect()]
+    except Exception as problem:
+        raise UserError(why_no_task_ran(problem, context.pythonExec)) from problem
+    finally:
+        context.setJobDescription(None)  # type: ignore[arg-type]  # which takes the description away
+
+
+def why_no_task_ran(problem: Exception, python: str) -> str:
+    """Return in one line why Spark could not run a Python task, from what it raised."""
+    trace = str(problem)
+    versions = re.search(r"different version: (\S+) than that in driver:? (\d+\.\d+)", trace)
+    if versions:
+        return (
+            f"the workers run Python {versions[1]} and the driver {versions[2]}: give both the same with "
+            "--conf spark.pyspark.python=PATH, and PYSPARK_DRIVER_PYTHON for the driver"
+        )
+    if re.search(rf'Cannot run program "{re.escape(python)}"', trace):
+        return f"the workers have no {python}: name the Python that they have with --conf spark.pyspark.python=PATH"
+    return f"no Python task runs on the workers: {first_line(problem)}"
+
+
+def task(needs: Iterable[str]) -> Callable[[Iterable[int]], Iterator[tuple[str, bool, dict[str, str]]]]:
+    """Return a task that imports every module and yields one `Found` as a tuple.
+
+    It is a function within a function, for such are sent as code and not by name: it runs where there is no Recast.
+    """
+    modules, linter, engine = list(needs), LINTER, ENGINE
+    package, digest = "udfs", digest_of("udfs")
+
+    def import_all(_rows: Iterable[int]) -> Iterator[tuple[str, bool, dict[str, str]]]:
+        import hashlib
+        import importlib
+        import importlib.util
+        import socket
+        import sys
+        from importlib import resources
+
+        place = f"{sys.executable} on {socket.gethostname()}"
+        problems: dict[str, str] = {}
+        try:
+            files = sorted(resources.files(package).iterdir(), key=lambda file: file.name)
+            whole = b"".join(file.read_bytes() for file in files if file.name.endswith(".py"))
+        except Exception:  # none, or somebody else's of that name
+            whole = b""
+        if hashlib.sha256(whole).hexdigest() != digest:
+            for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+                del sys.modules[name]  # or what the driver sends would not be found
+            yield place, False, problems
+            return
+        for module in modules:
+            try:
+                if module != engine:
+                    importlib.import_module(module)
+                elif importlib.util.find_spec(module) is None:
+                    raise ModuleNotFoundError(f"No module named '{engine}'")
+                if module == linter:
+                    importlib.import_module(module).start()
+            except Exception as problem:
+                problems[module] = " ".join(str(problem).split()) or type(problem).__name__
+        yield place, True, problems
+
+    return import_all
+
+
+def digest_of(package: str) -> str:
+    """Return the sha256, in hex, of a package's modules."""
+    import hashlib
+
+    files = sorted(resources.files(package).iterdir(), key=lambda file: file.name)
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files if file.name.endswith(".py"))).hexdigest()
+
+
+def send(spark: SparkSession) -> None:
+    """Give every worker this driver's Recast, before any other that is installed there."""
+    folder = tempfile.mkdtemp(prefix="recast-sent-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # executors fetch it from there as they come
+    archive = Path(folder, "recast-sent.zip")
+    pack(archive)
+    spark.sparkContext.addPyFile(str(archive))
+
+
+def pack(archive: Path) -> None:
+    """Write this Recast to a zip that Python can import, wherever this one runs from."""
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        for package in PACKAGES:
+            for file in resources.files(package).iterdir():
+                if file.is_file():
+                    packed.writestr(f"{package}/{file.name}", file.read_bytes())

@@ -1,0 +1,182 @@
+"""What is done of the chunks that are not committed yet, seen while Spark works on them.
+
+Spark counts the rows that every operator of a running query has returned (the SQL page of its UI; the counts are kept
+whether the UI is on or not), and executors bring the counts up to date with every heartbeat
+(`spark.executor.heartbeatInterval`). They are read through the driver's JVM.
+"""
+
+import contextlib
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from py4j.protocol import Py4JError
+from pyspark.sql import SparkSession
+
+from lakehouse.progress import Meter, Seen
+from lakehouse.stage import Stage
+from udfs import journal, telemetry
+
+# What an operator calls its rows: one that makes rows, and an exchange, which counts those it has read.
+ROWS_OUT = ("number of output rows", "records read")
+# The write itself says only at its end how many rows it wrote.
+COUNTS_AT_THE_END = "Execute "
+PHASES = {"copy": "copy", "decide": "decide again", "withdraw": "withdraw"}
+_DESCRIPTION = re.compile(r"chunk (?P<chunk>\d+): (?P<action>\w+)$")
+
+
+class Operator(NamedTuple):
+    """An operator of a query's plan: its name, and the ids of its metrics by their names."""
+
+    name: str
+    metrics: dict[str, int]
+
+
+class Part(NamedTuple):
+    """A query that stages rows of a chunk: the action of the plan that it does, and the rows it has finished."""
+
+    chunk: int
+    action: str
+    rows: int = 0
+    over: bool = False
+
+
+def description(table_name: str, chunk: int, action: str) -> str:
+    """Return the description of the Spark jobs that stage a chunk's rows; `part_of` reads it, and Spark's UI shows it."""
+    return f"{table_name} chunk {chunk}: {action}"
+
+
+def part_of(job_description: str) -> Part | None:
+    """Return the part that a job's description names, None where it names none."""
+    found = _DESCRIPTION.search(job_description)
+    return Part(int(found["chunk"]), found["action"]) if found else None
+
+
+def watch(spark: SparkSession, stage: Stage, journals: str, started_at: float, meter: Meter) -> Callable[[], Seen]:
+    """Return what looks at a run under way.
+
+    Args:
+        journals: the folder of the stage's journals, this run's and those of killed runs.
+        started_at: when the run began, in seconds since the epoch.
+        meter: knows which chunks are committed, and the job group of the others.
+    """
+    parts: dict[int, Part] = {}
+
+    def update() -> None:
+        for query, part in running(spark, meter.job_group).items():
+            parts.setdefault(query, part)
+        for query, part in list(parts.items()):
+            if part.chunk < meter.chunks:
+                del parts[query]
+            elif not part.over:
+                rows, over = finished(spark, query)
+                # A task that is tried again takes its rows back; what was shown stays.
+                parts[query] = part._replace(rows=max(rows, part.rows), over=over)
+
+    def look() -> Seen:
+        with contextlib.suppress(Py4JError):  # a Spark that shows other figures, or ends: no reason to end the run
+            update()
+        if not stage.asks_model:
+            return of_parts(stage.phases, list(parts.values()))
+        said = telemetry.reports(journals)
+        answered = journal.progress(journals)
+        return of_model(stage.phases, list(parts.values()), answered, said, started_at)
+
+    return seldom(look)
+
+
+def of_parts(phases: Sequence[str], parts: Sequence[Part]) -> Seen:
+    """Return what is done of these parts, and the phase of the oldest chunk among them."""
+    first = min((part.chunk for part in parts), default=None)
+    action = [part.action for part in parts if part.chunk == first][-1:]
+    phase = PHASES.get(action[0], phases[0]) if action else phases[0]
+    return Seen(rows=sum(part.rows for part in parts), phase=phase)
+
+
+def of_model(
+    phases: Sequence[str],
+    parts: Sequence[Part],
+    answered: journal.Progress,
+    said: Iterable[telemetry.Report],
+    started_at: float,
+) -> Seen:
+    """Return what is done of a model stage's chunks: answers while some are to come, then rows that are read and linted."""
+    said = list(said)
+    running_now, waiting = telemetry.running_now(said, time.time())
+    done = of_parts(phases, parts)._replace(output_tokens=answered.output_tokens, running=running_now, waiting=waiting)
+    if done.phase != phases[0]:
+        return done
+    ours = [each for each in said if each.at >= started_at]
+    # Where no feeder has reported and rows are finished, all answers came from journals.
+    asks = any(not each.ended for each in ours) if ours else not done.rows
+    return done._replace(rows=answered.rows) if asks else done._replace(phase=phases[-1])
+
+
+def rows_out(operators: Iterable[Operator], counts: Mapping[int, str]) -> int:
+    """Return the rows that have passed a query's last operator that counts them while it runs.
+
+    Args:
+        operators: the query's plan from its end to its beginning.
+        counts: metrics as Spark shows them, `1,234`, by their ids; one that nothing has changed yet is not there.
+    """
+    for operator in operators:
+        if operator.name.startswith(COUNTS_AT_THE_END):
+            continue
+        for name in ROWS_OUT:
+            if name in operator.metrics:
+                return int(counts.get(operator.metrics[name], "0").replace(",", ""))
+    return 0
+
+
+def running(spark: SparkSession, group: str) -> dict[int, Part]:
+    """Return the parts that jobs of a job group work on now, by the number of their query."""
+    context = spark.sparkContext
+    store: Any = context._jsc.sc().statusStore()
+    found = {}
+    for job in context.statusTracker().getActiveJobsIds():
+        known = store.jobWithAssociatedSql(job)
+        data, query = known._1(), known._2()
+        part = part_of(_value(data.description()) or "")
+        if query.isDefined() and part and _value(data.jobGroup()) == group:
+            found[int(query.get())] = part
+    return found
+
+
+def finished(spark: SparkSession, query: int) -> tuple[int, bool]:
+    """Return the rows that a query has finished, and whether it is over."""
+    store: Any = spark._jsparkSession.sharedState().statusStore()
+    execution = _value(store.execution(query))
+    if execution is None:
+        return 0, True  # Spark forgets old queries
+    over = execution.completionTime().isDefined()
+    values, nodes = store.executionMetrics(query), store.planGraph(query).allNodes()
+    operators = [_operator(nodes.apply(place)) for place in range(nodes.size())]
+    ids = {operator.metrics[name] for operator in operators for name in ROWS_OUT if name in operator.metrics}
+    counts = {id_: found for id_ in ids if (found := _value(values.get(id_)))}
+    return rows_out(operators, counts), over
+
+
+def _operator(node: Any) -> Operator:
+    metrics = node.metrics()
+    each = [metrics.apply(place) for place in range(metrics.size())]
+    return Operator(node.name(), {metric.name(): metric.accumulatorId() for metric in each})
+
+
+def _value(option: Any) -> Any:
+    return option.get() if option.isDefined() else None
+
+
+def seldom(look: Callable[[], Seen]) -> Callable[[], Seen]:
+    """Return `look`, but with what it saw last while looking again would take more than a tenth of the time."""
+    seen, next_at = Seen(), 0.0
+
+    def last_seen() -> Seen:
+        nonlocal seen, next_at
+        now = time.monotonic()
+        if now >= next_at:
+            seen = look()
+            next_at = now + 10 * (time.monotonic() - now)
+        return seen
+
+    return last_seen
