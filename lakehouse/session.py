@@ -84,6 +84,12 @@ NEEDED = {
     "spark.databricks.delta.vacuum.enforceTimeTravelWithinDeletedFileRetentionDuration": "false",
 }
 NOTHING: Mapping[str, str] = MappingProxyType({})
+CONNECT_HINT = (
+    "Spark Connect is asked for (SPARK_REMOTE, SPARK_API_MODE, spark.remote or a Connect session), and Recast needs a "
+    "driver with a JVM of its own: use spark-submit, or a session that is not Connect's (docs/cluster.md)"
+)
+# The class that runs a Python driver on a standalone cluster's worker (docs/cluster.md).
+PYTHON_RUNNER = "org.apache.spark.deploy.PythonRunner"
 
 
 def delta_package() -> str:
@@ -189,11 +195,8 @@ def start(name: str, log: Path | None = None, conf: Mapping[str, str] = NOTHING,
             Spark does not start, or the session is Spark Connect's.
     """
     require_spark(pyspark.__version__)
-    if is_remote() or os.environ.get("SPARK_API_MODE", "").lower() == "connect":
-        raise UserError(
-            "Spark Connect is asked for (SPARK_REMOTE, SPARK_API_MODE or a Connect session), and Recast needs a driver "
-            "with a JVM of its own: use spark-submit, or a session that is not Connect's (docs/cluster.md)"
-        )
+    if is_remote() or os.environ.get("SPARK_REMOTE") or os.environ.get("SPARK_API_MODE", "").lower() == "connect":
+        raise UserError(CONNECT_HINT)
     running = SparkSession.getActiveSession()
     if running is None and SparkContext._active_spark_context is not None:
         running = SparkSession.builder.getOrCreate()
@@ -205,13 +208,14 @@ def start(name: str, log: Path | None = None, conf: Mapping[str, str] = NOTHING,
         fetch_jars()
     # Spark draws progress bars wherever it takes a program for a shell; no terminal is there to see these.
     at_start = SparkConf(loadDefaults=False).setAll([("spark.ui.showConsoleProgress", "false"), *conf.items()])
+    logged_before = log.stat().st_size if log and log.exists() else 0
     try:
         with standard_error_to(log), jvm_options(quick=not (names_a_master(conf) and sizes.pays_to_compile(rows))):
             SparkContext._ensure_initialized(conf=at_start)
             session = SparkSession.builder.config(conf=filled(conf, name, submitted, rows)).getOrCreate()
     except (PySparkException, Py4JError) as problem:
-        more = f". {log} says more" if log and not submitted else ""
-        raise UserError(f"Spark does not start: {first_line(problem)}{more}") from problem
+        more = f" ({log} says more)" if log and not submitted else ""
+        raise UserError(f"Spark does not start: {why_not(problem, log, logged_before)}{more}") from problem
     return with_needed(session)
 
 
@@ -229,12 +233,31 @@ def application(
             started.stop()
 
 
+def why_not(problem: Exception, log: Path | None, logged_before: int) -> str:
+    """Return why Spark did not start, without a full stop.
+
+    pyspark itself says only that the JVM ended, or that the context is stopped. `logged_before` is the log's size in
+    bytes before the start: a JVM's last words are in the log.
+    """
+    words = first_line(problem)
+    if "JAVA_GATEWAY_EXITED" in words and log and log.exists():
+        since = log.read_bytes()[logged_before:].decode("utf-8", "replace")
+        ended = re.findall(r"^(?:Exception in thread \S+ [\w.$]+|Error): (.+)$", since, re.MULTILINE)
+        words = ended[-1] if ended else words
+    elif "stopped SparkContext" in words:
+        master = SparkConf().get("spark.master")
+        words = f"nothing answers at {master}, or it does not take the application"
+    return words.rstrip(". ")
+
+
 def filled(conf: Mapping[str, str], name: str, submitted: bool, rows: int) -> SparkConf:
     """Return what was set by anybody, as the JVM of this process read it, with its gaps filled."""
     settings = SparkConf().setAll(list(conf.items()))
     given = dict(settings.getAll())
+    if "spark.remote" in given:
+        raise UserError(CONNECT_HINT)
     # spark-submit itself says local[*] where nobody named a master, and names an application after its program.
-    if given.get("spark.app.name") in (None, "pyspark-shell", Path(sys.argv[0]).name):
+    if given.get("spark.app.name") in (None, "pyspark-shell", PYTHON_RUNNER, Path(sys.argv[0]).name):
         settings.set("spark.app.name", name)
     os.environ.setdefault("PYSPARK_PYTHON", given.get("spark.pyspark.python", sys.executable))
     extensions = given.get("spark.sql.extensions", "")

@@ -1,7 +1,11 @@
 """Where tasks run: what was asked for, what came, and who did how much."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
+from lakehouse import executors
 from lakehouse.executors import Asked, Done, Executor, asked_for, asked_words, got_words, since
 
 
@@ -52,3 +56,45 @@ def test_one_is_spelt_as_one() -> None:
 def test_work_is_what_was_done_between_two_moments() -> None:
     before, now = Done({"a": 3, "b": 1}, 2.0), Done({"a": 5, "b": 1, "c": 4}, 7.5)
     assert since(now, before) == Done({"a": 2, "c": 4}, 5.5)
+
+
+def waited(
+    monkeypatch: pytest.MonkeyPatch, asked: tuple[int | None, int | None], arrivals: list[float]
+) -> tuple[int, float]:
+    """Let executors of two cores come at those seconds; return how many were waited for, and how long."""
+    now = 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    def at_work(_: Any) -> list[Executor]:
+        return [Executor(str(i), "h", 2, True, 0, 0.0) for i, at in enumerate(arrivals) if at <= now]
+
+    monkeypatch.setattr(executors, "time", SimpleNamespace(monotonic=lambda: now, sleep=sleep))
+    monkeypatch.setattr(executors, "at_work", at_work)
+    monkeypatch.setattr(executors, "asked", lambda _: Asked(*asked))
+    return len(executors.await_executors(None)), now  # type: ignore[arg-type]
+
+
+def test_a_run_begins_once_all_are_there_that_were_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert waited(monkeypatch, (2, 4), [0.0, 0.0]) == (2, 0.0)
+    for asked in ((2, 4), (2, None), (None, 4)):
+        came, seconds = waited(monkeypatch, asked, [1.0, 9.0])
+        assert came == 2
+        assert 9.0 <= seconds < 10.0
+
+
+def test_a_run_goes_on_with_those_that_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    came, seconds = waited(monkeypatch, (3, 6), [1.0, 2.0])
+    assert came == 2
+    assert 2.0 + executors.SHORT_S <= seconds < 20.0
+    came, seconds = waited(monkeypatch, (None, None), [1.0, 2.0])
+    assert came == 2
+    assert seconds < 5.0
+
+
+def test_a_run_waits_a_minute_for_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    came, seconds = waited(monkeypatch, (None, None), [1000.0])
+    assert came == 0
+    assert executors.WAIT_S <= seconds < executors.WAIT_S + 1

@@ -1,14 +1,20 @@
 """Starting Spark: the Java that it needs, and the one line that says what is missing."""
 
 import importlib.metadata
+import json
 import os
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import pyspark
 import pytest
 
 from lakehouse import session
 from lakehouse.settings import UserError
+from tests.clusters import CHECKOUT
+from tests.jobs.lanes import write_pages
 
 
 def fake_java(folder: Path, words: str, status: int = 0) -> Path:
@@ -69,8 +75,6 @@ def test_without_java_home_the_path_is_searched(tmp_path: Path, monkeypatch: pyt
 
 
 def test_the_delta_jars_fit_the_installed_spark() -> None:
-    import pyspark
-
     minor = ".".join(pyspark.__version__.split(".")[:2])
     assert session.delta_package().startswith(f"io.delta:delta-spark_{minor}_2.13:4.")
 
@@ -118,3 +122,115 @@ def test_words_written_while_the_jvm_starts_go_to_the_log(tmp_path: Path, capfd:
     os.write(2, b"ours again\n")
     assert log.read_text() == "WARNING: Using incubator modules\n"
     assert capfd.readouterr().err == "ours again\n"
+
+
+def environment(**given: str) -> dict[str, str]:
+    """Return this process's environment without what was set for Spark, and with what is given."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK_", "PYSPARK_", "RECAST_"))}
+    return kept | {"PYTHONPATH": str(CHECKOUT), "PATH": f"{Path(sys.executable).parent}:{kept['PATH']}"} | given
+
+
+def started(what: str, folder: Path, **given: str) -> dict[str, Any]:
+    """Start a session in a process of its own, and return what it tells."""
+    command = [sys.executable, "-m", "tests.lakehouse.session_program", what, str(folder / "spark.log")]
+    done = subprocess.run(command, env=environment(**given), cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    told: dict[str, Any] = json.loads(done.stdout.partition("RESULT ")[2])
+    return told
+
+
+SITE = """
+spark.master                    local[1]
+spark.driver.memory             640m
+spark.driver.extraJavaOptions   -XX:+UseG1GC -Dof.the.site=yes
+spark.sql.shuffle.partitions    7
+spark.sql.session.timeZone      Europe/Berlin
+spark.sql.extensions            org.example.NotThere
+spark.ui.enabled                true
+spark.ui.port                   0
+"""
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+def test_what_files_and_arguments_of_spark_set_holds_and_gaps_are_filled(tmp_path: Path) -> None:
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "spark-defaults.conf").write_text(SITE)
+    arguments = "--conf spark.sql.shuffle.partitions=9 --conf spark.task.reaper.enabled=false pyspark-shell"
+    told = started("start", tmp_path, SPARK_CONF_DIR=str(tmp_path / "conf"), PYSPARK_SUBMIT_ARGS=arguments)
+    conf, options = told["conf"], told["options"]
+    assert told["words"].startswith(f"Spark {pyspark.__version__} on local[1], application local-")
+    assert conf["spark.sql.shuffle.partitions"] == "9", "arguments beat the file"
+    assert conf["spark.sql.session.timeZone"] == "Europe/Berlin"
+    assert conf["spark.task.reaper.enabled"] == "false"
+    assert conf["spark.sql.extensions"] == f"org.example.NotThere,{session.DELTA_EXTENSION}", (
+        "ours stands beside theirs"
+    )
+    assert options["MaxHeapSize"] == str(640 * 2**20)
+    assert options["UseG1GC"] == "true"
+    assert told["property"] == "yes"
+    assert told["ui"]
+    assert conf["spark.sql.catalog.spark_catalog"] == session.DELTA_CATALOG
+    assert conf["spark.speculation"] == "false"
+    for name, value in session.NEEDED.items():
+        assert conf[name] == value
+    assert told["stopped"]
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+def test_where_nothing_is_set_this_machine_is_used_with_room_for_compiled_code(tmp_path: Path) -> None:
+    (tmp_path / "conf").mkdir()
+    told = started("start", tmp_path, SPARK_CONF_DIR=str(tmp_path / "conf"))
+    assert told["conf"]["spark.master"] == "local[*]"
+    assert told["words"].endswith("of this machine")
+    assert told["options"]["TieredStopAtLevel"] == "1"
+    assert told["options"]["ReservedCodeCacheSize"] == str(240 * 2**20)
+    assert told["options"]["MaxHeapSize"] == str(3 * 2**30)
+    assert told["ui"] is None
+    gaps = session.DEFAULTS | session.LOCAL_DEFAULTS | session.NEEDED
+    assert {name: told["conf"][name].removeprefix("file:") for name in gaps} == gaps
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+def test_a_session_that_is_handed_over_is_used_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "conf").mkdir()
+    told = started("handed", tmp_path, SPARK_CONF_DIR=str(tmp_path / "conf"))
+    assert told["after"]["conf"] == told["before"]["conf"] | session.NEEDED
+    assert told["after"]["context"] == told["before"]["context"]
+    assert not told["stopped"]
+
+
+def refused_refresh(folder: Path, *options: str, **given: str) -> str:
+    """Refresh with a master that cannot be had; return the one line that says so."""
+    write_pages(folder / "math", [("https://a.org/1", "One and one is two.")])
+    command = [str(Path(sys.executable).with_name("recast")), "refresh", "raw_math", "--lake", str(folder / "lake")]
+    command += ["--math-source", str(folder / "math"), *options]
+    done = subprocess.run(command, env=environment(**given), cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    (line,) = [line for line in done.stderr.splitlines() if line.strip()]
+    return line
+
+
+@pytest.mark.slow
+def test_spark_connect_is_refused_in_one_line(tmp_path: Path) -> None:
+    assert refused_refresh(tmp_path, SPARK_REMOTE="sc://localhost:1").startswith("recast: Spark Connect is asked for")
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+def test_a_master_that_spark_does_not_know_is_said_in_sparks_own_words(tmp_path: Path) -> None:
+    line = refused_refresh(tmp_path, "--master", "sparc://head:7077")
+    assert line.startswith(
+        "recast: Spark does not start: Master must either be yarn or start with spark, k8s, or local"
+    )
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+def test_a_master_that_cannot_be_reached_is_named(tmp_path: Path) -> None:
+    # Spark asks three times and waits 20 s each.
+    line = refused_refresh(tmp_path, "--master", "spark://127.0.0.1:1")
+    assert line.startswith("recast: Spark does not start: nothing answers at spark://127.0.0.1:1, or it does not take")

@@ -26,17 +26,21 @@ CHAT_TEMPLATE = (
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder without weights: a tokenizer that counts words, a chat template, a context of 200 tokens."""
+    return write_model(tmp_path_factory.mktemp("models") / "tiny model", context=200)
+
+
+def write_model(folder: Path, context: int) -> Path:
+    """Write such a model folder with a context of so many tokens; return it."""
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
     from tokenizers.pre_tokenizers import WhitespaceSplit
 
-    folder = tmp_path_factory.mktemp("models") / "tiny model"
     folder.mkdir()
     tokenizer = Tokenizer(WordLevel({"[UNK]": 0, "a-rather-long-word": 1}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = WhitespaceSplit()
     tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "tokenizer_config.json").write_text(json.dumps({"chat_template": CHAT_TEMPLATE}))
-    (folder / "config.json").write_text(json.dumps({"max_position_embeddings": 200}))
+    (folder / "config.json").write_text(json.dumps({"max_position_embeddings": context}))
     return folder
 
 
