@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
-VERSION = {"rule": 3, "python": f"{sys.version_info.major}.{sys.version_info.minor}"}
+VERSION = {"rule": 4, "python": f"{sys.version_info.major}.{sys.version_info.minor}"}
 """What changes readings by intent; part of the fingerprint of `decide`."""
 
 MAX_ANSWER_CHARS = 200_000
@@ -288,6 +288,8 @@ def _readable(answer: str | None, answer_status: str | None, finish_reason: str 
         return "", answer_status if answer_status in _FIRST_REASONS else "request_failed"
     if finish_reason == "content_filter":
         return "", "refused"
+    if finish_reason == "length" and not (answer or "").strip():
+        return "", "truncated"  # the limit came before the first word, all else being thoughts
     if not answer or answer.isspace():
         return "", "empty"
     said = _without_thoughts(answer)
