@@ -198,16 +198,16 @@ def read_answer(
 def _written(message: dict[str, Any]) -> tuple[str, list[str], str]:
     """Return what a message says: its words, its thoughts, and its refusal, "" where there is none."""
     words: list[str] = []
-    thoughts = [text for name in _REASONING_FIELDS if (text := _text(message.get(name)))][:1]
-    if not thoughts:
-        thoughts = [text for name in _REASONING_PARTS if (text := _text(message.get(name)))][:1]
+    split_off = [_text(message.get(name)) for name in (*_REASONING_FIELDS, *_REASONING_PARTS)]
+    thoughts = list(filter(None, split_off))[:1]
     refusals = [_text(message.get("refusal"))]
     content = message.get("content")
     for part in content if isinstance(content, list) else [content]:
-        kind = part.get("type", "text") if isinstance(part, dict) else ""
-        if isinstance(part, str) or (kind in ("text", "output_text") and isinstance(part.get("text"), str)):
-            words.append(_text(part))
-        elif kind == "refusal":
+        if isinstance(part, str):
+            words.append(part)
+        elif isinstance(part, dict) and part.get("type", "text") in ("text", "output_text") and "text" in part:
+            words.append(_text(part["text"]))
+        elif isinstance(part, dict) and part.get("type") == "refusal":
             refusals.append(_text(part))
         elif text := _text(part):
             thoughts.append(text)
@@ -216,12 +216,14 @@ def _written(message: dict[str, Any]) -> tuple[str, list[str], str]:
 
 def _text(part: Any) -> str:
     """Return the text in whatever form a server gives it; of a form that is not known, its JSON."""
-    if part is None or isinstance(part, str):
-        return part or ""
+    if isinstance(part, str):
+        return part
+    if part is None or isinstance(part, bool):
+        return ""
     if isinstance(part, list):
         return "".join(_text(each) for each in part)
     if isinstance(part, dict):
-        for name in ("text", "thinking", "reasoning", "summary", "content", "refusal"):
+        for name in ("text", "thinking", "reasoning", "summary", "content", "refusal", "value"):
             if inner := part.get(name):
                 return _text(inner)
     return _dumped(part)

@@ -109,7 +109,7 @@ _TOO_LONG_WORDS = re.compile(
 _LIMIT_NAME_WORDS = re.compile(r"\bmax_completion_tokens\b", re.I)
 # OpenAI's words about a parameter or a value of it, and those of servers that check bodies against a schema (pydantic).
 _UNSUPPORTED_WORDS = re.compile(
-    r"unsupported|not supported|does not support|unrecognized|unknown|unexpected|not permitted|not allowed|forbidden",
+    r"unsupported|not supported|does not support|unrecognized|unknown|unexpected|not permitted|forbidden",
     re.I,
 )
 
@@ -558,13 +558,14 @@ class Feeder:
         Raises EngineError where the endpoint takes a sampling parameter not at all or not with this value: nothing sent
         with it will be answered. An endpoint that has answered takes them all, so its words are then about the request.
         """
+        if sent_as != self._limit_name:
+            return True  # under way when the endpoint said it about another
         if self._own or self._answered:
             return False
         unsupported = _UNSUPPORTED_WORDS.search(words)
         if sent_as == "max_tokens" and (_LIMIT_NAME_WORDS.search(words) or (unsupported and "max_tokens" in words)):
-            if self._limit_name == sent_as:
-                self._limit_name = "max_completion_tokens"
-                logger.warning("the endpoint wants max_completion_tokens in place of max_tokens")
+            self._limit_name = "max_completion_tokens"
+            logger.warning("the endpoint wants max_completion_tokens in place of max_tokens")
             return True
         named = re.search(r"\b(temperature|top_p|repetition_penalty)\b", words)
         if named and unsupported:
