@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from udfs.finish_reasons import ENDED
+
 Severity = Literal["critical", "warning"]
 
 WITHDRAWN = "source_rejected"
@@ -108,6 +110,9 @@ ANSWER = (
     Column("model_revision", "string", "revision of the model"),
     Column("prompt", "string", "name of the prompt version"),
 )
+
+ENDED_BY_ITSELF = f"lower(finish_reason) IN ({', '.join(repr(word) for word in ENDED)})"
+"""SQL for an answer that the model ended; rows of older versions hold the server's own word for that."""
 
 
 def escaped(text: str) -> str:

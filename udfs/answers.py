@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from udfs.finish_reasons import FILTERED, LENGTH, STOP, TOOL_CALLS, interrupted, standard
+
 ANSWER_FIELDS = pa.schema(
     [
         ("answer", pa.string()),
@@ -48,20 +50,6 @@ STATUSES = {
 }
 FAILED_STATUSES = (REQUEST_FAILED, POISON)
 
-# finish_reason has four words of OpenAI's API; what servers call them, in lower case. Sources: the API references of
-# Anthropic (end_turn, stop_sequence, max_tokens, refusal), Cohere (COMPLETE), Gemini (MAX_TOKENS, SAFETY), Mistral
-# (model_length), Bedrock (content_filtered), Text Generation Inference and Together (eos_token, eos).
-STOP, LENGTH, FILTERED, TOOL_CALLS = "stop", "length", "content_filter", "tool_calls"
-_FINISH_REASONS = {
-    **dict.fromkeys(("stop", "eos", "eos_token", "end_turn", "end_of_turn", "stop_sequence", "stop_token"), STOP),
-    **dict.fromkeys(("complete", "completed", "endoftext"), STOP),
-    **dict.fromkeys(("length", "max_tokens", "max_output_tokens", "max_completion_tokens", "max_new_tokens"), LENGTH),
-    **dict.fromkeys(("max_length", "model_length", "model_context_window_exceeded", "context_length"), LENGTH),
-    **dict.fromkeys(("content_filter", "content_filtered", "safety", "refusal", "guardrail_intervened"), FILTERED),
-    **dict.fromkeys(("tool_calls", "tool_use", "tool_call", "function_call"), TOOL_CALLS),
-}
-# The server gave up, not the model: no answer, so the request is asked again.
-_INTERRUPTED = ("abort", "aborted", "error", "cancelled", "canceled", "insufficient_system_resource")
 # Where servers put thoughts that they split off the answer: one field each, some twice under two names.
 _REASONING_FIELDS = ("reasoning", "reasoning_content", "thinking", "reasoning_text")
 _REASONING_PARTS = ("thinking_blocks", "reasoning_details")
@@ -157,7 +145,7 @@ def read_answer(
         return None
     said = said.get("type") if isinstance(said, dict) else said
     label = clean(said)[:MAX_LABEL_CHARS] if isinstance(said, str) else None
-    if not written or (label is not None and label.lower() in _INTERRUPTED):
+    if not written or interrupted(label):
         return None
     if not isinstance(message, dict):
         message = {"content": choice.get("text") if message is None else message}
@@ -167,7 +155,7 @@ def read_answer(
         thoughts += [_dumped(calls)] if calls else []
     except RecursionError:
         words, thoughts, refusal = "", [content.decode("utf-8", "replace")], ""
-    finish_reason = label if label is None else _FINISH_REASONS.get(label.lower(), label)
+    finish_reason = standard(label)
     if calls:
         finish_reason = TOOL_CALLS if finish_reason == STOP else finish_reason
     elif finish_reason == TOOL_CALLS:
