@@ -258,9 +258,12 @@ def torment(
             wanted = min(kinds, key=lambda kind: (killed[kind], dice.random()))
             if wanted not in present or application.poll() is not None:
                 continue
-            at_moments["asking" if present.get("worker") else "elsewhere"] += 1
             family = [each.pid for each in below(application.pid)]
-            os.kill(dice.choice(present[wanted]), signal.SIGKILL)
+            try:
+                os.kill(dice.choice(present[wanted]), signal.SIGKILL)
+            except ProcessLookupError:
+                continue  # it ended by itself since it was listed, which takes a while on a busy machine
+            at_moments["asking" if present.get("worker") else "elsewhere"] += 1
             killed[wanted] += 1
             # An executor runs one task; a driver's end takes all of them along.
             tasks = EXECUTORS if wanted == "driver" else 1
