@@ -1,14 +1,17 @@
 """kill -9 at random moments: what is lost, what is doubled, what is paid twice.
 
-    python -m benchmarks.crash --kills N [--docs N] [--seed N]
+    python -m benchmarks.crash --kills N [--docs N] [--seed N] [--victims engine,worker] [--between SECONDS SECONDS]
 
-prints one JSON line. A model stage runs through the whole loop (plan, chunks, journal, expectations, commits) on
-`local-cluster` with two executors, an engine each. A recorded engine answers: a server without a model that takes its
-time and writes down every request it gets, since what is tested is bookkeeping. At random moments a random victim is
-killed with SIGKILL: the driver (its Python and its JVM), an executor's JVM, a Python worker, or an engine. A run that
-fails or dies is started again; one that ends before the kills are used up gets new documents and goes on.
+prints one JSON line, and ends with 1 where a row is lost, doubled or wrong, or more was paid twice than its bound. A
+model stage runs through the whole loop (plan, chunks, journal, expectations, commits) on `local-cluster` with two
+executors, an engine each. A recorded engine answers: a server without a model that takes its time and writes down every
+request it gets, since what is tested is bookkeeping. At random moments a random victim is killed with SIGKILL: the
+driver (its Python and its JVM), an executor's JVM, a Python worker, or an engine. A run that fails or dies is started
+again; one that ends before the kills are used up gets new documents and goes on.
 
 * `rows_lost`, `rows_doubled`: documents that the table lacks or holds twice in the end; both must be 0.
+* `rows_wrong`: rows without the answer to their own document, those called poison among them, for no document kills an
+  engine here; must be 0.
 * `requests_paid_twice`: requests that reached an engine more often than once, whether or not they were answered.
 * `in_flight_bound`: what the kills may have cost at most: for every task a kill ends, its window, and what it answered
   since its last journal flush. Paid twice must not be above it.
@@ -25,8 +28,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -60,6 +64,7 @@ def stage_in(folder: Path) -> "Stage":
     """Return a model stage over the documents in `folder/source`, asking the recorded engine."""
     from pyspark.sql import functions as fn
 
+    from jobs.asking import FAILED
     from lakehouse.sources import listing_version, read_parquet
     from lakehouse.stage import Source, Stage, keep, nothing_above
     from schemas.table import ANSWER, IDENTITY, PROVENANCE, VERDICT, Column, Table, document_expectations
@@ -123,6 +128,7 @@ def stage_in(folder: Path) -> "Stage":
         decide=decide,
         measured_by=lambda settings: {"rule": 1},
         decided_by=lambda settings: {"rule": 1},
+        passing_failure=FAILED,
         asks_model=True,
     )
 
@@ -224,8 +230,10 @@ def gone(pids: list[int]) -> None:
         time.sleep(0.1)
 
 
-def torment(folder: Path, kills: int, docs: int, seed: int, limit_s: float) -> dict[str, object]:
-    """Run, kill, run again, until all kills are spent and the table is up to date."""
+def torment(
+    folder: Path, kills: int, docs: int, seed: int, limit_s: float, kinds: Sequence[str], between_s: tuple[float, float]
+) -> dict[str, Any]:
+    """Run, kill one of `kinds` every so often, run again, until all kills are spent and the table is up to date."""
     from benchmarks.rewrite import tiny_model
 
     (folder / "model").mkdir()
@@ -246,15 +254,18 @@ def torment(folder: Path, kills: int, docs: int, seed: int, limit_s: float) -> d
             if sum(killed.values()) >= kills:
                 time.sleep(0.2)
                 continue
-            time.sleep(dice.uniform(FIRST_KILL_S, LAST_KILL_S))
+            time.sleep(dice.uniform(*between_s))
             # Every kind gets its share; a kind that has no process at this moment is drawn again next time.
             present = {kind: pids for kind, pids in victims(application.pid, folder).items() if pids}
-            wanted = min((kind for kind in VICTIMS), key=lambda kind: (killed[kind], dice.random()))
+            wanted = min(kinds, key=lambda kind: (killed[kind], dice.random()))
             if wanted not in present or application.poll() is not None:
                 continue
-            at_moments["asking" if present.get("worker") else "elsewhere"] += 1
             family = [each.pid for each in below(application.pid)]
-            os.kill(dice.choice(present[wanted]), signal.SIGKILL)
+            try:
+                os.kill(dice.choice(present[wanted]), signal.SIGKILL)
+            except ProcessLookupError:
+                continue  # it ended by itself since it was listed, which takes a while on a busy machine
+            at_moments["asking" if present.get("worker") else "elsewhere"] += 1
             killed[wanted] += 1
             # An executor runs one task; a driver's end takes all of them along.
             tasks = EXECUTORS if wanted == "driver" else 1
@@ -290,9 +301,10 @@ def table_against(folder: Path, expected: list[str]) -> dict[str, int]:
     from lakehouse import query
 
     table = DeltaTable(query.table_uri(settings_in(folder), TABLE_NAME))
-    rows = table.to_pyarrow_table(columns=["doc_id", "answer_status", "answer", "source_text"]).to_pylist()
+    columns = ["doc_id", "answer_status", "answer", "source_text"]
+    rows = table.to_pyarrow_table(columns=columns).to_pylist()
     held = Counter(row["doc_id"] for row in rows)
-    wrong = sum(row["answer"] != row["source_text"].upper() for row in rows)
+    wrong = sum((row["answer_status"], row["answer"]) != ("answered", row["source_text"].upper()) for row in rows)
     asked = Counter(json.loads(line)["messages"][-1]["content"] for line in (folder / "asked").read_text().splitlines())
     return {
         "rows_lost": len(set(expected) - set(held)),
@@ -302,20 +314,36 @@ def table_against(folder: Path, expected: list[str]) -> dict[str, int]:
     }
 
 
+def faults_of(told: dict[str, Any]) -> list[str]:
+    """Return what must not be, of what `torment` tells: names of counts."""
+    faults = [name for name in ("rows_lost", "rows_doubled", "rows_wrong") if told[name]]
+    return faults + (["requests_paid_twice"] if told["requests_paid_twice"] > told["in_flight_bound"] else [])
+
+
 def main() -> None:
     """Kill, and print one JSON line; with --application, be what is killed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.crash", description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--docs", type=int, default=400, help="documents of each generation")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--victims", default=",".join(VICTIMS), help="kinds of processes to kill, by commas")
+    between = parser.add_argument("--between", nargs=2, type=float, default=(FIRST_KILL_S, LAST_KILL_S))
+    between.help, between.metavar = "shortest and longest time between two kills, in seconds", ("LEAST_S", "MOST_S")
     parser.add_argument("--limit-s", type=float, default=3600.0)
     parser.add_argument("--application", default="", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.application:
         run_application(Path(chosen.application))
         return
+    kinds = chosen.victims.split(",")
+    if unknown := set(kinds) - set(VICTIMS):
+        parser.error(f"no such victims: {', '.join(sorted(unknown))}")
     folder = Path(tempfile.mkdtemp(prefix="recast-crash-"))
-    print(json.dumps(torment(folder, chosen.kills, chosen.docs, chosen.seed, chosen.limit_s)))
+    told = torment(folder, chosen.kills, chosen.docs, chosen.seed, chosen.limit_s, kinds, tuple(chosen.between))
+    print(json.dumps(told))
+    if faults := faults_of(told):
+        print(f"{', '.join(faults)}; lake and log stay in {folder}", file=sys.stderr)
+        sys.exit(1)
     shutil.rmtree(folder)
 
 

@@ -3,6 +3,7 @@
 from schemas.table import (
     ANSWER,
     CODE_SOURCE,
+    ENDED_BY_ITSELF,
     IDENTITY,
     PROVENANCE,
     VERDICT,
@@ -56,7 +57,7 @@ def rewritten_code(name: str, about: str, not_listed: tuple[str, ...] = ()) -> T
         reasons=reasons,
         expectations=(
             *document_expectations(reasons),
-            unexpected_rows("a kept answer ended by itself", "kept AND finish_reason IS DISTINCT FROM 'stop'"),
+            unexpected_rows("a kept answer ended by itself", f"kept AND NOT coalesce({ENDED_BY_ITSELF}, false)"),
             unexpected_rows(
                 "a kept rewrite is scored no worse than its source", "kept AND NOT lint_score >= source_lint_score"
             ),

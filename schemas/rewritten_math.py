@@ -2,6 +2,7 @@
 
 from schemas.table import (
     ANSWER,
+    ENDED_BY_ITSELF,
     IDENTITY,
     MATH_SOURCE,
     PROVENANCE,
@@ -42,7 +43,7 @@ TABLE = Table(
     reasons=REASONS,
     expectations=(
         *document_expectations(REASONS),
-        unexpected_rows("a kept answer ended by itself", "kept AND finish_reason IS DISTINCT FROM 'stop'"),
+        unexpected_rows("a kept answer ended by itself", f"kept AND NOT coalesce({ENDED_BY_ITSELF}, false)"),
         unexpected_rows(
             "an answered request has counted tokens", "answer_status = 'answered' AND output_tokens IS NULL", "warning"
         ),

@@ -13,6 +13,7 @@ import asyncio
 import json
 import os
 import re
+import signal
 import sys
 import time
 from collections import Counter
@@ -20,6 +21,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 BEHAVIOUR = re.compile(r"\[\[(\w+)(?: ([\w.]+))?\]\]")
+
+# What endpoints say of parameters that they do not take (`--refuse NAME`): OpenAI's words, and pydantic's.
+REFUSED = {
+    "max_tokens": "Unsupported parameter: 'max_tokens' is not supported with this model. "
+    "Use 'max_completion_tokens' instead.",
+    "temperature": "Unsupported value: 'temperature' does not support 0.2 with this model. "
+    "Only the default (1) value is supported.",
+    "repetition_penalty": "body -> repetition_penalty: Extra inputs are not permitted",
+}
 
 
 @dataclass
@@ -48,6 +58,10 @@ class Fake:
         self.totals: Counter[str] = Counter()
         self.running = self.most_running = 0
         self.seats = asyncio.Semaphore(options.max_num_seqs)
+        self.responses: dict[str, Any] = {}
+        if options.responses:
+            with open(options.responses, encoding="utf-8") as file:
+                self.responses = json.load(file)
 
     async def connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection until either side closes it."""
@@ -103,6 +117,11 @@ class Fake:
 
     async def behave(self, body: dict[str, Any], text: str) -> Reply:
         content, finish_reason, times = text.upper(), "stop", self.asked[text]
+        for name, words in REFUSED.items():
+            if name in body and name in self.options.refuse:
+                return Reply(400, {"error": {"message": words, "param": name}})
+        if text in self.responses:
+            return self.respond(body, self.responses[text])
         if self.running > self.options.refuse_above:
             return Reply(503, {"error": "busy"})
         for word, argument in BEHAVIOUR.findall(text):
@@ -129,6 +148,8 @@ class Fake:
                 return Reply(429, {"error": {"message": message}})
             elif word == "status":
                 return Reply(int(argument), {"error": {"message": f"refused with {argument}"}})
+            elif word == "quoted":
+                return Reply(400, {"error": {"message": f"unsupported request: {text}"}})
             elif word == "context" and body["max_tokens"] > int(argument or 0):
                 message = "This model's maximum context length is 100 tokens. However, you requested 200 tokens"
                 return Reply(400, {"error": {"message": message}})
@@ -144,6 +165,8 @@ class Fake:
                 await asyncio.sleep(float(argument or 0))
                 print("RuntimeError: CPU Generator does not use offset", flush=True)
                 os._exit(1)
+            elif word == "killed":
+                os.kill(os.getpid(), signal.SIGKILL)
             elif word == "dieonce":
                 marker = self.options.state + "-died"
                 if not os.path.exists(marker):
@@ -159,6 +182,13 @@ class Fake:
         details = {"cached_tokens": 1}
         usage = {"prompt_tokens": prompt_tokens, "completion_tokens": tokens, "prompt_tokens_details": details}
         return Reply(content={"choices": [choice], "usage": usage})
+
+    def respond(self, body: dict[str, Any], case: dict[str, Any]) -> Reply:
+        """Return the response that a case describes: `choice`, or `message` and `finish_reason`; `usage` or 20 tokens."""
+        limit = body.get("max_tokens", body.get("max_completion_tokens"))
+        counted = {"prompt_tokens": 10, "completion_tokens": limit if case.get("at_limit") else 20}
+        choice = case.get("choice", {"message": case.get("message"), "finish_reason": case.get("finish_reason")})
+        return Reply(content={"choices": [{"index": 0, **choice}], "usage": case.get("usage", counted)})
 
     def metrics(self) -> bytes:
         waiting = max(0, self.running - self.options.max_num_seqs)
@@ -204,6 +234,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--tokens-per-s", type=float, default=0.0)
     parser.add_argument("--max-num-seqs", type=int, default=64)
     parser.add_argument("--refuse-above", type=int, default=1 << 30)
+    parser.add_argument("--responses", default="", help="a JSON file: responses by the text that is asked about")
+    parser.add_argument("--refuse", action="append", default=[], choices=REFUSED)
     parser.add_argument("--record", default="")
     parser.add_argument("--state", default="")
     parser.add_argument("--key", default="")

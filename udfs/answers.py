@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from udfs.finish_reasons import FILTERED, LENGTH, STOP, TOOL_CALLS, interrupted, standard
+
 ANSWER_FIELDS = pa.schema(
     [
         ("answer", pa.string()),
@@ -22,11 +24,15 @@ ANSWER_FIELDS = pa.schema(
         ("engine", pa.string()),
         ("answered_at", pa.timestamp("us", "UTC")),
         ("request_seconds", pa.float64()),
+        ("reasoning", pa.string()),
+        ("server_finish_reason", pa.string()),
     ]
 )
+"""Columns are only ever added, at the end: a journal without the last ones is of an older version."""
 ANSWER_DDL = (
     "answer string, answer_status string, finish_reason string, error string, prompt_tokens bigint, "
-    "output_tokens bigint, cached_tokens bigint, engine string, answered_at timestamp, request_seconds double"
+    "output_tokens bigint, cached_tokens bigint, engine string, answered_at timestamp, request_seconds double, "
+    "reasoning string, server_finish_reason string"
 )
 JOURNAL_FIELDS = pa.schema([("input_hash", pa.string()), *ANSWER_FIELDS])
 
@@ -40,11 +46,18 @@ STATUSES = {
     TOO_LONG: "the prompt leaves no room for an answer in the model's context",
     EMPTY_INPUT: "there is no text to ask about; nothing was sent",
     REQUEST_FAILED: "the engine refused or failed this request, again and again; error says how",
-    POISON: "the engine died whenever this request was in flight, alone in the end",
+    POISON: "the engine died again and again while it had this request and no other",
 }
 FAILED_STATUSES = (REQUEST_FAILED, POISON)
-# What was dear to learn is not learned again after a restart; a failed request gets another chance.
-JOURNALED_STATUSES = (ANSWERED, POISON)
+
+# Where servers put thoughts that they split off the answer: one field each, some twice under two names.
+_REASONING_FIELDS = ("reasoning", "reasoning_content", "thinking", "reasoning_text")
+_REASONING_PARTS = ("thinking_blocks", "reasoning_details")
+MAX_LABEL_CHARS = 100
+# What a chat template may add to a request's own words, in tokens; no tokenizer needs more than a token for a byte.
+TEMPLATE_TOKENS = 4096
+BYTES_PER_CHAR = 4
+MAX_COUNT = (1 << 63) - 1
 
 # Below so many finished requests no share of them is held against the error budget.
 BUDGET_MIN_FINISHED = 20
@@ -65,6 +78,8 @@ class Answer(NamedTuple):
     engine: str | None = None
     answered_at: datetime | None = None
     request_seconds: float | None = None
+    reasoning: str | None = None
+    server_finish_reason: str | None = None
 
 
 class ErrorBudgetError(RuntimeError):
@@ -100,40 +115,121 @@ def answer_columns(answers: Sequence[Answer]) -> pa.RecordBatch:
     )
 
 
-def read_answer(content: bytes, engine: str, seconds: float) -> Answer | None:
-    """Return the answer in a response's body, None where there is none (HTML, an error object, an aborted request)."""
+def read_answer(
+    content: bytes, engine: str, seconds: float, max_tokens: int | None = None, prompt_chars: int | None = None
+) -> Answer | None:
+    """Return the answer in a response's body, None where there is none (HTML, an error object, an aborted request).
+
+    Whatever has a choice was paid for, so it is an answer in whatever form: text, a list of parts, or nothing but thoughts
+    (`reasoning`). `finish_reason` is one of `stop`, `length`, `content_filter` and `tool_calls`, or what the server said
+    where that is no known word for one of them; `server_finish_reason` is always what it said. An answer of `max_tokens`
+    tokens, the request's limit, has the reason `length` whatever the server calls it.
+
+    Args:
+        content: the body.
+        engine: the engine as rows record it.
+        seconds: how long the answer took.
+        max_tokens: the request's limit; counts above it are not believed.
+        prompt_chars: characters of the request's messages, likewise.
+    """
     try:
         reply = json.loads(content)
         choice = reply["choices"][0]
-        content_words, finish_reason = choice["message"].get("content"), choice.get("finish_reason")
-        text = "" if content_words is None else clean(content_words)
-        usage = reply.get("usage")
+        written = {"message", "delta", "text"} & choice.keys()
+        message, said, usage = (
+            choice.get("message", choice.get("delta")),
+            choice.get("finish_reason"),
+            reply.get("usage"),
+        )
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
-    if finish_reason in ("abort", "error"):
+    said = said.get("type") if isinstance(said, dict) else said
+    label = clean(said)[:MAX_LABEL_CHARS] if isinstance(said, str) else None
+    if not written or interrupted(label):
         return None
+    if not isinstance(message, dict):
+        message = {"content": choice.get("text") if message is None else message}
+    calls = message.get("tool_calls") or message.get("function_call")
+    try:
+        words, thoughts, refusal = _written(message)
+        thoughts += [_dumped(calls)] if calls else []
+    except RecursionError:
+        words, thoughts, refusal = "", [content.decode("utf-8", "replace")], ""
+    finish_reason = standard(label)
+    if calls:
+        finish_reason = TOOL_CALLS if finish_reason == STOP else finish_reason
+    elif finish_reason == TOOL_CALLS:
+        finish_reason = STOP  # it called nothing: all that it wrote is here
+    if refusal and not words.strip():
+        words, finish_reason = refusal, FILTERED
+    most_prompt = None if prompt_chars is None else prompt_chars * BYTES_PER_CHAR + TEMPLATE_TOKENS
+    prompt_tokens = _count(usage, most_prompt, "prompt_tokens")
+    # Some count a little past the limit; what is far past it is no count of this answer.
+    output_tokens = _count(usage, None if max_tokens is None else 2 * max_tokens, "completion_tokens")
+    if max_tokens is not None and output_tokens is not None and output_tokens >= max_tokens and finish_reason == STOP:
+        finish_reason = LENGTH
     return Answer(
-        answer=text,
+        answer=clean(words),
         answer_status=ANSWERED,
-        finish_reason=clean(finish_reason) if isinstance(finish_reason, str) else None,
-        prompt_tokens=_count(usage, "prompt_tokens"),
-        output_tokens=_count(usage, "completion_tokens"),
-        cached_tokens=_count(usage, "prompt_tokens_details", "cached_tokens"),
+        finish_reason=finish_reason,
+        prompt_tokens=prompt_tokens,
+        output_tokens=output_tokens if max_tokens is None or (output_tokens or 0) <= max_tokens else None,
+        cached_tokens=_count(usage, prompt_tokens, "prompt_tokens_details", "cached_tokens"),
         engine=engine,
         answered_at=datetime.now(UTC),
         request_seconds=seconds,
+        reasoning=clean("\n".join(thoughts)) or None,
+        server_finish_reason=label,
     )
 
 
-def _count(usage: Any, *path: str) -> int | None:
+def _written(message: dict[str, Any]) -> tuple[str, list[str], str]:
+    """Return what a message says: its words, its thoughts, and its refusal, "" where there is none."""
+    words: list[str] = []
+    split_off = [_text(message.get(name)) for name in (*_REASONING_FIELDS, *_REASONING_PARTS)]
+    thoughts = list(filter(None, split_off))[:1]
+    refusals = [_text(message.get("refusal"))]
+    content = message.get("content")
+    for part in content if isinstance(content, list) else [content]:
+        if isinstance(part, str):
+            words.append(part)
+        elif isinstance(part, dict) and part.get("type", "text") in ("text", "output_text") and "text" in part:
+            words.append(_text(part["text"]))
+        elif isinstance(part, dict) and part.get("type") == "refusal":
+            refusals.append(_text(part))
+        elif text := _text(part):
+            thoughts.append(text)
+    return "".join(words), thoughts, "".join(refusals)
+
+
+def _text(part: Any) -> str:
+    """Return the text in whatever form a server gives it; of a form that is not known, its JSON."""
+    if isinstance(part, str):
+        return part
+    if part is None or isinstance(part, bool):
+        return ""
+    if isinstance(part, list):
+        return "".join(_text(each) for each in part)
+    if isinstance(part, dict):
+        for name in ("text", "thinking", "reasoning", "summary", "content", "refusal", "value"):
+            if inner := part.get(name):
+                return _text(inner)
+    return _dumped(part)
+
+
+def _dumped(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _count(usage: Any, most: int | None, *path: str) -> int | None:
     """Return a count of a response's `usage`, None for anything odd: an answer that was paid for counts without it."""
-    try:
-        for name in path:
-            usage = usage[name]
-        count = int(usage)
-    except (ValueError, LookupError, TypeError, OverflowError):
+    for name in path:
+        usage = usage.get(name) if isinstance(usage, dict) else None
+    if isinstance(usage, float) and usage.is_integer():
+        usage = int(usage)
+    if not isinstance(usage, int) or isinstance(usage, bool):
         return None
-    return count if 0 <= count < 1 << 63 else None
+    return usage if 0 <= usage <= (MAX_COUNT if most is None else most) else None
 
 
 def clean(text: str) -> str:

@@ -17,6 +17,7 @@ import logging
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -31,7 +32,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from udfs.engine_watch import SERVER_FILE, end_group, process_start, write_whole
+from udfs.engine_watch import ENDINGS_FILE, SERVER_FILE, end_group, instance, process_start, write_whole
 from udfs.tokens import chat_template, model_folder, read_config
 
 logger = logging.getLogger(__name__)
@@ -49,6 +50,11 @@ BACKOFF_MAX_S = 60.0
 RESTART_TRIES = 3
 BACKOFF_WINDOW_S = 600.0
 LOG_LINES = 40
+# A process that ends closes its sockets a moment before it is gone.
+DYING_S = 1.0
+# A watcher looks twice a second.
+ENDING_PATIENCE_S = 5.0
+ENDING_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM)
 # vLLM's own choice for the CPU's KV cache depends on the machine's whole memory, which Spark and pylint share.
 CPU_KV_CACHE_GIB = 4
 
@@ -127,7 +133,11 @@ class EngineSpec:
 
 @dataclass(frozen=True)
 class Engine:
-    """A running engine. `socket` is its Unix socket, None for an endpoint; `folder` its runtime folder, "" likewise."""
+    """A running engine.
+
+    `socket` is its Unix socket, None for an endpoint; `folder` its runtime folder and `instance` this very server among
+    those that have lived in it, "" likewise.
+    """
 
     base_url: str
     socket: str | None
@@ -136,6 +146,7 @@ class Engine:
     device: str
     start_seconds: float
     folder: str = ""
+    instance: str = ""
 
     @property
     def label(self) -> str:
@@ -274,12 +285,76 @@ def prewarm(spec: EngineSpec, owner_pid: int = 0) -> threading.Thread:
 
 
 def state(engine: Engine) -> str:
-    """Return how an own server is: ALIVE, DEAD (no process, or it says itself that its engine died), or SILENT."""
-    server = _read(Path(engine.folder) / SERVER_FILE)
-    if not (server and _alive(server)):
+    """Return how an own server is: ALIVE, DEAD (no process, or it says itself that its engine died), or SILENT.
+
+    One that another server has replaced is dead.
+    """
+    if gone(engine):
         return DEAD
     status, _ = _probe(engine.socket or "", "/health")
+    deadline = time.monotonic() + DYING_S
+    while status == 0 and time.monotonic() < deadline:
+        if gone(engine):
+            return DEAD
+        time.sleep(POLL_S / 4)
     return {200: ALIVE, 0: SILENT}.get(status, DEAD)
+
+
+def gone(engine: Engine) -> bool:
+    """Tell whether an own server has no process any more, or another one has taken its place; cheaper than `state`."""
+    if not engine.folder:
+        return False
+    server = _read(Path(engine.folder) / SERVER_FILE)
+    return not (server and _alive(server)) or instance(server) != engine.instance
+
+
+class Ending(NamedTuple):
+    """How a server ended: whether somebody else's signal ended it, and in words."""
+
+    from_outside: bool
+    words: str
+
+
+def ending(engine: Engine) -> Ending:
+    """Return how a dead server ended, as its watcher saw it; waits up to ENDING_PATIENCE_S for the watcher to see it.
+
+    From outside is a signal by which processes are told to end, unless the kernel's OOM killer was at work at that moment,
+    for a request may take the memory that it kills for; and an end that nobody saw, since no request ends a watcher. An
+    exit status is the server's own, 0 too: vLLM's API server ends with it when its engine process has died
+    (github.com/vllm-project/vllm/issues/48966).
+    """
+    deadline = time.monotonic() + ENDING_PATIENCE_S
+    while True:
+        for line in _lines(Path(engine.folder) / ENDINGS_FILE):
+            with contextlib.suppress(ValueError):  # cut by a full disk
+                ended = json.loads(line)
+                if ended["instance"] == engine.instance:
+                    return _ending(ended["returncode"], ended["oom_kills"])
+        if time.monotonic() > deadline:
+            break
+        time.sleep(POLL_S)
+    if not gone(engine):
+        return Ending(False, "it said itself that its engine was dead")
+    return Ending(True, "its watcher ended with it")
+
+
+def _ending(returncode: int | None, oom_kills: int) -> Ending:
+    if returncode is None:
+        return Ending(False, "it did not answer and was replaced")
+    # A shell between watcher and server makes 128 and more of a signal's number.
+    number = -returncode if returncode < 0 else returncode - 128
+    if number in ENDING_SIGNALS and not oom_kills:
+        return Ending(True, f"somebody ended it with signal {number}")
+    if number in ENDING_SIGNALS:
+        return Ending(False, f"signal {number}, as the kernel ran out of memory")
+    return Ending(False, f"signal {-returncode}" if returncode < 0 else f"exit status {returncode}")
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text("utf-8").splitlines()
+    except FileNotFoundError:
+        return []
 
 
 class Load(NamedTuple):
@@ -502,9 +577,9 @@ def _await_start(spec: EngineSpec, folder: Path, devices: str, started_at: float
     entered_at = time.time()  # the watcher is at work from here on; what came before may have fetched a model
     while True:
         elapsed_s = time.time() - started_at
-        if _probe(str(folder / SOCKET_FILE), "/health")[0] == 200:
-            break
         server = _read(folder / SERVER_FILE)
+        if server and _probe(str(folder / SOCKET_FILE), "/health")[0] == 200:
+            break
         if (server and not _alive(server)) or (server is None and time.time() - entered_at > PROBE_TIMEOUT_S):
             _clear(folder)
             raise _failure(folder, "the engine ended while it started")
@@ -521,6 +596,7 @@ def _await_start(spec: EngineSpec, folder: Path, devices: str, started_at: float
         device=device_name(devices),
         start_seconds=round(time.time() - started_at, 3),
         folder=str(folder),
+        instance=instance(server),
     )
     write_whole(folder / READY_FILE, json.dumps(asdict(engine)))
     (folder / SERVED_FILE).touch()

@@ -8,13 +8,16 @@ Python workers and must not outlive the application, however either of them ends
 * the owner (an executor's JVM) is named by pid and start time, so that a reused pid is not mistaken for it;
 * the server runs in its own process group and is asked to end, then killed, with every process it started;
 * if the watcher itself is killed, the kernel ends the server (parent-death signal), and whoever starts the next engine
-  kills the rest of the group by the pid in `server.json`.
+  kills the rest of the group by the pid in `server.json`;
+* how each server ended is a line of `endings`: who judges a request needs to know whether somebody killed its engine.
 """
 
+import contextlib
 import ctypes
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,10 +25,12 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 POLL_S = 0.5
 END_PATIENCE_S = 10.0
 SERVER_FILE = "server.json"
+ENDINGS_FILE = "endings"
 LOCK_FILE = "watched"  # locked by the folder's one watcher
 # linux/prctl.h
 PR_SET_PDEATHSIG = 1
@@ -66,6 +71,23 @@ def _group_alive(group: int) -> bool:
         if int(fields[2]) == group and fields[0] not in "ZX":
             return True
     return False
+
+
+def instance(facts: dict[str, Any]) -> str:
+    """Return what tells a server from those before and after it in the same folder; `facts` are SERVER_FILE's."""
+    return f"{facts['server']}-{facts['server_start']}"
+
+
+def oom_kills() -> int:
+    """Return how many processes the kernel's OOM killer has ended on this machine since boot.
+
+    `oom_kill` of proc(5)'s vmstat, Linux 4.13: kills for want of the machine's memory and for a control group's limit.
+    """
+    try:
+        found = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text("ascii"), re.MULTILINE)
+    except OSError:
+        return 0
+    return int(found[1]) if found else 0
 
 
 def _prctl(option: int, value: int) -> None:
@@ -115,9 +137,16 @@ def watch(folder: Path, owner_pid: int, owner_start: int, log_path: Path, comman
     }
     write_whole(folder / SERVER_FILE, json.dumps(facts))
     owner_gone = False
+    # The last look but one: the newest may have been taken after the kill and before the end that it caused.
+    oom_before = oom_now = oom_kills()
     while server.poll() is None and not ending and not owner_gone:
+        oom_before, oom_now = oom_now, oom_kills()
         time.sleep(POLL_S)
         owner_gone = process_start(owner_pid) != owner_start
+    ended = {"instance": instance(facts), "returncode": server.poll(), "oom_kills": oom_kills() - oom_before}
+    # A full disk, or a folder that is gone, must not keep the rest of the server alive.
+    with contextlib.suppress(OSError), (folder / ENDINGS_FILE).open("a", encoding="utf-8") as endings:
+        endings.write(json.dumps(ended) + "\n")
     end_group(server.pid)
     if owner_gone:
         shutil.rmtree(folder, ignore_errors=True)

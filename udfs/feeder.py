@@ -3,7 +3,7 @@
 Three threads: the reader takes rows from the input, looks them up in the journal and counts their tokens; the feeder's
 event loop sends, retries and journals; the task itself takes finished rows from `Feeder.output`. Nothing ever waits for
 the slowest of a batch. When the own engine dies, what was in flight is asked again in smaller company until the request
-that kills it is alone (`udfs.company` keeps other tasks out meanwhile).
+that kills it is alone (`udfs.company` keeps other tasks out meanwhile); only one that did so several times is given up.
 
 Memory is bounded by what is prepared, in flight and not yet taken by the task, and by what the journal knew of rows
 still to come; an answer is kept only where several rows waited for it, so that more may come. While the journal cannot
@@ -21,6 +21,7 @@ import re
 import socket
 import threading
 import time
+from collections import Counter as Counts
 from collections import deque
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -36,7 +37,6 @@ from udfs.answers import (
     EMPTY_INPUT,
     FAILED_STATUSES,
     JOURNAL_FIELDS,
-    JOURNALED_STATUSES,
     MAX_ERROR_CHARS,
     POISON,
     REQUEST_FAILED,
@@ -72,6 +72,12 @@ OTHERS_PASS = 10
 # After a death the requests that were in flight come back in groups of one eighth, then one sixty-fourth, ...: a
 # restart costs minutes, so few deaths matter more than many requests at once.
 COMPANY_DIVISOR = 8
+# A request is poison after three deaths of healthy engines that had it alone, others being answered in between where there
+# are any. A death by somebody else's signal counts half: whoever preempts GPUs or restarts servers blames nobody, but a
+# killer outside the kernel that watches memory may well mean this request, so that the search must end.
+DEATH, DEATH_FROM_OUTSIDE, POISONOUS = 2, 1, 6
+# An engine that died of so many different requests in a row, each alone, and answered nothing in between is at fault itself.
+FAULTY_DEATHS = 8
 TICK_S = 0.25
 # How often the engine is asked how it is: while the window finds its size, and up to how seldom once it stays.
 METRICS_EVERY_S = 1.0
@@ -99,6 +105,14 @@ _TOO_LONG_WORDS = re.compile(
     r"context length|context_length|maximum context|max_model_len|prompt is too long|request too large", re.I
 )
 
+# OpenAI: "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+_LIMIT_NAME_WORDS = re.compile(r"\bmax_completion_tokens\b", re.I)
+# OpenAI's words about a parameter or a value of it, and those of servers that check bodies against a schema (pydantic).
+_UNSUPPORTED_WORDS = re.compile(
+    r"unsupported|not supported|does not support|unrecognized|unknown|unexpected|not permitted|forbidden",
+    re.I,
+)
+
 
 class Prepared(NamedTuple):
     """An input row, a batch of one, with its request, or with its answer where nothing needs to be asked."""
@@ -110,7 +124,19 @@ class Prepared(NamedTuple):
 
 
 class _Died(Exception):  # noqa: N818 an event, not an error
-    """The own engine died while a request was in flight."""
+    """The own engine died while a request was in flight; `sent` is false where the request had not reached it."""
+
+    def __init__(self, sent: bool) -> None:
+        super().__init__()
+        self.sent = sent
+
+
+class Death(NamedTuple):
+    """The end of an own engine: which one, whether it was declared dead for its silence, and whether a request reached it."""
+
+    engine: Engine
+    silent: bool
+    sent: bool
 
 
 class _Again(Exception):  # noqa: N818 likewise
@@ -196,12 +222,17 @@ class Feeder:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._main: asyncio.Task[None] | None = None
         self._cancelled = threading.Event()
+        self._limit_name = "max_tokens"
         self._known: dict[str, Answer] = {}
         self._waiting: dict[str, list[pa.RecordBatch]] = {}
         self._backlog: deque[Request] = deque()
         self._delayed = 0
         self._in_flight: dict[asyncio.Task[None], Request] = {}
         self._suspects: list[Request] = []
+        self._death: Death | None = None
+        self._bystanders: set[str] = set()  # were in flight when somebody ended the engine
+        self._blame: Counts[str] = Counts()  # weights of the deaths that a request was alone at
+        self._died_of: set[str] = set()  # accused for the first time since the last answer
         self._ready: list[tuple[pa.RecordBatch, Answer]] = []
         self._ready_bytes = 0
         self._to_journal: list[tuple[str, Answer]] = []
@@ -310,20 +341,16 @@ class Feeder:
         return Prepared(row.take(pa.array([0])) if large else row, key, outcome, None)
 
     def _recall(self) -> dict[str, Answer]:
-        """Return what the journals know for this task's bucket.
-
-        That a request is poison is believed only of this chunk's own journal: in another run the engine itself may have
-        been at fault.
-        """
+        """Return what the journals know for this task's bucket: answers. That a request failed is never believed."""
         known: dict[str, Answer] = {}
         if self._journal is None:
             return known
         place = (self.spec.journal, self.spec.fingerprint, self.spec.journal_buckets, self._bucket)
-        for segment, own in journal.recall(*place, JOURNAL_FIELDS):
+        for segment in journal.recall(*place, JOURNAL_FIELDS):
             columns = [segment.column(name).to_pylist() for name in JOURNAL_FIELDS.names]
             for key, *values in zip(*columns, strict=True):
                 answer = Answer(*values)
-                if own or answer.answer_status != POISON:
+                if answer.answer_status == ANSWERED:
                     known.setdefault(key, answer)
         return known
 
@@ -366,7 +393,7 @@ class Feeder:
 
     def _accept(self, prepared: Prepared) -> None:
         row, key, request, answer = prepared
-        if answer is not None and answer.answer_status in JOURNALED_STATUSES:
+        if answer is not None and answer.answer_status == ANSWERED:
             # Answered before this attempt: it counts for the error budget as if it had been answered now.
             self._count(answer)
         answer = answer or self._known.get(key)
@@ -388,9 +415,13 @@ class Feeder:
             if self._failure is not None:
                 raise self._failure
             if self._suspects:
-                await self._find_poison()
+                await self._after_death()
                 continue
-            if self._backlog:
+            if self._backlog and self._accused(self._backlog[0]):
+                if not self._in_flight:
+                    await self._ask_apart([[self._backlog.popleft()]])
+                    continue
+            elif self._backlog:
                 if self._engine is None:
                     await self._connect()
                 self._send()
@@ -438,8 +469,17 @@ class Feeder:
             self._wake_in(pause_s)
             return
         while self._backlog and len(self._in_flight) < int(self._window.size):
+            if self._accused(self._backlog[0]):
+                break  # it waits until nothing is in flight
             if self._company is not None and not self._company.enter():
                 self._wake_in(POLL_S)
+                break
+            if not self._in_flight and (self._engine is None or engines.gone(self._engine)):
+                # It died while this feeder was out: `_feed` finds the one in its place, and then comes in again.
+                self._engine = None
+                if self._company is not None:
+                    self._company.leave()
+                self._wake.set()
                 break
             self._launch(self._backlog.popleft())
         if self._room():
@@ -454,8 +494,8 @@ class Feeder:
         sent_at = time.monotonic()
         try:
             answer = await self._exchange(request)
-        except _Died:
-            self._died()
+        except _Died as died:
+            self._died(sent=died.sent)
         except _Again as again:
             self._retry(request, again, sent_at)
         except Exception as error:
@@ -473,22 +513,24 @@ class Feeder:
     async def _exchange(self, request: Request) -> Answer:
         """Send one request; return its answer or the status that it alone deserves, else raise _Again or _Died."""
         assert self._session is not None and self._engine is not None
-        engine, sent_at = self._engine, time.monotonic()
+        engine, sent_at, sent_as = self._engine, time.monotonic(), self._limit_name
         url = f"{engine.base_url}/chat/completions"
         try:
             async with self._session.post(
-                url, json=body(self.spec, request), headers=engines.headers(self.spec.engine)
+                url, json=self._body(request), headers=engines.headers(self.spec.engine)
             ) as response:
                 status, content = response.status, await response.read()
                 after_s = retry_after_s(response.headers.get("Retry-After"))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            return await self._trouble(str(error), busy=True)
+            return await self._trouble(str(error), busy=True, sent=False)
         except TimeoutError:
             return await self._trouble(f"no answer within {self.spec.request_timeout_s:.0f} s", hung=True)
         except (aiohttp.ClientError, OSError) as error:
             return await self._trouble(str(error) or type(error).__name__)
         if status == 200:
-            answer = read_answer(content, engine.label, time.monotonic() - sent_at)
+            prompt_chars = len(self.spec.system) + len(request.user)
+            seconds = time.monotonic() - sent_at
+            answer = read_answer(content, engine.label, seconds, request.max_tokens, prompt_chars)
             return answer or await self._trouble(f"a response without an answer: {error_words(content)}")
         words = f"{status}: {error_words(content)}"
         if status == 401:
@@ -500,16 +542,49 @@ class Feeder:
                 request.max_tokens = max(request.max_tokens // 2, self.spec.answer_floor)
                 return await self._exchange(request)
             return Answer(None, TOO_LONG, error=words, engine=engine.label)
+        if status in (400, 422) and self._refuses_parameters(words, sent_as):
+            return await self._exchange(request)
         if status in (429, 503):
             return await self._trouble(words, busy=True, after_s=after_s)
         if status in (408, 409, 425) or status >= 500:
             return await self._trouble(words)
         return Answer(None, REQUEST_FAILED, error=words, engine=engine.label)
 
-    async def _trouble(self, words: str, busy: bool = False, after_s: float = 0.0, hung: bool = False) -> Answer:
+    def _body(self, request: Request) -> dict[str, Any]:
+        """Return the JSON body of a request, its limit under the name that the endpoint takes."""
+        content = body(self.spec, request)
+        if self._limit_name not in content:
+            content[self._limit_name] = content.pop("max_tokens")
+        return content
+
+    def _refuses_parameters(self, words: str, sent_as: str) -> bool:
+        """Tell whether a request that was refused should be sent again, its limit under the other name.
+
+        Raises EngineError where the endpoint takes a sampling parameter not at all or not with this value: nothing sent
+        with it will be answered. An endpoint that has answered takes them all, so its words are then about the request.
+        """
+        if sent_as != self._limit_name:
+            return True  # under way when the endpoint said it about another
+        if self._own or self._answered:
+            return False
+        unsupported = _UNSUPPORTED_WORDS.search(words)
+        if sent_as == "max_tokens" and (_LIMIT_NAME_WORDS.search(words) or (unsupported and "max_tokens" in words)):
+            self._limit_name = "max_completion_tokens"
+            logger.warning("the endpoint wants max_completion_tokens in place of max_tokens")
+            return True
+        named = re.search(r"\b(temperature|top_p|repetition_penalty)\b", words)
+        if named and unsupported:
+            value = getattr(self.spec, named[1])
+            advice = f"Give the setting {named[1]} a value that it takes"
+            raise EngineError(f"{self.spec.engine.endpoint} refuses {named[1]}={value}: {words}. {advice}")
+        return False
+
+    async def _trouble(
+        self, words: str, busy: bool = False, after_s: float = 0.0, hung: bool = False, sent: bool = True
+    ) -> Answer:
         """Raise _Died where the own engine is dead, else _Again."""
         if self._own and await self._state() == engines.DEAD:
-            raise _Died
+            raise _Died(sent)
         raise _Again(words, busy, after_s, hung)
 
     async def _state(self) -> str:
@@ -576,9 +651,11 @@ class Feeder:
 
     # Death.
 
-    def _died(self) -> None:
+    def _died(self, silent: bool = False, sent: bool = True) -> None:
         """Call in everything that is in flight: each of them may be what killed the engine."""
-        self._engine = None
+        if self._engine is not None:
+            self._death = Death(self._engine, silent, sent)
+            self._engine = None
         current = asyncio.current_task()
         for task, request in list(self._in_flight.items()):
             self._suspects.append(request)
@@ -587,20 +664,48 @@ class Feeder:
         self._in_flight.clear()
         self._wake.set()
 
-    async def _find_poison(self) -> None:
-        """Ask suspects again in smaller and smaller company, with nobody else in flight; who kills alone is poison."""
+    def _accused(self, request: Request) -> bool:
+        """Tell whether an engine died while it had this request alone."""
+        return request.key in self._blame
+
+    async def _ending(self) -> engines.Ending:
+        """Return how the engine ended that died last."""
+        assert self._death is not None
+        if self._death.silent:
+            return engines.Ending(False, "it did not answer and was replaced")
+        ending: engines.Ending = await _in_thread(engines.ending, self._death.engine)
+        return ending
+
+    async def _after_death(self) -> None:
+        """Ask again what was in flight: as before where somebody ended the engine, else apart, to find who kills it.
+
+        A request that is there when somebody ends an engine for the second time is looked at all the same.
+        """
+        suspects, self._suspects = self._suspects, []
+        ending = await self._ending()
+        logger.warning("the engine died with %d requests in flight: %s", len(suspects), ending.words)
+        if ending.from_outside:
+            innocent = [request for request in suspects if request.key not in self._bystanders]
+            suspects = [request for request in suspects if request.key in self._bystanders]
+            self._bystanders.update(request.key for request in innocent)
+            self._backlog.extendleft(reversed(innocent))
+        if suspects:
+            await self._ask_apart(groups(suspects))
+
+    async def _ask_apart(self, apart: Sequence[list[Request]]) -> None:
+        """Ask groups of requests one after another with nobody else in flight, those that kill in smaller and smaller ones."""
+        if self._company is None:
+            await self._connect()
         assert self._company is not None
-        pending = deque(groups(self._suspects))
-        logger.warning("the engine died with %d requests in flight; asking them again in groups", len(self._suspects))
-        self._suspects = []
+        pending = deque(apart)
         async with self._company.alone():
             while pending and self._failure is None:
                 if self._unwritable_since is not None:
                     await asyncio.sleep(TICK_S)
                     continue
-                group = pending.popleft()
-                if self._engine is None:
+                if self._engine is None or engines.gone(self._engine):
                     await self._connect()
+                group = pending.popleft()
                 for request in group:
                     self._launch(request)
                 while self._in_flight and self._failure is None:
@@ -609,10 +714,33 @@ class Feeder:
                 if len(group) > 1:
                     pending.extendleft(reversed(groups(suspects)))
                 elif suspects:
-                    logger.warning("request %s kills the engine; it is given up", group[0].key)
-                    self._finish(group[0].key, Answer(None, POISON, error="the engine died of this request alone"))
-                    await self._flush_journal()
+                    await self._accuse(group[0])
         self._wake.set()
+
+    async def _accuse(self, request: Request) -> None:
+        """Note that the engine died while it had this request alone; give the request up once that is proof enough.
+
+        Else it goes behind all others that wait, so that their answers show in between that the engine is a healthy one.
+        Raises EngineError where that has been shown to be otherwise.
+        """
+        assert self._death is not None
+        ending = await self._ending()
+        logger.warning("the engine died while it had request %s alone: %s", request.key, ending.words)
+        if not self._death.sent:
+            self._died_of.add(self._death.engine.instance)
+        elif not (ending.from_outside or self._accused(request)):
+            self._died_of.add(request.key)
+        if len(self._died_of) >= FAULTY_DEATHS:
+            words = f"the engine died {FAULTY_DEATHS} times in a row, with no request or a different one each time"
+            raise EngineError(f"{words}, and answered nothing in between; at last: {ending.words}")
+        if self._death.sent:
+            self._blame[request.key] += DEATH_FROM_OUTSIDE if ending.from_outside else DEATH
+        if self._blame[request.key] < POISONOUS:
+            self._backlog.append(request)
+            return
+        logger.warning("request %s kills the engine; it is given up", request.key)
+        words = f"the engine died again and again while it had this request alone, at last: {ending.words}"
+        self._finish(request.key, Answer(None, POISON, error=words[:MAX_ERROR_CHARS]))
 
     # Output.
 
@@ -628,7 +756,10 @@ class Feeder:
     def _finish(self, key: str, answer: Answer) -> None:
         """Note a request's outcome for all rows that wait for it."""
         self._refused.pop(key, None)
-        if self._journal is not None and answer.answer_status in JOURNALED_STATUSES:
+        self._blame.pop(key, None)
+        self._bystanders.discard(key)
+        # A failure is not dear enough to be believed for ever: until the chunk's commit it is this attempt's alone.
+        if self._journal is not None and answer.answer_status == ANSWERED:
             self._to_journal.append((key, answer))
         rows = self._waiting.pop(key, ())
         if len(rows) > 1:
@@ -636,6 +767,7 @@ class Feeder:
         for row in rows:
             self._give(row, answer)
         if answer.answer_status == ANSWERED:
+            self._died_of.clear()
             self._answered += 1
             self._silent_since = time.monotonic()
             self._refusals = 0
@@ -747,7 +879,7 @@ class Feeder:
             self._window.follow(load.running, load.waiting, len(self._in_flight))
             self._wake.set()
         elif now - self._healthy_at > engines.HEALTH_PATIENCE_S and self._engine is not None:
-            self._died()
+            self._died(silent=True)
 
 
 def _segment(answers: Sequence[tuple[str, Answer]]) -> pa.Table:

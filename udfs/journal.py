@@ -109,7 +109,8 @@ class Writer:
 def read(folder: Place, bucket: int | None, schema: pa.Schema) -> Iterator[pa.Table]:
     """Yield the readable segments of one bucket, or of all where it is None, as tables of this schema.
 
-    A segment that cannot be read or has other columns is skipped with a warning: its rows are asked again.
+    An older version wrote the schema's first columns only: the others are null in its segments. A segment that cannot be
+    read or has other columns is skipped with a warning: its rows are asked again.
     """
     for info in _files(folder):
         match = _SEGMENT_NAME.fullmatch(info.base_name)
@@ -117,13 +118,16 @@ def read(folder: Place, bucket: int | None, schema: pa.Schema) -> Iterator[pa.Ta
             continue
         try:
             table = pq.read_table(info.path, filesystem=folder.filesystem, partitioning=None)
+            if table.column_names == schema.names[: table.num_columns]:
+                for field in list(schema)[table.num_columns :]:
+                    table = table.append_column(field, pa.nulls(table.num_rows, field.type))
             yield table.select(schema.names).cast(schema)
         except (OSError, pa.ArrowException, KeyError, ValueError) as error:
             logger.warning("journal segment %s skipped: %s", info.base_name, error)
 
 
-def recall(uri: str, fingerprint: str, buckets: int, bucket: int, schema: pa.Schema) -> Iterator[tuple[pa.Table, bool]]:
-    """Yield every segment that may answer this bucket's requests, and whether it is of the journal `uri` itself.
+def recall(uri: str, fingerprint: str, buckets: int, bucket: int, schema: pa.Schema) -> Iterator[pa.Table]:
+    """Yield every segment that may answer this bucket's requests.
 
     A chunk has a journal of its own, so that its commit can remove it; the journals beside it are those of chunks under
     way and of killed runs. One that was cut into another number of buckets (another cluster) is read as a whole.
@@ -131,8 +135,7 @@ def recall(uri: str, fingerprint: str, buckets: int, bucket: int, schema: pa.Sch
     own = place(uri)
     for journal in _folders(Place(own.filesystem, own.path.rpartition("/")[0])):
         for folder in _folders(journal.joined(fingerprint)):
-            for table in read(folder, bucket if folder.path.endswith(f"/{buckets}") else None, schema):
-                yield table, journal.path == own.path
+            yield from read(folder, bucket if folder.path.endswith(f"/{buckets}") else None, schema)
 
 
 def progress(uri: str) -> Progress:

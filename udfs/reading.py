@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass, fields
 from typing import TYPE_CHECKING
 
-from udfs import fences, mathanswers, overlap, repetition, selfcontained, syntax
+from udfs import fences, finish_reasons, mathanswers, overlap, repetition, selfcontained, syntax
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -286,8 +286,11 @@ def _readable(answer: str | None, answer_status: str | None, finish_reason: str 
     """Return what of an answer is read, and the reason why nothing is, None if something is."""
     if answer_status != "answered":
         return "", answer_status if answer_status in _FIRST_REASONS else "request_failed"
+    finish_reason = finish_reasons.standard(finish_reason)  # older rows have the server's own word
     if finish_reason == "content_filter":
         return "", "refused"
+    if finish_reason == "length" and not (answer or "").strip():
+        return "", "truncated"  # the limit came before the first word, all else being thoughts
     if not answer or answer.isspace():
         return "", "empty"
     said = _without_thoughts(answer)

@@ -1,6 +1,7 @@
 """A fake engine's spec and a fake endpoint, both real servers of tests/fake_endpoint.py."""
 
 import asyncio
+import contextlib
 import json
 import shutil
 import subprocess
@@ -66,6 +67,13 @@ def fake_engine(model_folder: Path) -> Iterator[Callable[..., EngineSpec]]:
 @pytest.fixture
 def endpoint() -> Iterator[Callable[..., EngineSpec]]:
     """Start fake endpoints on ports of their own, in a thread of this process."""
+    with served_endpoints() as start:
+        yield start
+
+
+@contextlib.contextmanager
+def served_endpoints() -> Iterator[Callable[..., EngineSpec]]:
+    """Do what the fixture `endpoint` does, for whatever scope."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="fake-endpoint")
     thread.start()

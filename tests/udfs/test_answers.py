@@ -51,16 +51,31 @@ def reply(content: object, usage: object) -> bytes:
     return json.dumps({"choices": [{"message": {"content": content}}], "usage": usage}).encode()
 
 
-def test_content_that_is_no_string_is_no_answer() -> None:
-    assert answers.read_answer(reply([{"type": "text", "text": "hm"}], {}), "engine", 1.0) is None
-
-
 def test_odd_counts_cost_no_answer_that_was_paid_for() -> None:
     odd = {"prompt_tokens": "3", "completion_tokens": 10**30, "prompt_tokens_details": [1]}
     answer = answers.read_answer(reply("text", odd), "engine", 1.0)
     assert answer is not None
     assert answer[:2] == ("text", "answered")
-    assert (answer.prompt_tokens, answer.output_tokens, answer.cached_tokens) == (3, None, None)
+    assert (answer.prompt_tokens, answer.output_tokens, answer.cached_tokens) == (None, None, None)
+
+
+def test_thoughts_nested_deeper_than_python_goes_are_kept_as_they_came() -> None:
+    nested = b'{"choices": [{"message": {"content": ' + b"[" * 900 + b'"hm"' + b"]" * 900 + b"}}]}"
+    answer = answers.read_answer(nested, "engine", 1.0)
+    assert answer is not None
+    assert "hm" in f"{answer.answer}{answer.reasoning}"
+
+
+@given(st.integers(1, 10_000), st.integers(0, 20_000), st.sampled_from(["stop", "length", "eos", None]))
+def test_an_answer_that_used_all_of_its_limit_did_not_end_by_itself(limit: int, counted: int, said: str | None) -> None:
+    body = {"choices": [{"message": {"content": "x"}, "finish_reason": said}], "usage": {"completion_tokens": counted}}
+    answer = answers.read_answer(json.dumps(body).encode(), "engine", 1.0, max_tokens=limit)
+    assert answer is not None
+    assert answer.output_tokens == (counted if counted <= limit else None)
+    if limit <= counted <= 2 * limit:
+        assert answer.finish_reason != "stop"
+    else:
+        assert answer.finish_reason == {"eos": "stop"}.get(said or "", said)
 
 
 def test_an_aborted_request_is_no_answer() -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from jobs import workers
-from udfs import engine
+from udfs import engine, engine_watch
 from udfs.engine import EngineError, EngineSpec
 from udfs.engine_watch import process_start
 
@@ -116,6 +116,72 @@ engine.stop(running)
     )
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.split() == [str(tmp_path / "recast.zip" / "udfs" / "engine.py"), engine.ALIVE]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("how", "from_outside", "words"),
+    [
+        (signal.SIGKILL, True, "somebody ended it with signal 9"),
+        (signal.SIGTERM, True, "somebody ended it with signal 15"),
+        (signal.SIGSEGV, False, "signal 11"),
+    ],
+)
+def test_the_watcher_tells_how_a_server_ended(
+    fake_engine: Make, how: signal.Signals, from_outside: bool, words: str
+) -> None:
+    spec = fake_engine()
+    first = engine.connect(spec)
+    os.kill(facts(first)["pid"], how)
+    wait_until(lambda: engine.state(first) == engine.DEAD)
+    second = engine.connect(spec)
+    assert engine.ending(first) == (from_outside, words), "and goes on telling when another has taken its place"
+    assert second.instance != first.instance
+
+
+@pytest.mark.parametrize(
+    ("returncode", "oom_kills", "from_outside"),
+    [
+        (1, 0, False),
+        (0, 0, False),
+        (-signal.SIGABRT, 0, False),
+        (-signal.SIGKILL, 0, True),
+        (-signal.SIGKILL, 1, False),
+        (128 + signal.SIGKILL, 0, True),
+        (128 + signal.SIGSEGV, 0, False),
+        (None, 0, False),
+    ],
+)
+def test_an_end_is_from_outside_if_a_signal_ended_the_server_and_memory_was_not_short(
+    returncode: int | None, oom_kills: int, from_outside: bool
+) -> None:
+    assert engine._ending(returncode, oom_kills).from_outside == from_outside
+
+
+def test_the_kernels_count_of_its_own_kills_is_read() -> None:
+    assert engine_watch.oom_kills() >= 0
+
+
+@pytest.mark.slow
+def test_an_end_that_nobody_saw_is_from_outside(fake_engine: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "ENDING_PATIENCE_S", 0.5)
+    running = engine.connect(fake_engine())
+    server = json.loads((Path(running.folder) / "server.json").read_text())
+    os.kill(server["watcher"], signal.SIGKILL)
+    wait_until(lambda: gone(server["server"]))
+    assert engine.ending(running).from_outside
+
+
+@pytest.mark.slow
+def test_a_server_that_another_has_replaced_is_dead(fake_engine: Make) -> None:
+    """What was sent to it must not be taken for sent to its successor."""
+    spec = fake_engine()
+    first = engine.connect(spec)
+    assert not engine.gone(first)
+    os.kill(facts(first)["pid"], signal.SIGKILL)
+    wait_until(lambda: engine.gone(first))
+    second = engine.connect(spec)
+    assert (engine.state(first), engine.state(second)) == (engine.DEAD, engine.ALIVE)
 
 
 def test_a_socket_left_by_a_dead_server_does_not_stand_in_the_way(fake_engine: Make) -> None:

@@ -70,12 +70,22 @@ def test_the_recipes_answer_gives_its_program_and_all_facts():
         (ANSWER, "answered", "length", "truncated"),
         (ANSWER, "answered", None, "truncated"),
         ("", "answered", "content_filter", "refused"),
+        ("", "answered", "length", "truncated"),
+        (ANSWER, "answered", "MAX_TOKENS", "truncated"),
+        (ANSWER, "answered", "no known word", "truncated"),
+        (ANSWER, "answered", "tool_calls", "truncated"),
+        ("", "answered", "SAFETY", "refused"),
         ("I'm sorry, but I can't help with that.", "answered", "stop", "refused"),
         ("x" * (reading.MAX_ANSWER_CHARS + 1), "answered", "stop", "oversized"),
     ],
 )
 def test_what_went_wrong_before_reading_is_the_reason(read, answer, status, finish, reason):
     assert read(answer, status, finish) == reason
+
+
+@pytest.mark.parametrize("said", ["eos", "eos_token", "end_turn", "STOP", "COMPLETE"])
+def test_an_older_row_that_holds_the_servers_own_word_for_an_end_is_read(said):
+    assert reason_of_code(ANSWER, "answered", said) == reason_of_code(ANSWER, "answered", "stop") != "truncated"
 
 
 @pytest.mark.parametrize(
