@@ -9,8 +9,8 @@ from schemas.table import (
     WITHDRAWN_REASON,
     Column,
     Table,
+    answer_expectations,
     document_expectations,
-    unexpected_rows,
 )
 from udfs.reading import MATH_REASONS
 
@@ -40,11 +40,5 @@ TABLE = Table(
         *PROVENANCE,
     ),
     reasons=REASONS,
-    expectations=(
-        *document_expectations(REASONS),
-        unexpected_rows("a kept answer ended by itself", "kept AND finish_reason IS DISTINCT FROM 'stop'"),
-        unexpected_rows(
-            "an answered request has counted tokens", "answer_status = 'answered' AND output_tokens IS NULL", "warning"
-        ),
-    ),
+    expectations=(*document_expectations(REASONS), *answer_expectations()),
 )

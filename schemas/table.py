@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from udfs.reading import FINISHED
+
 Severity = Literal["critical", "warning"]
 
 WITHDRAWN = "source_rejected"
@@ -126,6 +128,19 @@ def document_expectations(reasons: dict[str, str]) -> tuple[Expectation, ...]:
         unexpected_rows(
             "content_hash is the sha256 of text, and a kept row has both",
             "NOT (content_hash <=> sha2(text, 256)) OR (kept AND text IS NULL)",
+        ),
+    )
+
+
+def answer_expectations() -> tuple[Expectation, ...]:
+    """Return what holds for every table that a model answered."""
+    finished = ", ".join(f"'{word}'" for word in sorted(FINISHED))
+    return (
+        unexpected_rows(
+            "a kept answer ended by itself", f"kept AND coalesce(lower(finish_reason), '') NOT IN ({finished})"
+        ),
+        unexpected_rows(
+            "an answered request has counted tokens", "answer_status = 'answered' AND output_tokens IS NULL", "warning"
         ),
     )
 

@@ -11,9 +11,10 @@ import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from pyflakes import messages
 from pyflakes.checker import Checker
+from pyflakes.messages import UndefinedName
 
 MAX_LISTED = 20  # names or modules stored per row: more says nothing new
 
@@ -88,7 +89,7 @@ def dependence(text: str) -> Dependence:
             tree = ast.parse(text)
             elsewhere = _drop_dead_branches(tree)
             imported = set(_imports(tree.body))
-            undefined = set[str]() if "*" in imported or _writes_globals(tree) else _undefined(tree) - elsewhere
+            undefined = set[str]() if "*" in imported or _writes_globals(tree) else _UndefinedNames(tree).names - elsewhere
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Dependence(None, None)
     unknown = {module for module in imported - {"*"} if not _is_known(module)}
@@ -99,10 +100,16 @@ def _is_known(module: str) -> bool:
     return module.partition(".")[0] in _KNOWN_MODULES
 
 
-def _undefined(tree: ast.Module) -> set[str]:
-    """Return the names that pyflakes finds undefined: those that no scope around their use binds, in any order."""
-    found = Checker(tree, builtins=_GIVEN_NAMES).messages
-    return {message.message_args[0] for message in found if isinstance(message, messages.UndefinedName)}
+class _UndefinedNames(Checker):
+    """pyflakes' checker, of whose messages only the undefined names are kept: those that no scope around their use binds."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.names = set[str]()
+        super().__init__(tree, builtins=_GIVEN_NAMES)
+
+    def report(self, message: type, *details: Any, **_: Any) -> None:
+        if message is UndefinedName:
+            self.names.add(details[1])
 
 
 def _imports(statements: list[ast.stmt]) -> Iterator[str]:
