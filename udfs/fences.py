@@ -95,8 +95,8 @@ def extract(answer: str, languages: Sequence[str] = PYTHON_LABELS, source: str =
     """Return the one program in a model's `answer`, by the rules of this module.
 
     `languages` are the labels, as `label_of` returns them, that mark the program's language; the empty one admits
-    blocks whose label names none. `source` is the text that the model was asked to rewrite, by which quotations are told. Raises nothing on
-    any text.
+    blocks whose label names none. `source` is the text that the model was asked to rewrite, by which quotations are
+    told. Raises nothing on any text.
     """
     answer = _NEWLINE.sub("\n", answer)
     if "" in languages and is_program(answer):

@@ -12,80 +12,101 @@ REMARKS = "remarks"
 
 _NEWLINE = re.compile(r"\r\n?")
 _FENCE = re.compile(r"^[ \t]{0,3}(?P<marks>`{3,}+|~{3,}+)[ \t]*+(?P<info>[^`\n]*+)$", re.MULTILINE)
+_MARKDOWN = ("markdown", "md")
 # Languages in which a page as a whole is written; in a block of another one stands what the page shows.
 _PAGE_LABELS = ("", "markdown", "md", "mdx", "gfm", "mathml", "text", "txt", "plaintext", "plain", "latex", "tex", "html", "xml",
                 "none", "page", "output")  # fmt: skip
 
+
+def _any_of(*patterns: str) -> re.Pattern[str]:
+    return re.compile("|".join(patterns), re.IGNORECASE)
+
+
 # What a rewriting is called: by a word of its own, or by an adjective and a word for a text.
 _TEXT = r"(?:text|page|version|content|material|document|markdown|rewrite|article|lesson)"
-_NAMED = (
-    r"(?:re-?writ\w+|re-?format\w+|re-?work\w+|re-?structured|re-?organi[sz]ed|re-?phrased|clean(?:ed)?[ -]?up|cleaned|polished"
-    r"|(?:re-?vised|new|clean|cleaner|final|refined|improved|edited|transformed|converted|requested|updated|simplified|formatted)"
-    rf"(?:[ \t]+[\w-]+){{0,3}}[ \t]+(?:{_TEXT}|response|output|answer|result)|(?:the|your)[ \t]+{_TEXT})"
+_ADJECTIVE = (
+    r"(?:re-?vised|new|clean|cleaner|final|refined|improved|edited|transformed|converted|requested|updated|simplified"
+    r"|formatted)"
 )
-_HERE = r"(?:here(?: is|'s|\u2019s| are|[ \t]+you[ \t]+go)|below(?: is| are|,)|(?:this|the following) is|the following)"
+_NAMED = (
+    r"(?:re-?writ\w+|re-?format\w+|re-?work\w+|re-?structured|re-?organi[sz]ed|re-?phrased|clean(?:ed)?[ -]?up|cleaned"
+    rf"|polished|{_ADJECTIVE}(?:[ \t]+[\w-]+){{0,3}}[ \t]+(?:{_TEXT}|response|output|answer|result)"
+    rf"|(?:the|your)[ \t]+{_TEXT})"
+)
+_HERE = (
+    r"(?:here(?: is|'s|\u2019s| are|[ \t]+you[ \t]+go)|below(?: is| are|,)|(?:this|the following) is|the following)\b"
+    r"[^\n]{0,160}"
+)
+_NAME_ALONE = rf"(?:the )?{_NAMED}(?:[ \t]+{_TEXT})?"
 _POLITE = (
-    r"(?:sure(?: thing)?|certainly|of course|absolutely|ok(?:ay)?|alright|all right|great|gladly|happy to help|no problem"
-    r"|got it|understood|will do|as (?:you )?(?:requested|asked|instructed))"
+    r"(?:sure(?: thing)?|certainly|of course|absolutely|ok(?:ay)?|alright|all right|great|gladly|happy to help"
+    r"|no problem|got it|understood|will do|as (?:you )?(?:requested|asked|instructed))\b"
 )
 # A line that ends in a colon and announces the page, or names it and nothing else.
-_ANNOUNCES = re.compile(
-    rf"(?:{_POLITE}\b[,.! \t]*)*(?:{_HERE}\b[^\n]{{0,160}}\b{_NAMED}\b[^\n]{{0,80}}|(?:the )?{_NAMED}(?:[ \t]+{_TEXT})?)[ \t]*:",
-    re.IGNORECASE,
-)
-_SPEAKS_FIRST = re.compile(
-    rf"{_POLITE}\b(?:[ \t]*[!,.:\u2014-]|[ \t]*$)"
-    rf"|{_HERE}\b[^\n]{{0,160}}\b{_NAMED}\b"
-    rf"|(?:the )?{_NAMED}(?:[ \t]+{_TEXT})?[ \t:]*$"
-    rf"|(?:output|response|page|new text)[ \t]*:"
-    r"|(?:thinking|thoughts?|thought process|thinking process|chain of thought|scratch ?pad|internal monologue)\b[ \t]*(?::|\.\.\.|$)"
-    r"|(?:hmm+|wait|let me (?:think|see|start|read|re-?read|re-?write|first)|let's (?:re-?write|start by|clean))\b"
-    r"|(?:the|this) user (?:wants?|asks?|asked|is asking|said|needs|gives|gave|would|provided|has (?:given|asked|provided))\b"
-    r"|(?:(?:first|now|so),? )?(?:i|we)(?:'ve|\u2019ve|'ll|\u2019ll|'m|\u2019m)?"
+_ANNOUNCES = _any_of(rf"(?:{_POLITE}[,.! \t]*)*(?:{_HERE}\b{_NAMED}\b[^\n]{{0,80}}|{_NAME_ALONE})[ \t]*:")
+_SPEAKS_FIRST = _any_of(
+    rf"{_POLITE}(?:[ \t]*[!,.:\u2014-]|[ \t]*$)",
+    rf"{_HERE}\b{_NAMED}\b",
+    rf"{_NAME_ALONE}[ \t:]*$",
+    r"(?:output|response|page|new text)[ \t]*:",
+    # Thoughts that no mark shows.
+    r"(?:thinking|thoughts?|thought process|thinking process|chain of thought|scratch ?pad|internal monologue)\b[ \t]*"
+    r"(?::|\.\.\.|$)",
+    r"(?:hmm+|wait|let me (?:think|see|start|read|re-?read|re-?write|first)|let's (?:re-?write|start by|clean))\b",
+    r"(?:the|this) user (?:wants?|asks?|asked|is asking|said|needs|gives|gave|would|provided"
+    r"|has (?:given|asked|provided))\b",
+    r"(?:(?:first|now|so),? )?(?:i|we)(?:'ve|\u2019ve|'ll|\u2019ll|'m|\u2019m)?"
     r"(?: have| will| am| going to| need to| should| must| have to| can| was| were| been| asked to)* "
-    rf"(?:re-?writ\w+|re-?wrote|re-?work\w*|re-?format\w*|clean(?:ed)?(?: up)?|removed?|produced?|output|convert(?:ed)?)\b[^\n]{{0,80}}"
-    rf"\b(?:{_TEXT}|it|this|everything|links|advertis\w+|boilerplate|menus?|login|header|footer)\b",
-    re.IGNORECASE,
+    r"(?:re-?writ\w+|re-?wrote|re-?work\w*|re-?format\w*|clean(?:ed)?(?: up)?|removed?|produced?|output|convert(?:ed)?)\b"
+    rf"[^\n]{{0,80}}\b(?:{_TEXT}|it|this|everything|links|advertis\w+|boilerplate|menus?|login|header|footer)\b",
 )
 # Sentences to whoever asked, which no page holds; a last paragraph of nothing else is taken off.
-_OFFER = re.compile(
-    r"(?:please )?let me know\b|(?:please )?feel free to (?:ask|reach|let|contact|request|modify|adjust|tell|share|provide|copy|use this)\b"
-    r"|(?:i )?hope (?:this|that|it)(?: \w+)? (?:helps|is helpful|meets|is useful|is what)\b|(?:please )?don(?:'|\u2019)t hesitate\b"
-    r"|if you (?:have|need|would like|want|'d like|\u2019d like)\b[^.!?\n]{0,80}"
-    r"\b(?:questions|adjust\w*|revisions?|assistance|clarifications?|modif\w+|(?:further|more|any) (?:help|changes)|changes|me to)\b"
-    r"|would you like (?:me|any|another)\b|do you (?:want me|need anything|have any (?:other |further |more )?questions)\b"
-    r"|is there anything (?:else|more) (?:i|you)\b|(?:i(?:'m|\u2019m| am) )?happy to (?:help|adjust|assist|revise)\b|shall i\b"
-    r"|thank(?:s| you)(?: for (?:the|your|using|sharing|providing)| very| so much|[!.]|$)|you(?:'|\u2019)re welcome\b"
-    r"|have a (?:great|nice|good) (?:day|one|time)\b|happy (?:learning|studying|solving)\b|enjoy[.!]",
-    re.IGNORECASE,
+_OFFER = _any_of(
+    r"(?:please )?let me know\b",
+    r"(?:please )?feel free to (?:ask|reach|let|contact|request|modify|adjust|tell|share|provide|copy|use this)\b",
+    r"(?:i )?hope (?:this|that|it)(?: \w+)? (?:helps|is helpful|meets|is useful|is what)\b",
+    r"(?:please )?don(?:'|\u2019)t hesitate\b",
+    r"if you (?:have|need|would like|want|'d like|\u2019d like)\b[^.!?\n]{0,80}\b(?:questions|adjust\w*|revisions?"
+    r"|assistance|clarifications?|modif\w+|(?:further|more|any) (?:help|changes)|changes|me to)\b",
+    r"would you like (?:me|any|another)\b",
+    r"do you (?:want me|need anything|have any (?:other |further |more )?questions)\b",
+    r"is there anything (?:else|more) (?:i|you)\b",
+    r"(?:i(?:'m|\u2019m| am) )?happy to (?:help|adjust|assist|revise)\b|shall i\b",
+    r"thank(?:s| you)(?: for (?:the|your|using|sharing|providing)| very| so much|[!.]|$)|you(?:'|\u2019)re welcome\b",
+    r"have a (?:great|nice|good) (?:day|one|time)\b|happy (?:learning|studying|solving)\b|enjoy[.!]",
 )
-# Words about the rewriting.
-_ON_THE_REWRITING = re.compile(
-    r"i(?:'ve|\u2019ve| have)?(?: also| only| just| then| mainly| simply| not| did not|n't)*"
-    r" (?:re-?wr[io]t\w+|re-?word\w*|re-?format\w*|re-?structur\w*|re-?organi[sz]\w*|re-?phras\w*|re-?moved?|changed?|cleaned|kept|preserved"
-    r"|omitted|deleted|edited|corrected|fixed|formatted|organi[sz]ed|stripped|trimmed|ensured|maintained|retained|left out|took out)\b"
-    r"|i(?:'ve|\u2019ve| have)?(?: also| only| just| then| mainly| simply)* (?:added|simplified|converted|replaced|shortened|expanded"
-    r"|clarified|tried|used|made|left|put|moved|included|excluded|dropped|followed|focused|improved|translated|wrote|structured)\b[^.\n]{0,80}"
-    rf"\b(?:{_TEXT}|layout|wording|words?|sentences?|format\w*|latex|menus?|links?|ads?|advert\w*|boilerplate|navigation|login|headers?"
-    r"|footers?|headings?|sections?|explanations?|details?|original|typos?|language|structure|notation|clarity|clear\w*|everything"
-    r"|nothing|numbers?|information|definitions?|context|instructions?|guidelines)\b"
-    rf"|(?:this|the|my) (?:{_NAMED}|text|page|version|rewrite|layout|wording|formatting)(?:[ \t]+{_TEXT})?\b[^.\n]{{0,40}}"
-    r"\b(?:now|removes?|keeps?|preserves?|maintains?|retains?|presents?|eliminates?|has been|have been|was re\w+|is (?:now|cleaner|clearer))\b"
-    r"|(?:list of |summary of |explanation of )?(?:the )?(?:key |main )?(?:changes|edits|modifications|improvements|adjustments)"
-    r"(?: (?:i|that|which)?[ \t]*(?:made|were made)\b[^.\n]{0,40})?[ \t]*(?::|$)"
-    r"|what (?:i|was) (?:changed|removed|did)\b|notes? on the (?:changes|re-?writ\w+)"
-    r"|(?:all |the |any |some )*(?:[\w-]+ ){0,3}(?:boilerplate|navigation|advertis\w+|ads|menus?|login|links?|footers?|headers?|layout"
-    r"|user ?names?|irrelevant|extraneous|page elements)\b[^.\n]{0,80}\b(?:removed|gone|omitted|dropped|cleaned|left out|stripped|deleted)\b"
-    rf"|(?:note|nb|n\.b\.|p\.?s\.?|remark|disclaimer)[ \t*_]*[:.)\u2014-][^\n]{{0,160}}\b(?:original {_TEXT}|original (?:post|question|source)"
-    rf"|rewritten|this re-?writ\w+|(?:the|this) (?:page|text|version|layout|formatting)|i(?:'ve|\u2019ve| have)?)\b"
-    r"|end of (?:the )?(?:page|text|rewrite|document)\b|(?:approximate )?word count\b",
-    re.IGNORECASE,
+_I_HAVE = r"i(?:'ve|\u2019ve| have)?(?: also| only| just| then| mainly| simply| not| did not|n't)* "
+_PARTS = (
+    rf"(?:{_TEXT}|layout|wording|words?|sentences?|format\w*|latex|menus?|links?|ads?|advert\w*|boilerplate|navigation"
+    r"|login|headers?|footers?|headings?|sections?|explanations?|details?|original|typos?|language|structure|notation"
+    r"|clarity|clear\w*|everything|nothing|numbers?|information|definitions?|context|instructions?|guidelines)"
+)
+# Words about the rewriting. What a mathematician also does, such as to replace, needs a part of a page as its object.
+_ON_THE_REWRITING = _any_of(
+    rf"{_I_HAVE}(?:re-?wr[io]t\w+|re-?word\w*|re-?format\w*|re-?structur\w*|re-?organi[sz]\w*|re-?phras\w*|removed?"
+    r"|changed?|cleaned|kept|preserved|omitted|deleted|edited|corrected|fixed|formatted|organi[sz]ed|stripped|trimmed"
+    r"|ensured|maintained|retained|left out|took out)\b",
+    rf"{_I_HAVE}(?:added|simplified|converted|replaced|shortened|expanded|clarified|tried|used|made|left|put|moved"
+    r"|included|excluded|dropped|followed|focused|improved|translated|wrote|structured)\b"
+    rf"[^.\n]{{0,80}}\b{_PARTS}\b",
+    rf"(?:this|the|my) (?:{_NAMED}|text|page|version|rewrite|layout|wording|formatting)(?:[ \t]+{_TEXT})?\b"
+    r"[^.\n]{0,40}\b(?:now|removes?|keeps?|preserves?|maintains?|retains?|presents?|eliminates?|has been|have been"
+    r"|was re\w+|is (?:now|cleaner|clearer))\b",
+    r"(?:list of |summary of |explanation of )?(?:the )?(?:key |main )?(?:changes|edits|modifications|improvements"
+    r"|adjustments)(?: (?:i|that|which)?[ \t]*(?:made|were made)\b[^.\n]{0,40})?[ \t]*(?::|$)",
+    r"what (?:i|was) (?:changed|removed|did)\b|notes? on the (?:changes|re-?writ\w+)",
+    r"(?:all |the |any |some )*(?:[\w-]+ ){0,3}(?:boilerplate|navigation|advertis\w+|ads|menus?|login|links?|footers?"
+    r"|headers?|layout|user ?names?|irrelevant|extraneous|page elements)\b[^.\n]{0,80}\b(?:removed|gone|omitted|dropped"
+    r"|cleaned|left out|stripped|deleted)\b",
+    r"(?:note|nb|n\.b\.|p\.?s\.?|remark|disclaimer)[ \t*_]*[:.)\u2014-][^\n]{0,160}\b(?:original "
+    rf"(?:{_TEXT}|post|question|source)|rewritten|this re-?writ\w+|(?:the|this) (?:page|text|version|layout|formatting)"
+    r"|i(?:'ve|\u2019ve| have)?)\b",
+    r"end of (?:the )?(?:page|text|rewrite|document)\b|(?:approximate )?word count\b",
 )
 # A first or last paragraph of few words, no formula among them, that names one of these is hardly the page's.
-_ABOUT = re.compile(
-    r"\bre-?(?:writ(?:e|ing|ten)|format\w*|phrased|worded)\b|\bclean(?:ed)?[ -]up\b|\bboilerplate\b|\badvertis\w+|\bnavigation\b"
-    r"|\blayout\b|\blog-?in\b|\bmenus?\b|\bfooters?\b|\b(?:the|this) (?:page|text|version)\b|\bas requested\b|\bmarkdown\b|\blatex\b",
-    re.IGNORECASE,
+_ABOUT = _any_of(
+    r"\bre-?(?:written|formatted|phrased|worded)\b|\bclean(?:ed)?[ -]up\b|\bboilerplate\b|\badvertis\w+|\bnavigation\b",
+    r"\blayout\b|\blog-?in\b|\bmenus?\b|\bfooters?\b|\b(?:the|this) (?:page|text|version)\b|\bas requested\b",
 )
 _FORMULA = re.compile(r"[$\\=\d]")
 MAX_REMARK_CHARS = 300
@@ -173,19 +194,18 @@ def _unwrapped(text: str) -> str | Page | None:
     inside = text[first.end() : closing.start() if closing else len(text)].strip("\n")
     behind = text[closing.end() :].strip() if closing else ""
     if _label(first) not in _PAGE_LABELS:
-        wrapped_later = any(_label(fence) in ("markdown", "md") for fence in fences[1:])
+        wrapped_later = any(_label(fence) in _MARKDOWN for fence in fences[1:])
         return _doubtful(first[0]) if wrapped_later or not balanced else None
     if not before and not behind and (closing or len(fences) == 1):
         return inside
     if not balanced:
         return _doubtful(fences[-1][0])
     words = [part for part in (before, behind) if part]
-    if _label(first) and all(map(_is_about_the_page, words)):
+    most = 2 * len(inside) >= len(text)
+    if (most or _label(first)) and all(map(_is_about_the_page, words)):
         return inside
-    if 2 * len(inside) < len(text):
+    if not most and _label(first) not in _MARKDOWN:
         return None
-    if all(map(_is_about_the_page, words)):
-        return inside
     # A block that nothing names, amid words that go on or before another block, is what the page shows.
     shown = not _label(first) and (len(words) == 2 or closing is not fences[-1])
     return None if shown and not any(map(_speaks, words)) else _doubtful(words[-1])
@@ -239,8 +259,7 @@ def _unless_it_speaks(text: str) -> Page:
     if _SPEAKS_FIRST.match(first.partition("\n")[0]) or _is_remark(first):
         return _doubtful(first)
     endings = text[-4000:].split("\n\n")[-3:]
-    for words in (*endings, *_sentences(endings[-1])[-3:]):
-        words = words.strip(_AROUND)
+    for words in (*(ending.strip(_AROUND) for ending in endings), *_sentences(endings[-1])[-3:]):
         if _OFFER.match(words) or _ON_THE_REWRITING.match(words):
             return _doubtful(words)
     if _is_remark(endings[-1]):

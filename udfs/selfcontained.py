@@ -89,7 +89,9 @@ def dependence(text: str) -> Dependence:
             tree = ast.parse(text)
             elsewhere = _drop_dead_branches(tree)
             imported = set(_imports(tree.body))
-            undefined = set[str]() if "*" in imported or _writes_globals(tree) else _UndefinedNames(tree).names - elsewhere
+            undefined = (
+                set[str]() if "*" in imported or _writes_globals(tree) else _UndefinedNames(tree).names - elsewhere
+            )
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Dependence(None, None)
     unknown = {module for module in imported - {"*"} if not _is_known(module)}

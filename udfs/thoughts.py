@@ -38,12 +38,12 @@ _CLOSE = (
 _FLAGS = re.IGNORECASE | re.MULTILINE
 _OPENS = re.compile(rf"\s*(?:{_OPEN})", _FLAGS)
 _CLOSES = re.compile(_CLOSE, _FLAGS)
-# In code spans, `</think>` is spoken of and not used.
-_MARK = re.compile(rf"(?<!`)(?:(?P<close>{_CLOSE})|(?P<open>{_OPEN}))(?!`)", _FLAGS)
+_MARK = re.compile(rf"(?P<close>{_CLOSE})|(?P<open>{_OPEN})", _FLAGS)
 _PLAIN_CLOSES = ("</details>",)  # marks that mean nothing unless they close what was opened
 
 # gpt-oss's channels, with their tokens: the words of the last header's channel are what follows it.
 _HEADER = re.compile(r"(?:<\|channel\|>\s*(?P<channel>\w+)|\bto=(?P<to>\w+))[^<\n]{0,80}<\|message\|>")
+_CHANNEL_BEGINS = re.compile(r"\s*(?:<\|start\|>\s*assistant\s*)?(?:<\|channel\|>|to=\w+<\|message\|>)")
 _CHANNEL_END = re.compile(r"<\|(?:end|return|start|call|eom|eot|channel)\|>")
 _SPOKEN = ("final", "user")
 # The same with its special tokens stripped, as servers do that know no channels.
@@ -70,7 +70,8 @@ def spoken(answer: str, outside: Callable[[str], str] = str) -> tuple[str, str |
     `outside` blanks out the parts of a text, keeping offsets, in which marks are the answer's own words (`fences.outside`
     for programs). The reason is TRUNCATED where thoughts never end, UNCLEAR where they cannot be told from the words.
     """
-    headers = list(_HEADER.finditer(outside(answer)))
+    begins = _CHANNEL_BEGINS.match(answer) is not None
+    headers = list(_HEADER.finditer(answer if begins else outside(answer)))
     if headers:
         return _of_channels(answer, headers)
     said, reason = _behind_stripped(answer, outside)
@@ -131,4 +132,8 @@ def _behind_marks(answer: str, outside: Callable[[str], str]) -> tuple[str, str 
 
 
 def _marks(text: str) -> Iterator[re.Match[str]]:
-    return (mark for mark in _MARK.finditer(text) if mark[0].lower() not in _PLAIN_CLOSES)
+    """Yield the marks of thoughts, but for those that a code span speaks of: `</think>`."""
+    for mark in _MARK.finditer(text):
+        in_code_span = mark.start() > 0 and text[mark.start() - 1] == "`" and text[mark.end() : mark.end() + 1] == "`"
+        if not in_code_span and mark[0].lower() not in _PLAIN_CLOSES:
+            yield mark
