@@ -34,6 +34,7 @@ _CHARACTER = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufff9-\ufffb\ufffe\uffff]"
     "|(?<![\U0001f3f4\U000e0020-\U000e007e])[\U000e0000-\U000e007f]"
 )
+MAX_ENDS = 8  # that are taken off an answer; servers leave one or two
 # What ends an answer where a server leaves it in.
 _ENDS = (
     "<|im_end|>", "<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "<|eom_id|>", "<|eot|>", "<|eom|>", "<|end|>", "<|return|>",
@@ -61,12 +62,13 @@ def character_in(text: str) -> str | None:
 
 def without_end(text: str) -> str:
     """Return `text` without the end tokens, and white space around them, that a server left at its end."""
-    while True:
+    for _ in range(MAX_ENDS):
         stripped = text.rstrip()
         end = next((end for end in _ENDS if stripped.endswith(end)), None)
-        if end is None or (end == "</s>" and stripped.count("<s>") >= stripped.count("</s>") and stripped[:3] != "<s>"):
-            return text
+        if end is None or (end == "</s>" and _stray_strike(stripped) is None):
+            break
         text = stripped[: -len(end)]
+    return text
 
 
 def _stray_strike(text: str) -> str | None:

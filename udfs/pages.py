@@ -245,7 +245,8 @@ def _is_about_the_page(words: str) -> bool:
 
 def _speaks(paragraph: str) -> bool:
     line = paragraph.strip(_AROUND).partition("\n")[0]
-    return any(pattern.match(line) for pattern in (_SPEAKS_FIRST, _OFFER, _ON_THE_REWRITING, _ANNOUNCES))
+    speaking = (_SPEAKS_FIRST, _OFFER, _ON_THE_REWRITING, _ANNOUNCES)
+    return any(pattern.match(line) for pattern in speaking) or _is_remark(paragraph)
 
 
 def _sentences(paragraph: str) -> list[str]:

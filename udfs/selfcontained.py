@@ -102,7 +102,7 @@ def _is_known(module: str) -> bool:
     return module.partition(".")[0] in _KNOWN_MODULES
 
 
-class _UndefinedNames(Checker):
+class _UndefinedNames(Checker):  # type: ignore[misc]  # pyflakes has no types
     """pyflakes' checker, of whose messages only the undefined names are kept: those that no scope around their use binds."""
 
     def __init__(self, tree: ast.Module) -> None:

@@ -42,7 +42,9 @@ _MARK = re.compile(rf"(?P<close>{_CLOSE})|(?P<open>{_OPEN})", _FLAGS)
 _PLAIN_CLOSES = ("</details>",)  # marks that mean nothing unless they close what was opened
 
 # gpt-oss's channels, with their tokens: the words of the last header's channel are what follows it.
-_HEADER = re.compile(r"(?:<\|channel\|>\s*(?P<channel>\w+)|\bto=(?P<to>\w+))[^<\n]{0,80}<\|message\|>")
+_HEADER = re.compile(
+    r"(?:<\|channel\|>\s*(?P<channel>\w+)|\bto=(?P<to>\w+))[^<\n]{0,80}(?:<\|constrain\|>[^<\n]{0,40})?<\|message\|>"
+)
 _CHANNEL_BEGINS = re.compile(r"\s*(?:<\|start\|>\s*assistant\s*)?(?:<\|channel\|>|to=\w+<\|message\|>)")
 _CHANNEL_END = re.compile(r"<\|(?:end|return|start|call|eom|eot|channel)\|>")
 _SPOKEN = ("final", "user")
