@@ -49,20 +49,23 @@ CODE_REASONS = {
     "no_code": "the answer holds no Python program",
     "several_codes": "the answer holds several programs of which none covers the others",
     "unparsable": "the program does not parse",
-    "control_characters": "the program holds control characters, such as NUL, ESC or an override of writing direction",
     "unchanged": "the program is the source, but for white space",
+    "control_characters": "the program holds control characters, such as NUL, ESC or an override of writing direction",
     "repetitive": "a long run of the program repeats itself back to back",
     "unrelated": "the program names too little of what its source defines and uses: an invention",
     "not_self_contained": "the program uses names that it does not define, or modules that few have",
     "blanket_pragma": "an inline pragma switches off a whole category or checker of the linter, so its score says nothing",
     "lint_regressed": "the program's lint score is worse than its source's",
 }
-"""Closed list for rewritten code, in the order in which they are decided: reason -> meaning."""
+"""Closed list for rewritten code, in the order in which they are decided: reason -> meaning.
+
+Control tokens of an answer are looked for where control characters are.
+"""
 MATH_REASONS = {
     **_FIRST_REASONS,
+    "unchanged": "the page is the source, but for white space",
     "remarks": "the answer holds words that may be about the page, or to whoever asked, and not the page's own",
     "control_characters": "the page holds control characters, such as NUL, ESC or an override of writing direction",
-    "unchanged": "the page is the source, but for white space",
     "repetitive": "a long run of the page repeats itself back to back",
     "unrelated": "the page shares too few words with its source: an invention",
     "answer_changed": "too few of the answers of the source are answers of the page",
@@ -162,11 +165,9 @@ def read_code_answer(
         refused = found.reason == "no_code" and _REFUSAL.match(read)
         return CodeReading(reason="refused" if refused else found.reason, rating=stated)
     parsed = syntax.check(found.text)
-    reason, detail = _unfit(found.text)
+    reason, detail = ("unchanged", None) if found.text.split() == source.split() else _unfit(found.text)
     if parsed.reason is not None:
         reason, detail = "unparsable", f"{parsed.reason}: {parsed.detail} (line {parsed.line or '?'})"
-    elif reason is None and found.text.split() == source.split():
-        reason = "unchanged"
     kept = overlap.shared(source, found.text)
     unparsable = selfcontained.Dependence(None, None)
     needs = selfcontained.dependence(found.text) if parsed.reason is None else unparsable
@@ -196,7 +197,8 @@ def read_math_answer(
     if unread is not None:
         return MathReading(reason=unread, detail=detail)
     source = source_text or ""
-    found = pages.page_of(read)
+    unchanged = read.split() == source.split()
+    found = pages.Page(read.strip()) if unchanged else pages.page_of(read)
     if found.text is None:
         refused = len(read) <= MAX_REFUSAL_CHARS and _REFUSAL.match(read)
         return MathReading(reason="refused" if refused else found.reason, detail=found.detail)
@@ -207,9 +209,7 @@ def read_math_answer(
     # A question in a person's own words may well begin with "I can't"; a refusal solves nothing.
     if _REFUSAL.match(read) and not kept.answer_rewritten and not kept.numbers_kept:
         return MathReading(reason="refused")
-    reason, detail = _unfit(page)
-    if reason is None and page.split() == source.split():
-        reason = "unchanged"
+    reason, detail = ("unchanged", None) if page.split() == source.split() else _unfit(page)
     return MathReading(
         text=page,
         reason=reason,
