@@ -103,15 +103,24 @@ def _is_known(module: str) -> bool:
 
 
 class _UndefinedNames(Checker):  # type: ignore[misc]  # pyflakes has no types
-    """pyflakes' checker, of whose messages only the undefined names are kept: those that no scope around their use binds."""
+    """pyflakes' checker, of whose messages only one for each undefined name is made.
+
+    pyflakes takes a message back where a later `global` statement turns out to define the name.
+    """
 
     def __init__(self, tree: ast.Module) -> None:
-        self.names = set[str]()
+        self._reported = set[str]()
         super().__init__(tree, builtins=_GIVEN_NAMES)
 
-    def report(self, message: type, *details: Any, **_: Any) -> None:
-        if message is UndefinedName:
-            self.names.add(details[1])
+    @property
+    def names(self) -> set[str]:
+        """The names that no scope around their use binds."""
+        return {message.message_args[0] for message in self.messages}
+
+    def report(self, message: type, *details: Any, **more: Any) -> None:
+        if message is UndefinedName and details[1] not in self._reported:
+            self._reported.add(details[1])
+            super().report(message, *details, **more)
 
 
 def _imports(statements: list[ast.stmt]) -> Iterator[str]:
