@@ -20,6 +20,8 @@ setup(
         "deltalake>=1.1,<2",
         "duckdb>=1.3,<3",
         "pylint==4.1.4",
+        "pyflakes>=3.2,<5",
+        "pygments>=2.18,<3",
         "tokenizers>=0.21,<1",
         "jinja2>=3.1,<4",
         "aiohttp>=3.11,<4",

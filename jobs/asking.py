@@ -15,8 +15,9 @@ from udfs import asking, rewrite
 from udfs.engine import EngineError, EngineSpec, is_folder_name
 from udfs.rewrite import RewriteSpec
 
-# Measurements that `--retry` tries again. A text that was too long may fit another context, and costs nothing to count.
-FAILED = "answer_status IN ('request_failed', 'poison', 'too_long')"
+# Measurements that `--retry` tries again. A text that was too long may fit another context, one with control tokens may hold
+# none of another endpoint's, and neither costs anything to find out.
+FAILED = "answer_status IN ('request_failed', 'poison', 'too_long', 'control_tokens')"
 
 
 def engine_spec(settings: Settings) -> EngineSpec:

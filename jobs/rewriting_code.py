@@ -12,7 +12,7 @@ from lakehouse.settings import Settings
 from lakehouse.stage import Stage, keep, kept_rows_of
 from schemas.rewrites import CODE_READING
 from schemas.table import Table
-from udfs import lint, reading
+from udfs import lint, reading, scoring
 
 
 def stage(target: Table, source: Table, prompt: str, self_contained: bool) -> Stage:
@@ -53,6 +53,9 @@ def decide(rows: DataFrame, settings: Settings, self_contained: bool) -> DataFra
         }
     ).drop("reading")
     rows = add_lint(rows)
+    # As for a source: a pragma that silences the linter is no good style.
+    blanket = F.exists("pragmas", lambda pragma: pragma.rlike(scoring.BLANKET_PRAGMA))
+    rows = keep(rows, ~F.coalesce(blanket, F.lit(False)), otherwise="blanket_pragma")
     no_worse = F.col("lint_score") >= F.coalesce("source_lint_score", F.lit(0.0))
     return keep(rows, F.col("reason").isNotNull() | no_worse, otherwise="lint_regressed")
 
@@ -61,7 +64,8 @@ def add_lint(rows: DataFrame) -> DataFrame:
     """Add the linter's rating of `text` where there is no reason yet, unless the row holds it already."""
     linter = ledger.fingerprint(lint.facts())
     hashed = F.sha2("text", 256)
-    known = (F.col("lint_of") == hashed) & (F.col("linted_by") == linter)
+    # Rows of older versions hold no pragmas.
+    known = (F.col("lint_of") == hashed) & (F.col("linted_by") == linter) & F.col("pragmas").isNotNull()
     needed = F.col("reason").isNull() & ~F.coalesce(known, F.lit(False))
     rows = lint.add_lint(rows.withColumn("to_lint", F.when(needed, F.col("text"))), "to_lint")
     fresh = F.col("to_lint").isNotNull()
@@ -75,6 +79,7 @@ def add_lint(rows: DataFrame) -> DataFrame:
             "lint_status": linted(F.col("lint.status"), "lint_status"),
             "lint_score": linted(F.col("lint.score"), "lint_score"),
             "comment_ratio": linted(F.col("lint.comment_ratio"), "comment_ratio"),
+            "pragmas": linted(F.col("lint.pragmas"), "pragmas"),
             "lint_of": linted(hashed, "lint_of"),
             "linted_by": linted(F.lit(linter), "linted_by"),
         }
@@ -85,6 +90,7 @@ def decided_by(settings: Settings, self_contained: bool) -> dict[str, Any]:
     """Return what changes the verdict on a stored answer."""
     return {
         **reading.VERSION,
+        "pragmas": scoring.VERSION["rule"],
         "names_floor": settings.names_floor,
         "self_contained": self_contained,
         "linter": ledger.fingerprint(lint.facts()),

@@ -2,7 +2,6 @@
 
 from schemas.table import (
     ANSWER,
-    ENDED_BY_ITSELF,
     IDENTITY,
     MATH_SOURCE,
     PROVENANCE,
@@ -10,8 +9,8 @@ from schemas.table import (
     WITHDRAWN_REASON,
     Column,
     Table,
+    answer_expectations,
     document_expectations,
-    unexpected_rows,
 )
 from udfs.reading import MATH_REASONS
 
@@ -41,11 +40,5 @@ TABLE = Table(
         *PROVENANCE,
     ),
     reasons=REASONS,
-    expectations=(
-        *document_expectations(REASONS),
-        unexpected_rows("a kept answer ended by itself", f"kept AND NOT coalesce({ENDED_BY_ITSELF}, false)"),
-        unexpected_rows(
-            "an answered request has counted tokens", "answer_status = 'answered' AND output_tokens IS NULL", "warning"
-        ),
-    ),
+    expectations=(*document_expectations(REASONS), *answer_expectations()),
 )

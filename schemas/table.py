@@ -139,6 +139,16 @@ def document_expectations(reasons: dict[str, str]) -> tuple[Expectation, ...]:
     )
 
 
+def answer_expectations() -> tuple[Expectation, ...]:
+    """Return what holds for every table that a model answered."""
+    return (
+        unexpected_rows("a kept answer ended by itself", f"kept AND NOT coalesce({ENDED_BY_ITSELF}, false)"),
+        unexpected_rows(
+            "an answered request has counted tokens", "answer_status = 'answered' AND output_tokens IS NULL", "warning"
+        ),
+    )
+
+
 def unexpected_rows(description: str, condition: str, severity: Severity = "critical") -> Expectation:
     """Return the expectation that no row meets the SQL `condition`."""
     query = f"SELECT doc_id FROM {{batch}} WHERE {condition}"

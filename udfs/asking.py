@@ -1,14 +1,15 @@
 """What is asked of the engine: the spec of a model stage, and how a text becomes a request that fits the context."""
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import jinja2
 
+from udfs import controls, tokens
 from udfs import engine as engines
-from udfs import tokens
-from udfs.answers import EMPTY_INPUT, TOO_LONG, Answer
+from udfs.answers import CONTROL_TOKENS, EMPTY_INPUT, TOO_LONG, Answer
 from udfs.engine import EngineError, EngineSpec
 from udfs.tokens import ChatTokenizer
 
@@ -18,6 +19,9 @@ ANSWER_ALLOWANCE = 2048
 # For a context that is not known: twice what a million tokens, the longest commonly on offer, hold of English text, so that
 # what comes near is the endpoint's to refuse.
 MAX_CHARS = 10_000_000
+
+_TICKS = re.compile(r"`{3,}")
+_FENCED_SLOT = re.compile(r"^(?P<open>`{3,})(?P<label>[^`\n]*)\n\{text\}\n(?P<close>`{3,})[ \t]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -92,14 +96,22 @@ class Counter:
         self._context = engines.context_tokens(spec.engine)
         self.exact = self._tokenizer is not None and self._context > 0
         try:
-            self._empty = self._count(user_message(spec, ""))
+            self._empty, self._own_controls = self._count(user_message(spec, ""))
         except jinja2.TemplateError as error:
             raise EngineError(f"the chat template of {spec.engine.model} refuses our messages: {error}") from error
 
-    def _count(self, user: str) -> int:
+    def _count(self, user: str) -> tuple[int, dict[str, int]]:
+        """Return the tokens of a prompt, and how often each control token stands in it, where a tokenizer can tell."""
         if self._tokenizer is None:
-            return tokens.estimate(self._spec.system, user)
-        return self._tokenizer.count(self._spec.system, user)
+            return tokens.estimate(self._spec.system, user), {}
+        return self._tokenizer.measure(self._spec.system, user)
+
+    def _control_in(self, text: str, found: dict[str, int]) -> str | None:
+        """Return a control token that a text puts into its prompt, in which `found` were counted; None if it puts none."""
+        if self._tokenizer is None:
+            return controls.token_in(text)
+        strange = (token for token, times in found.items() if times > self._own_controls.get(token, 0))
+        return next(strange, None) or self._tokenizer.marker_in(text)
 
     def request(self, key: str, text: str) -> Request | Answer:
         """Return the request for a text, or the answer that says why there is none."""
@@ -111,7 +123,10 @@ class Counter:
             words = f"a context of {context} tokens" if context else "any context we know of"
             return Answer(None, TOO_LONG, error=f"{len(text)} characters cannot fit {words}")
         user = user_message(spec, text)
-        counted = self._count(user)
+        counted, found = self._count(user)
+        control = self._control_in(text, found)
+        if control is not None:
+            return Answer(None, CONTROL_TOKENS, error=f"the text holds {control}, a control token")
         limit = spec.max_tokens
         if spec.answer_ratio:
             limit = min(limit, spec.answer_allowance + int(spec.answer_ratio * max(0, counted - self._empty)))
@@ -126,8 +141,15 @@ class Counter:
 
 
 def user_message(spec: RewriteSpec, text: str) -> str:
-    """Return the user message for a text; braces elsewhere in template or text mean nothing."""
-    return spec.user_template.replace("{text}", text)
+    """Return the user message for a text; braces elsewhere in template or text mean nothing.
+
+    A fence around the text is made longer than any run of backticks in it, so that no text ends its own quotation.
+    """
+    template, longest = spec.user_template, max(map(len, _TICKS.findall(text)), default=0)
+    if longest:
+        ticks = "`" * (longest + 1)
+        template = _FENCED_SLOT.sub(rf"{ticks}\g<label>\n{{text}}\n{ticks}", template)
+    return template.replace("{text}", text)
 
 
 def body(spec: RewriteSpec, request: Request) -> dict[str, Any]:

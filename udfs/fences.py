@@ -10,8 +10,10 @@ code's own strings, and end without closing what they opened. The rules, in orde
    parses. If not, a string may have been left open, to be closed by the next block's: the first fence ends the block.
 3. A block that nothing closes runs to the end of the answer. Whether the answer was cut off is told by its finish
    reason and not here.
-4. Blocks labelled as another language are no candidates. Blocks without a label are candidates only if no block is
-   labelled as Python, and only if they parse and do something: output and prose often parse as a bare name.
+4. Blocks labelled as another language are no candidates; the labels are those that Pygments knows, and a few words for
+   output. Blocks without a label, or with one that names no language (`text`, `code`, `solution`), are candidates only
+   if no block is labelled as Python, and only if they parse and do something: output and prose often parse as a bare
+   name, and under a label as a call, too.
 5. Of several candidates those under a heading that announces a result ("Improved code") win over those that are not,
    and those that are not quoted from the source over those that are, unless only quoted ones define anything.
 6. Of several left, the last that defines every function and class that any of them defines is the program; snippets
@@ -28,14 +30,27 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from pygments.lexers import LEXERS
+
 from udfs import literals, syntax
 
-PYTHON_LABELS = ("python", "py", "python3", "")
+PYTHON_LABELS = ("python", "")
 MAX_BLOCKS = 64  # of one answer that are looked at; bounds the work on hostile answers, and real ones hold a few
 
 # The possessive `*+` and `++` keep each pattern linear on any line.
 _FENCE = re.compile(r"^(?P<indent>[ \t]*+)(?P<marks>`{3,}+|~{3,}+)[ \t]*+(?P<info>[^`\n]*+)$", re.MULTILINE)
-_LABEL = re.compile(r"[\w+#-]+")
+# `py`, `python3.10`, `{.python}`, `py title="x"`, `ipython`, `lang-python`, `src/tool.py`, `12:30:tool.py`.
+_PYTHON = re.compile(r"(?:lang(?:uage)?-)?(?:i?python|py|pypy|pyi|jupyter|numpy|sage)[23]?(?:\.\d+)*+|\S*[^\s.]\.pyw?")
+_LABEL = re.compile(r"[\w+#][\w+#./:-]*(?<![./:-])")
+# What Pygments knows by name or by a file name's end, and what people write over output; text is no language.
+_LANGUAGES = frozenset(
+    name.removeprefix("*.").lower() for _, _, names, patterns, _ in LEXERS.values() for name in (*names, *patterns)
+) - {"text", "txt", "py"} | frozenset(
+    """
+    c# cmd csv env error errors f# input json5 jsonc jsonl log logs mermaid patch pseudo pseudocode python-repl
+    requirements result results stderr stdin stdout terminal traceback tree vb vba
+    """.split()  # noqa: SIM905 - thirty quoted lines would say no more
+)
 _NEWLINE = re.compile(r"\r\n?")  # what Python itself takes for one newline
 _HEADING = re.compile(r"^[ \t]*+(?:#{1,6}[ \t].+|\*\*.+\*\*:?[ \t]*)$", re.MULTILINE)
 _RESULT = re.compile(
@@ -63,9 +78,12 @@ class Extraction:
 @dataclass(frozen=True)
 class _Block:
     label: str
+    has_info: bool
     text: str
     closed: bool
     is_result: bool
+    start: int
+    end: int
 
     @cached_property
     def defined(self) -> set[str]:
@@ -76,9 +94,9 @@ class _Block:
 def extract(answer: str, languages: Sequence[str] = PYTHON_LABELS, source: str = "") -> Extraction:
     """Return the one program in a model's `answer`, by the rules of this module.
 
-    `languages` are the labels, in lower case, that mark the program's language; the empty one admits blocks without a
-    label. `source` is the text that the model was asked to rewrite, by which quotations are told. Raises nothing on
-    any text.
+    `languages` are the labels, as `label_of` returns them, that mark the program's language; the empty one admits
+    blocks whose label names none. `source` is the text that the model was asked to rewrite, by which quotations are
+    told. Raises nothing on any text.
     """
     answer = _NEWLINE.sub("\n", answer)
     if "" in languages and is_program(answer):
@@ -88,7 +106,7 @@ def extract(answer: str, languages: Sequence[str] = PYTHON_LABELS, source: str =
     prose = answer[: fence.start()] if fence else answer
     candidates = [block for block in blocks if block.label and block.label in languages]
     if not candidates and "" in languages:
-        candidates = [block for block in blocks if not block.label and is_program(block.text)]
+        candidates = [block for block in blocks if not block.label and is_program(block.text, block.has_info)]
     if not candidates:
         if "" in languages and fence is not None and not fence["info"] and is_program(prose):
             return Extraction(_tidy(prose), None, len(blocks), True, "")
@@ -106,19 +124,44 @@ def extract(answer: str, languages: Sequence[str] = PYTHON_LABELS, source: str =
     return Extraction(_tidy(chosen.text), None, len(blocks), chosen.closed, prose)
 
 
-def is_program(text: str) -> bool:
+def label_of(info: str) -> str:
+    """Return the language that a fence's info string names, in lower case: `python` however spelt, `""` for none."""
+    found = _LABEL.search(info)
+    label = found[0].lower() if found else ""
+    if _PYTHON.fullmatch(label):
+        return "python"
+    label = label.removeprefix("language-").removeprefix("lang-")
+    return label if label in _LANGUAGES or label.rpartition(".")[2] in _LANGUAGES else ""
+
+
+def outside(answer: str) -> str:
+    """Return the answer with the text of each fenced block replaced by blanks, so that offsets stay.
+
+    An answer that is a program as a whole is all blanks.
+    """
+    if is_program(answer):
+        return " " * len(answer)
+    pieces, position = [], 0
+    for block in _blocks(answer, PYTHON_LABELS):
+        pieces += [answer[position : block.start], " " * (block.end - block.start)]
+        position = block.end
+    return "".join((*pieces, answer[position:]))
+
+
+def is_program(text: str, strictly: bool = False) -> bool:
     """Tell whether the text parses as Python and does something.
 
-    Names, constants and bare annotations do nothing; `Certainly`, `"None"` and `Rating: 4/10` parse.
+    Names, constants and bare annotations do nothing; `Certainly`, `"None"` and `Rating: 4/10` parse. `strictly`: nor do
+    expressions, for output is often the text of an object, such as `Point(x=1)`.
     """
     tree = syntax.tree_of(text)
-    return tree is not None and not all(map(_does_nothing, tree.body))
+    return tree is not None and not all(_does_nothing(statement, strictly) for statement in tree.body)
 
 
-def _does_nothing(statement: ast.stmt) -> bool:
+def _does_nothing(statement: ast.stmt, strictly: bool) -> bool:
     match statement:
         case ast.Expr(value=value):
-            return not isinstance(value, ast.Call | ast.Await)
+            return strictly or not isinstance(value, ast.Call | ast.Await)
         case ast.AnnAssign(value=None):
             return True
         case _:
@@ -137,8 +180,7 @@ def _blocks(answer: str, languages: Sequence[str]) -> Iterator[_Block]:
             result_section = _RESULT.search(heading[0]) is not None
         lead_in = lead[lead.rfind("\n") + 1 :].rstrip("* \t")
         is_result = result_section or (lead_in.endswith(":") and _RESULT.search(lead_in) is not None)
-        label_found = _LABEL.search(opening["info"])
-        label = label_found[0].lower() if label_found else ""
+        label = label_of(opening["info"])
         start = min(opening.end() + 1, len(answer))
         may_be_python = label in languages
         ending = _ending(answer, start, opening["marks"], may_be_python, by_strings=may_be_python)
@@ -147,7 +189,8 @@ def _blocks(answer: str, languages: Sequence[str]) -> Iterator[_Block]:
         if first is not None and (ending is None or first.start() < ending.start()) and syntax.tree_of(text) is None:
             ending, text = first, _unindent(answer[start : first.start()], opening["indent"])
         closed = ending is not None and not ending["info"]
-        yield _Block(label, text, closed, is_result)
+        end = ending.start() if ending else len(answer)
+        yield _Block(label, bool(opening["info"].strip()), text, closed, is_result, start, end)
         if ending is None:
             return
         position = ending.end() if closed else ending.start()

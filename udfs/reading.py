@@ -14,7 +14,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass, fields
 from typing import TYPE_CHECKING
 
-from udfs import fences, finish_reasons, mathanswers, overlap, repetition, selfcontained, syntax
+from udfs import (
+    controls,
+    costly,
+    fences,
+    finish_reasons,
+    mathanswers,
+    overlap,
+    pages,
+    repetition,
+    selfcontained,
+    syntax,
+    thoughts,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,14 +38,19 @@ VERSION = {"rule": 4, "python": f"{sys.version_info.major}.{sys.version_info.min
 MAX_ANSWER_CHARS = 200_000
 """No longer answer is read. The recipe's 8,192 tokens come to about 35,000 characters of code."""
 
+MAX_THOUGHTS_CHARS = 1_000_000
+"""Nor one that is longer with the thoughts before it."""
+
 _FIRST_REASONS = {
     "too_long": "the prompt leaves no room for an answer in the model's context",
     "empty_input": "there was no text to ask about",
+    "control_tokens": "the text to ask about, or the text in the answer, holds a control token of a model",
     "request_failed": "the engine refused or failed the request, again and again",
     "poison": "the engine died whenever it had this request",
     "empty": "the answer holds nothing",
     "truncated": "the answer did not end by itself: it ran into the token limit or was cut off",
-    "oversized": f"the answer is longer than {MAX_ANSWER_CHARS:,} characters, more than is read",
+    "thoughts": "what the model thought cannot be told from what it said",
+    "oversized": f"the answer is longer than {MAX_ANSWER_CHARS:,} characters, or costlier to parse, than is read",
     "refused": "the model declined to answer",
 }
 CODE_REASONS = {
@@ -42,15 +59,22 @@ CODE_REASONS = {
     "several_codes": "the answer holds several programs of which none covers the others",
     "unparsable": "the program does not parse",
     "unchanged": "the program is the source, but for white space",
+    "control_characters": "the program holds control characters, such as NUL, ESC or an override of writing direction",
     "repetitive": "a long run of the program repeats itself back to back",
     "unrelated": "the program names too little of what its source defines and uses: an invention",
     "not_self_contained": "the program uses names that it does not define, or modules that few have",
+    "blanket_pragma": "an inline pragma switches off a whole category or checker of the linter, so its score says nothing",
     "lint_regressed": "the program's lint score is worse than its source's",
 }
-"""Closed list for rewritten code, in the order in which they are decided: reason -> meaning."""
+"""Closed list for rewritten code, in the order in which they are decided: reason -> meaning.
+
+Control tokens of an answer are looked for where control characters are.
+"""
 MATH_REASONS = {
     **_FIRST_REASONS,
     "unchanged": "the page is the source, but for white space",
+    "remarks": "the answer holds words that may be about the page, or to whoever asked, and not the page's own",
+    "control_characters": "the page holds control characters, such as NUL, ESC or an override of writing direction",
     "repetitive": "a long run of the page repeats itself back to back",
     "unrelated": "the page shares too few words with its source: an invention",
     "answer_changed": "too few of the answers of the source are answers of the page",
@@ -58,6 +82,7 @@ MATH_REASONS = {
 }
 """Closed list for rewritten mathematics, in the order in which they are decided: reason -> meaning."""
 
+MAX_REFUSAL_CHARS = 1_000  # a longer answer declines something of the page's
 _REFUSAL = re.compile(
     r"\W{0,9}(?:sorry\b|as an AI\b|I(?:['\u2019]m| am) (?:sorry|unable|not able)\b"
     r"|I (?:cannot|can not|can['\u2019]t|won['\u2019]t)\b)",
@@ -69,12 +94,6 @@ _RATING_OF_TEN = re.compile(
 )
 _SCALE = r"\b1(?:[ \t]*\([^)\d\n]{0,20}\))?[ \t]*(?:[-\u2013\u2014]|to)[ \t]*10\b"
 _RATING = re.compile(rf"\b(?:rating|score)\b(?:[^\d\n]|{_SCALE}){{0,60}}+(?P<rating>10|[1-9])(?![\d%])", re.IGNORECASE)
-_THOUGHTS_START, _THOUGHTS_END = "<think>", "</think>"
-_FENCE_MARK = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
-_PREFACE = re.compile(
-    r"\s*(?:(?:sure|certainly|here (?:is|are)|here['\u2019]s)\b[^\n]{0,200}:|new text:)[ \t]*\n", re.IGNORECASE
-)
-_WRAPPED = re.compile(r"\s*(?P<marks>`{3,}|~{3,})[a-z]*[ \t]*\n(?P<page>.*)\n(?P=marks)\s*", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -144,9 +163,9 @@ def read_code_answer(
 
     `answer_status` and `finish_reason` are as `udfs.answers` stores them. Raises nothing on any values.
     """
-    read, unread = _readable(answer, answer_status, finish_reason)
+    read, unread, detail = _readable(answer, answer_status, finish_reason, program=True)
     if unread is not None:
-        return CodeReading(reason=unread)
+        return CodeReading(reason=unread, detail=detail)
     source = source_text or ""
     found = fences.extract(read, source=source)
     rating = _RATING_OF_TEN.search(found.prose) or _RATING.search(found.prose)
@@ -155,13 +174,12 @@ def read_code_answer(
         refused = found.reason == "no_code" and _REFUSAL.match(read)
         return CodeReading(reason="refused" if refused else found.reason, rating=stated)
     parsed = syntax.check(found.text)
-    reason = detail = None
+    reason, detail = ("unchanged", None) if found.text.split() == source.split() else _unfit(found.text)
     if parsed.reason is not None:
         reason, detail = "unparsable", f"{parsed.reason}: {parsed.detail} (line {parsed.line or '?'})"
-    elif found.text.split() == source.split():
-        reason = "unchanged"
     kept = overlap.shared(source, found.text)
-    needs = selfcontained.dependence(found.text)
+    unparsable = selfcontained.Dependence(None, None)
+    needs = selfcontained.dependence(found.text) if parsed.reason is None else unparsable
     return CodeReading(
         text=found.text,
         reason=reason,
@@ -184,20 +202,27 @@ def read_math_answer(
 
     `answer_status` and `finish_reason` are as `udfs.answers` stores them. Raises nothing on any values.
     """
-    read, unread = _readable(answer, answer_status, finish_reason)
+    read, unread, detail = _readable(answer, answer_status, finish_reason, program=False)
     if unread is not None:
-        return MathReading(reason=unread)
+        return MathReading(reason=unread, detail=detail)
     source = source_text or ""
-    page = _page(read)
-    if not page.strip():
+    unchanged = read.split() == source.split()
+    found = pages.Page(read.strip()) if unchanged else pages.page_of(read)
+    if found.text is None:
+        refused = len(read) <= MAX_REFUSAL_CHARS and _REFUSAL.match(read)
+        return MathReading(reason="refused" if refused else found.reason, detail=found.detail)
+    if not found.text.strip():
         return MathReading(reason="empty")
+    page = found.text + "\n"
     kept = mathanswers.shared(source, page)
     # A question in a person's own words may well begin with "I can't"; a refusal solves nothing.
     if _REFUSAL.match(read) and not kept.answer_rewritten and not kept.numbers_kept:
         return MathReading(reason="refused")
+    reason, detail = ("unchanged", None) if page.split() == source.split() else _unfit(page)
     return MathReading(
         text=page,
-        reason="unchanged" if page.split() == source.split() else None,
+        reason=reason,
+        detail=detail,
         repeated_run_chars=repetition.longest_repeated_run(page),
         words_shared=overlap.shared_words(source, page),
         answer_source=kept.answer_source,
@@ -282,48 +307,38 @@ def add_math_reading(
     return _add_reading(rows, MATH_READING_DDL, _read_math_batches, (source_text, answer, answer_status, finish_reason))
 
 
-def _readable(answer: str | None, answer_status: str | None, finish_reason: str | None) -> tuple[str, str | None]:
-    """Return what of an answer is read, and the reason why nothing is, None if something is."""
+def _readable(
+    answer: str | None, answer_status: str | None, finish_reason: str | None, program: bool
+) -> tuple[str, str | None, str | None]:
+    """Return what of an answer is read, the reason why nothing is, None if something is, and a detail of the reason."""
     if answer_status != "answered":
-        return "", answer_status if answer_status in _FIRST_REASONS else "request_failed"
+        return "", answer_status if answer_status in _FIRST_REASONS else "request_failed", None
     finish_reason = finish_reasons.standard(finish_reason)  # older rows have the server's own word
-    if finish_reason == "content_filter":
-        return "", "refused"
-    if finish_reason == "length" and not (answer or "").strip():
-        return "", "truncated"  # the limit came before the first word, all else being thoughts
+    if finish_reason == finish_reasons.FILTERED:
+        return "", "refused", None
+    if finish_reason == finish_reasons.LENGTH and not (answer or "").strip():
+        return "", "truncated", None  # the limit came before the first word, all else being thoughts
     if not answer or answer.isspace():
-        return "", "empty"
-    said = _without_thoughts(answer)
-    if finish_reason != "stop" or said is None:
-        return "", "truncated"
-    if not said.strip():
-        return "", "empty"
-    return said, "oversized" if len(said) > MAX_ANSWER_CHARS else None
+        return "", "empty", None
+    if finish_reason != finish_reasons.STOP:
+        return "", "truncated", None
+    if len(answer) > MAX_THOUGHTS_CHARS:
+        return "", "oversized", f"{len(answer):,} characters"
+    if program and (costs := costly.found_in(answer)):
+        return "", "oversized", costs
+    said, unread = thoughts.spoken(controls.without_end(answer), fences.outside if program else str)
+    if unread is None and len(said) > MAX_ANSWER_CHARS:
+        return "", "oversized", f"{len(said):,} characters"
+    return said, unread or (None if said.strip() else "empty"), None
 
 
-def _without_thoughts(answer: str) -> str | None:
-    """Return an answer without the thoughts that a reasoning model puts before it, None where they never end.
-
-    They end at the first `</think>`, as vLLM's own parsers have it. Where the chat template opens them the answer holds
-    that end alone; then it must end its line, outside fences, for programs may hold the tag as well.
-    """
-    thoughts, end, said = answer.partition(_THOUGHTS_END)
-    if answer.lstrip().startswith(_THOUGHTS_START):
-        return said if end else None
-    ends_line = not said.partition("\n")[0].strip()
-    in_fence = len(_FENCE_MARK.findall(thoughts)) % 2 == 1
-    return said if end and ends_line and not in_fence and _THOUGHTS_START not in thoughts else answer
-
-
-def _page(answer: str) -> str:
-    """Return the page in an answer, without a line that announces it and a fence around the whole of it."""
-    answer = answer.replace("\r\n", "\n")
-    preface = _PREFACE.match(answer)
-    answer = answer[preface.end() :] if preface else answer
-    wrapped = _WRAPPED.fullmatch(answer)
-    if wrapped and wrapped["marks"] not in wrapped["page"]:
-        answer = wrapped["page"]
-    return answer.strip() + "\n"
+def _unfit(text: str) -> tuple[str | None, str | None]:
+    """Return the reason against publishing characters or strings that `text` holds, and which; (None, None) if none."""
+    if character := controls.character_in(text):
+        return "control_characters", character
+    if token := controls.token_in(text):
+        return "control_tokens", f"the answer holds {token}"
+    return None, None
 
 
 def _repetitive_sql(reading: str, text_chars: int, run_chars: int) -> str:

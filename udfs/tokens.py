@@ -5,6 +5,7 @@ at hand: then counts are estimates from the text's bytes (`estimate`), and the e
 """
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,8 @@ from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
+
+from udfs import controls
 
 # What any model folder must hold for counting: small files, fetched from the hub without the weights.
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "config.json")
@@ -31,11 +34,12 @@ class NoChatTemplateError(ValueError):
 
 @dataclass(frozen=True)
 class ChatTokenizer:
-    """A model's tokenizer and chat template."""
+    """A model's tokenizer and chat template; `source` is the template's text."""
 
     tokenizer: Tokenizer
     template: jinja2.Template
     variables: dict[str, Any]
+    source: str = ""
 
     @cached_property
     def longest_token_chars(self) -> int:
@@ -52,7 +56,52 @@ class ChatTokenizer:
 
     def count(self, system: str, user: str) -> int:
         """Return the prompt's length in tokens, as the engine will count it."""
-        return len(self.tokenizer.encode(self.render(system, user), add_special_tokens=False).ids)
+        return len(self._ids(self.render(system, user)))
+
+    def measure(self, system: str, user: str) -> tuple[int, dict[str, int]]:
+        """Return the prompt's length in tokens, and how often each control token stands in it.
+
+        Control tokens are the tokenizer's special ones, and others that its template writes, such as the names of turns.
+        """
+        ids = self._ids(self.render(system, user))
+        return len(ids), Counter(self._controls[token] for token in ids if token in self._controls)
+
+    def marker_in(self, text: str) -> str | None:
+        """Return a string of `text` that means something to template or tokenizer and that `measure` cannot tell.
+
+        Templates of some models mark turns by words that are no tokens (`[INST]`), and any text may hold unknown tokens.
+        """
+        return next((marker for marker in self._markers if marker in text), None)
+
+    def _ids(self, prompt: str) -> list[int]:
+        ids: list[int] = self.tokenizer.encode(prompt, add_special_tokens=False).ids
+        return ids
+
+    @cached_property
+    def _controls(self) -> dict[int, str]:
+        """Return the control tokens: id -> string. Ordinary words that somebody declared special are none."""
+        words = self._template_words
+        return {
+            number: token.content
+            for number, token in self.tokenizer.get_added_tokens_decoder().items()
+            if _looks_special(token.content)
+            and token.content != self._unknown
+            and (token.special or (token.content in words and controls.token_in(token.content)))
+        }
+
+    @cached_property
+    def _markers(self) -> tuple[str, ...]:
+        marks = controls.tokens_in(self._template_words)
+        return tuple(sorted(marks | ({self._unknown} if _looks_special(self._unknown) else set())))
+
+    @cached_property
+    def _template_words(self) -> str:
+        """Return the template's own words: its source, and a prompt that it makes."""
+        return self.source + self.render("", "")
+
+    @cached_property
+    def _unknown(self) -> str:
+        return getattr(self.tokenizer.model, "unk_token", None) or ""
 
 
 def messages(system: str, user: str) -> list[dict[str, str]]:
@@ -77,7 +126,10 @@ def load(model: str, revision: str = "", template: str = "") -> ChatTokenizer:
     if source is None:
         raise NoChatTemplateError(f"the model in {folder} has no chat template, so it cannot answer chat requests")
     return ChatTokenizer(
-        Tokenizer.from_file(str(tokenizer_path)), _environment().from_string(source), _template_variables(config)
+        Tokenizer.from_file(str(tokenizer_path)),
+        _environment().from_string(source),
+        _template_variables(config),
+        source,
     )
 
 
@@ -118,6 +170,10 @@ def chat_template(folder: Path) -> str | None:
         named = {entry["name"]: entry["template"] for entry in template}
         template = named.get("default")
     return template if isinstance(template, str) else None
+
+
+def _looks_special(content: str) -> bool:
+    return len(content) >= 3 and not content.isalnum() and not content.isspace()
 
 
 def estimate(system: str, user: str) -> int:

@@ -1,0 +1,65 @@
+"""The linter's word on a rewrite: what silences the linter gains nothing, and nothing is linted twice."""
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from jobs import rewriting_code
+from lakehouse.settings import Settings
+from schemas.rewrites import REWRITE_LINT
+
+SOURCE = '"""Totals."""\n\n\ndef total(items):\n    """Return the sum of the items."""\n    return sum(items)\n'
+BAD = "class Total:\n  def total(self,items): return sum( items )+missing\n  def add(s,items,l): return total(items)\n"
+ANSWERS = {
+    "better": SOURCE.replace("items", "numbers").replace("Totals", "Sums"),
+    "worse": BAD,
+    "silent": f"# pylint: disable=C,R,W,E,F\n{BAD}",
+    "hidden": f"# pylint: disable=line-too-long,all\n{BAD}",
+    "by checker": f"# pylint: disable=typecheck,variables,basic\n{BAD}",
+    "one message": SOURCE.replace("(items):", "(items):  # pylint: disable=unused-argument"),
+}
+
+
+def rows(spark: SparkSession) -> DataFrame:
+    fields = ", ".join(f"{column.name} {column.type}" for column in REWRITE_LINT)
+    stored = [
+        (name, SOURCE, f"```python\n{text}```", "answered", "stop", 1.0, *([None] * len(REWRITE_LINT)))
+        for name, text in ANSWERS.items()
+    ]
+    names = "doc_id string, source_text string, answer string, answer_status string, finish_reason string"
+    return spark.createDataFrame(stored, f"{names}, source_lint_score double, {fields}").withColumn(
+        "reason", F.lit(None).cast("string")
+    )
+
+
+@pytest.mark.spark
+def test_a_pragma_lifts_no_rewrite_over_the_linter(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    decided = rewriting_code.decide(rows(spark), Settings(names_floor=0.0), self_contained=False).localCheckpoint()
+    found = {row["doc_id"]: row for row in decided.collect()}
+    assert {name: row["reason"] for name, row in found.items()} == {
+        "better": None,
+        "worse": "lint_regressed",
+        "silent": "blanket_pragma",
+        "hidden": "blanket_pragma",
+        "by checker": "blanket_pragma",
+        "one message": None,
+    }
+    assert found["silent"]["pragmas"] == ["disable=C,R,W,E,F"]
+    assert found["better"]["pragmas"] == []
+
+    # Decided again: what is stored is taken, and only a row of an older version, without pragmas, is linted.
+    again = decided.drop("text", "reason").withColumn("reason", F.lit(None).cast("string"))
+    older = again.withColumn("pragmas", F.when(F.col("doc_id") != "silent", F.col("pragmas")))
+    linted = rewriting_code.lint.add_lint
+    asked: list[DataFrame] = []
+
+    def noted(frame: DataFrame, column: str) -> DataFrame:
+        asked.append(frame.where(F.col(column).isNotNull()).select("doc_id"))
+        return linted(frame, column)
+
+    monkeypatch.setattr(rewriting_code.lint, "add_lint", noted)
+    decided_again = rewriting_code.decide(older, Settings(names_floor=0.0), self_contained=False)
+    assert {row["doc_id"]: row["reason"] for row in decided_again.collect()} == {
+        name: row["reason"] for name, row in found.items()
+    }
+    assert [row["doc_id"] for row in asked[0].collect()] == ["silent"]
