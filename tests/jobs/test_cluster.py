@@ -1,4 +1,4 @@
-"""Jobs submitted to a real standalone cluster of this machine, by the lines of docs/cluster_runs.md.
+"""Jobs submitted to a real standalone cluster of this machine, by the lines of docs/cluster.md.
 
 What a run says of itself is held against what others saw: master and workers (which applications, which executors) and
 Spark's own event log (which task ran where, which settings held).
@@ -31,7 +31,7 @@ from tests.udfs.conftest import write_model
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.cluster]
 
-PAGE = CHECKOUT / "docs" / "cluster_runs.md"
+PAGE = CHECKOUT / "docs" / "cluster.md"
 
 
 class Place(NamedTuple):
@@ -268,7 +268,7 @@ def test_a_python_driver_runs_on_a_worker_by_sparks_own_class_and_its_end_is_in_
     assert two_workers.applications()[-1].name == "recast"
     failed = submitted(str(place.folder / "nowhere"))
     assert "is FAILED" in failed.stderr
-    assert failed.returncode == 0, "Spark says so in its log alone: mend docs/cluster_runs.md once it does better"
+    assert failed.returncode == 0, "Spark says so in its log alone: mend docs/cluster.md once it does better"
     outputs = [file.read_text("utf-8") for file in two_workers.folder.glob("worker-*/driver-*/stdout")]
     assert any("recast: " in output and "nowhere" in output for output in outputs)
 

@@ -85,7 +85,7 @@ def test_a_job_runs_on_the_master_that_it_is_submitted_to(spark: "SparkSession",
         lake=str(tmp_path / "lake"), code_source=str(source / "data"), code_contents=str(source / "content")
     )
     Lane(settings, Model()).refresh("raw_code")
-    page = blocks(CHECKOUT / "docs" / "cluster_runs.md")
+    page = blocks(CHECKOUT / "docs" / "cluster.md")
     (script,) = (block.text for block in page if block.heading == "This machine as a cluster")
     recorded = " ".join(f"--conf {name}={value}" for name, value in clusters.recorded(tmp_path / "events").items())
     script = script.replace("spark-submit", f"spark-submit {recorded}")
