@@ -105,8 +105,8 @@ _ON_THE_REWRITING = _any_of(
 )
 # A first or last paragraph of few words, no formula among them, that names one of these is hardly the page's.
 _ABOUT = _any_of(
-    r"\bre-?(?:written|formatted|phrased|worded)\b|\bclean(?:ed)?[ -]up\b|\bboilerplate\b|\badvertis\w+|\bnavigation\b",
-    r"\blayout\b|\blog-?in\b|\bmenus?\b|\bfooters?\b|\b(?:the|this) (?:page|text|version)\b|\bas requested\b",
+    r"\bre-?(?:written|formatted|phrased|worded)\b|\bclean(?:ed)?[ -]up\b|\bboilerplate\b|\badvertisements?\b|\blayout\b",
+    r"\b(?:the|this) (?:page|text|version)\b|\bas requested\b",
 )
 _FORMULA = re.compile(r"[$\\=\d]")
 MAX_REMARK_CHARS = 300

@@ -117,6 +117,7 @@ def test_where_page_and_other_words_cannot_be_told_apart_there_is_a_reason(answe
     [
         PAGE,
         PAGE.replace("Half", "In Python:\n\n```python\nprint(8 * 5)\n```\n\nHalf"),
+        f"Home | Login\n\n{PAGE}",
         f"Here are the steps:\n\n1. Halve 26.\n\n{PAGE}",
         f"{PAGE}\n\n**Note.** Dividing by $a$ is allowed, since $a$ is not 0.",
         f"{PAGE}\n\nI halved the perimeter and used $ab = 40$.",
