@@ -169,10 +169,10 @@ def test_the_tasks_that_a_run_counts_are_those_of_sparks_own_record(nine: Nine, 
     for run in nine.runs:
         told = clusters.record(place.folder / "events", run["application_id"])
         assert "driver" not in told.tasks_by_executor
-        # What ran before the stage began or after its books were closed is the application's and not the run's.
+        # One task on each executor looks whether it has what the stage needs, before the run begins.
         counted = run["tasks_by_host"]
         assert all(counted[host] <= told.tasks_by_host[host] for host in counted)
-        assert sum(counted.values()) >= 0.9 * sum(told.tasks_by_host.values())
+        assert sum(told.tasks_by_host.values()) - sum(counted.values()) <= 2
         assert run["executor_seconds"] > 0
 
 
