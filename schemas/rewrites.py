@@ -21,6 +21,11 @@ CODE_READING = (
     Column("closed", "boolean", "false if the program's block lacked its end fence"),
     Column("repeated_run_chars", "int", "longest run of 100 and more characters that repeats back to back, else 0"),
     Column("definitions_kept", "double", "share of the source's functions and classes that the rewrite defines"),
+    Column(
+        "definitions_left",
+        "double",
+        "share of them that is there under any name; null where the source has fewer than two at its top",
+    ),
     Column("identifiers_kept", "double", "share of the source's names that the rewrite uses"),
     Column("undefined_names", "array<string>", "names that the rewrite uses and nothing defines"),
     Column("unknown_modules", "array<string>", "imports that are relative, or that few machines have"),

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from udfs import literals
 
 _NAME = re.compile(r"\b[^\W\d]\w*")
-_DEFINITION = re.compile(r"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
+_INNER_DEFINITION = re.compile(r"^[ \t]+(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
+_TOP_DEFINITION = re.compile(r"^(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
 _WORD = re.compile(r"[^\W\d_]{4,}")
 # What tells nothing about the subject: the language's own words, the prefixes of string literals, and customs.
 _COMMONPLACE = frozenset(
@@ -39,20 +40,36 @@ class Overlap:
 
     `definitions`: of the distinct names of functions and classes that the source defines, those that the rewrite
     defines. `identifiers`: of all distinct names in the source's code, those in the rewrite's code, leaving out
-    Python's own and those of one letter.
+    Python's own and those of one letter. `definitions_left`: of the source's functions and classes, at the top of the
+    module or anywhere, whichever share is smaller, those that the rewrite defines anywhere; one of a new name counts for
+    one that is missing. None where the source defines fewer than two at its top.
     """
 
     definitions: float | None
     identifiers: float | None
+    definitions_left: float | None
 
 
 def shared(source: str, rewritten: str) -> Overlap:
     """Return how much of the Python `source` the Python `rewritten` still names. Raises nothing on any text."""
     source_code, rewritten_code = literals.without_literals(source), literals.without_literals(rewritten)
+    defined, defined_now = _definitions(source_code), _definitions(rewritten_code)
     return Overlap(
-        _share_kept(_definitions(source_code), _definitions(rewritten_code)),
+        _share_kept(defined, defined_now),
         _share_kept(_identifiers(source_code), _identifiers(rewritten_code)),
+        _definitions_left(source_code, rewritten_code),
     )
+
+
+def _definitions_left(source_code: str, rewritten_code: str) -> float | None:
+    (top, inner), (top_now, inner_now) = _levels(source_code), _levels(rewritten_code)
+    if len(top) < 2:
+        return None
+    everything, everything_now = top | inner, top_now | inner_now
+    new = len(everything_now - everything)
+    gone_from_top = top - top_now - (inner_now - inner)  # a function may become a method
+    gone = ((len(gone_from_top), len(top)), (len(everything - everything_now), len(everything)))
+    return min(1 - max(0, lost - new) / of for lost, of in gone)
 
 
 def shared_words(one: str, other: str) -> float | None:
@@ -67,8 +84,15 @@ def shared_words(one: str, other: str) -> float | None:
     return len(words & other_words) / min(len(words), len(other_words))
 
 
+def _levels(code: str) -> tuple[set[str], set[str]]:
+    """Return the names of functions and classes at the top of the module, and of those within others."""
+    top = {_plain(name) for name in _TOP_DEFINITION.findall(code)}
+    return top, {_plain(name) for name in _INNER_DEFINITION.findall(code)}
+
+
 def _definitions(code: str) -> set[str]:
-    return {_plain(name) for name in _DEFINITION.findall(code)}
+    top, inner = _levels(code)
+    return top | inner
 
 
 def _identifiers(code: str) -> set[str]:

@@ -62,6 +62,7 @@ CODE_REASONS = {
     "control_characters": "the program holds control characters, such as NUL, ESC or an override of writing direction",
     "repetitive": "a long run of the program repeats itself back to back",
     "unrelated": "the program names too little of what its source defines and uses: an invention",
+    "definitions_lost": "the program defines far fewer functions and classes than its source: part of it is gone",
     "not_self_contained": "the program uses names that it does not define, or modules that few have",
     "blanket_pragma": "an inline pragma switches off a whole category or checker of the linter, so its score says nothing",
     "lint_regressed": "the program's lint score is worse than its source's",
@@ -104,7 +105,7 @@ class CodeReading:
     no linter, or None. `detail`: what a person needs to understand the reason. `rating`: the model's own rating of the
     source, 1 to 10, where it gives one. `closed`: False if the program's block lacked its end fence.
     `repeated_run_chars`: length of the longest run of 100 and more characters that repeats back to back, else 0.
-    `definitions_kept`, `identifiers_kept`: see udfs.overlap. `undefined_names`, `unknown_modules`: see
+    `definitions_kept`, `identifiers_kept`, `definitions_left`: see udfs.overlap. `undefined_names`, `unknown_modules`: see
     udfs.selfcontained; `dependences` counts both.
     """
 
@@ -119,12 +120,13 @@ class CodeReading:
     undefined_names: tuple[str, ...] | None = None
     unknown_modules: tuple[str, ...] | None = None
     dependences: int | None = None
+    definitions_left: float | None = None
 
 
 CODE_READING_DDL = (
     "struct<text: string, reason: string, detail: string, rating: int, closed: boolean, repeated_run_chars: int, "
     "definitions_kept: double, identifiers_kept: double, undefined_names: array<string>, "
-    "unknown_modules: array<string>, dependences: int>"
+    "unknown_modules: array<string>, dependences: int, definitions_left: double>"
 )
 """Type of the column that add_code_reading adds: the fields of CodeReading."""
 
@@ -192,6 +194,7 @@ def read_code_answer(
         undefined_names=needs.undefined_names,
         unknown_modules=needs.unknown_modules,
         dependences=needs.count,
+        definitions_left=kept.definitions_left,
     )
 
 
@@ -238,6 +241,7 @@ def code_reason_sql(
     repetitive_text_chars: int = repetition.LEAST_TEXT_CHARS,
     repetitive_run_chars: int = repetition.LEAST_RUN_CHARS,
     least_names_kept: float = 0.3,
+    least_definitions_left: float = 0.6,
     self_contained: bool = False,
 ) -> str:
     """Return SQL for the reason to reject a row of the column `column` (CODE_READING_DDL), null where there is none.
@@ -245,7 +249,9 @@ def code_reason_sql(
     A program is related to its source if the mean of `definitions_kept` and `identifiers_kept` is `least_names_kept`
     or more (a source that defines nothing counts by its identifiers): a rewrite may rename all definitions if it keeps
     much else, and an example of use, which keeps some identifiers, is not enough. Of 600 pairs of unrelated standard
-    library files 5 reach 0.3. `lint_regressed` needs lint scores and is not decided here.
+    library files 5 reach 0.3. A program with less than `least_definitions_left` of its source's definitions, under
+    whatever names, is a part of one: a rewrite may merge some, and the recipe's are longer than their sources.
+    `lint_regressed` needs lint scores and is not decided here.
     """
     reading = column
     return _first_reason(
@@ -254,6 +260,7 @@ def code_reason_sql(
             "repetitive": _repetitive_sql(reading, repetitive_text_chars, repetitive_run_chars),
             "unrelated": f"(coalesce({reading}.definitions_kept, {reading}.identifiers_kept)"
             f" + {reading}.identifiers_kept) / 2 < {least_names_kept}",
+            "definitions_lost": f"coalesce({reading}.definitions_left, 1) < {least_definitions_left}",
             **({"not_self_contained": f"coalesce({reading}.dependences, 1) > 0"} if self_contained else {}),
         },
     )
@@ -367,7 +374,7 @@ def _read_code_batches(batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[pa.A
     import pyarrow as pa
 
     text, number, share, names = pa.string(), pa.int32(), pa.float64(), pa.list_(pa.string())
-    types = (text, text, text, number, pa.bool_(), number, share, share, names, names, number)
+    types = (text, text, text, number, pa.bool_(), number, share, share, names, names, number, share)
     yield from _read_batches(batches, read_code_answer, CodeReading, types)
 
 
