@@ -1,5 +1,7 @@
 """The `recast` command line. What needs no Spark starts none, so imports that are slow stand in their commands."""
 
+import os
+
 import click
 
 from jobs.options import (
@@ -36,6 +38,8 @@ def refresh(settings: Settings, names: tuple[str, ...], retry: bool, master: str
     """Bring tables up to date: all of them, a lane, or those named. Nothing new means nothing done."""
     check_names(names)
     conf = spark_settings(master, confs)
+    if conf and "PYSPARK_GATEWAY_PORT" in os.environ:
+        raise UserError("give --master and --conf to spark-submit, before the program: Spark has started already")
     from jobs.catalogue import chosen
     from jobs.running import refresh_stages
 

@@ -99,12 +99,15 @@ def refresh_stages(
         if importlib.util.find_spec("great_expectations") is None:  # better told now than after the first chunk
             raise ModuleNotFoundError(name="great_expectations")
         log = Path(work_path(settings, "spark.log")) if is_local(settings.lake) else None
-        rows = max(stage.source.size(settings) for stage in stages[first:])
+        rows = {stage.name: stage.source.size(settings) for stage in stages[first:] if not stage.source.table}
+        most_rows = max(
+            [*rows.values(), *(stage.source.size(settings) for stage in stages[first:] if stage.source.table)]
+        )
         meter = meter or Meter()
         started = time.monotonic()
         with ExitStack() as application:
             with meter.starting():
-                spark = application.enter_context(session.application("recast", log, conf, rows))
+                spark = application.enter_context(session.application("recast", log, conf, most_rows))
                 came = executors.await_executors(spark)
             run_id = time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
             meter.say(f"run {run_id}: {executors.first_line(spark, came)}")
@@ -116,7 +119,7 @@ def refresh_stages(
             runs = []
             for stage in stages[first:]:
                 try:
-                    run = refresh(spark, settings, stage, run_id, meter, retry, came)
+                    run = refresh(spark, settings, stage, run_id, meter, retry, came, rows.get(stage.name))
                 except UserError:
                     raise
                 except Exception as problem:

@@ -2,11 +2,13 @@
 
 import atexit
 import re
+import secrets
 import shutil
 import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
@@ -16,8 +18,9 @@ from pyspark.sql import SparkSession
 from lakehouse.executors import Executor, master_of
 from lakehouse.problems import first_line
 from lakehouse.session import is_this_machine
-from lakehouse.settings import Settings, UserError
+from lakehouse.settings import Settings, UserError, is_local
 from lakehouse.stage import Stage
+from lakehouse.store import work_path
 
 PACKAGES = ("jobs", "lakehouse", "prompts", "schemas", "udfs")
 """What a driver imports, and so all that a task can be asked to import. None has packages within."""
@@ -32,11 +35,13 @@ class Found(NamedTuple):
 
     Attributes:
         place: the interpreter and its host.
+        lake: whether it sees the lake's folder that the driver sees.
         recast: whether its Recast is the driver's, file by file.
         problems: what is wrong with a module that tasks need, by the module's name.
     """
 
     place: str
+    lake: bool
     recast: bool
     problems: dict[str, str]
 
@@ -55,11 +60,16 @@ def check(spark: SparkSession, settings: Settings, stages: Sequence[Stage], exec
     if drivers_own:
         found = [look(needs)]
     else:
-        found = ask(spark, needs, len(executors))
-        if not all(each.recast for each in found):
-            send(spark)
-            found = ask(spark, needs, len(executors))
+        with marked(settings) as mark:
+            found = ask(spark, needs, len(executors), mark)
+            if not all(each.recast for each in found):
+                send(spark)
+                found = ask(spark, needs, len(executors), mark)
     for each in found:
+        if not each.lake:
+            raise UserError(
+                f"{each.place} does not see the lake {settings.lake}: give --lake a place that every machine reads and writes"
+            )
         if not each.recast:
             raise UserError(f"{each.place} has another Recast than the driver, and before that which the driver sends")
         if each.problems:
@@ -105,11 +115,28 @@ def look(needs: Iterable[str]) -> Found:
                 lint.check_installed()
             except RuntimeError as problem:
                 problems[module] = str(problem)
-    return Found(sys.executable, True, problems)
+    return Found(sys.executable, True, True, problems)
 
 
-def ask(spark: SparkSession, needs: Iterable[str], executors: int) -> list[Found]:
+@contextmanager
+def marked(settings: Settings) -> Iterator[str]:
+    """Leave a file in a lake that is a folder while the block runs; return its path, "" for any other lake."""
+    if not is_local(settings.lake):
+        yield ""
+        return
+    mark = Path(work_path(settings, f"seen-{secrets.token_hex(8)}"))
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+    try:
+        yield str(mark)
+    finally:
+        mark.unlink(missing_ok=True)
+
+
+def ask(spark: SparkSession, needs: Iterable[str], executors: int, mark: str = "") -> list[Found]:
     """Return what the executors' Python has, each executor's, as `import_all` finds it there.
+
+    `mark` is a file that all of them must see.
 
     Raises:
         UserError: no Python of the driver's version runs there.
@@ -118,7 +145,7 @@ def ask(spark: SparkSession, needs: Iterable[str], executors: int) -> list[Found
     tasks = context.range(max(1, executors), numSlices=max(1, executors))  # Spark deals them out in turn
     context.setJobDescription("what the workers' Python has")
     try:
-        return [Found(*row) for row in tasks.mapPartitions(task(needs)).collect()]
+        return [Found(*row) for row in tasks.mapPartitions(task(needs, mark)).collect()]
     except Exception as problem:
         raise UserError(why_no_task_ran(problem, context.pythonExec)) from problem
     finally:
@@ -139,7 +166,9 @@ def why_no_task_ran(problem: Exception, python: str) -> str:
     return f"no Python task runs on the workers: {first_line(problem)}"
 
 
-def task(needs: Iterable[str]) -> Callable[[Iterable[int]], Iterator[tuple[str, bool, dict[str, str]]]]:
+def task(
+    needs: Iterable[str], mark: str = ""
+) -> Callable[[Iterable[int]], Iterator[tuple[str, bool, bool, dict[str, str]]]]:
     """Return a task that imports every module and yields one `Found` as a tuple.
 
     It is a function within a function, for such are sent as code and not by name: it runs where there is no Recast.
@@ -147,16 +176,18 @@ def task(needs: Iterable[str]) -> Callable[[Iterable[int]], Iterator[tuple[str, 
     modules, linter, engine = list(needs), LINTER, ENGINE
     package, digest = "udfs", digest_of("udfs")
 
-    def import_all(_rows: Iterable[int]) -> Iterator[tuple[str, bool, dict[str, str]]]:
+    def import_all(_rows: Iterable[int]) -> Iterator[tuple[str, bool, bool, dict[str, str]]]:
         import hashlib
         import importlib
         import importlib.util
+        import os
         import socket
         import sys
         from importlib import resources
 
         place = f"{sys.executable} on {socket.gethostname()}"
         problems: dict[str, str] = {}
+        lake = not mark or os.path.exists(mark)
         try:
             files = sorted(resources.files(package).iterdir(), key=lambda file: file.name)
             whole = b"".join(file.read_bytes() for file in files if file.name.endswith(".py"))
@@ -165,7 +196,7 @@ def task(needs: Iterable[str]) -> Callable[[Iterable[int]], Iterator[tuple[str, 
         if hashlib.sha256(whole).hexdigest() != digest:
             for name in [name for name in sys.modules if name.partition(".")[0] == package]:
                 del sys.modules[name]  # or what the driver sends would not be found
-            yield place, False, problems
+            yield place, lake, False, problems
             return
         for module in modules:
             try:
@@ -177,7 +208,7 @@ def task(needs: Iterable[str]) -> Callable[[Iterable[int]], Iterator[tuple[str, 
                     importlib.import_module(module).start()
             except Exception as problem:
                 problems[module] = " ".join(str(problem).split()) or type(problem).__name__
-        yield place, True, problems
+        yield place, lake, True, problems
 
     return import_all
 

@@ -9,11 +9,18 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
 from lakehouse.session import is_this_machine
 
 DRIVER = "driver"
+# Of these the largest is how many executors an application with dynamic allocation begins with (Spark's configuration page).
+DYNAMIC_FIRST = (
+    "spark.dynamicAllocation.minExecutors",
+    "spark.dynamicAllocation.initialExecutors",
+    "spark.executor.instances",
+)
 # A cluster that has room starts executors within seconds; a job that waits longer says so and goes on waiting in Spark.
 WAIT_S = 60.0
 # Where nobody said how many to expect, and where fewer came than were asked for.
@@ -23,10 +30,19 @@ POLL_S = 0.2
 
 
 class Done(NamedTuple):
-    """Tasks that executors ended, and the seconds these took: by host, or by `driver` for those that ran in the driver."""
+    """What an application's executors have done, and how many there are.
+
+    Attributes:
+        tasks: tasks that ended, by host, or by `driver` for those that ran in the driver.
+        seconds: seconds that these took, added up.
+        executors: executors that tasks can run on now.
+        cores: their cores together.
+    """
 
     tasks: dict[str, int]
     seconds: float
+    executors: int = 0
+    cores: int = 0
 
 
 class Executor(NamedTuple):
@@ -67,32 +83,43 @@ def _executor(summary: Any) -> Executor:
 def at_work(spark: SparkSession) -> list[Executor]:
     """Return the executors that tasks can run on now; on this machine's master that is the driver."""
     local = is_this_machine(master_of(spark))
-    return [each for each in executors(spark) if each.alive and (each.id == DRIVER) == local]
+    return [each for each in executors(spark) if can_work(each, local)]
+
+
+def can_work(executor: Executor, local: bool) -> bool:
+    """Say whether tasks can run on an executor; `local` says whether the master is this machine's own driver."""
+    return executor.alive and (executor.id == DRIVER) == local
 
 
 def done(spark: SparkSession) -> Done:
-    """Return what the application's executors have done since it began."""
+    """Return what the application's executors have done since it began; nothing where its driver cannot tell any more."""
     tasks: dict[str, int] = defaultdict(int)
     seconds = 0.0
-    for each in executors(spark):
+    try:
+        found = executors(spark)
+    except (Py4JError, OSError, AttributeError):  # a figure of the ledger, for which no run may fail
+        found = []
+    for each in found:
         if each.tasks:
             tasks[DRIVER if each.id == DRIVER else each.host] += each.tasks
             seconds += each.seconds
-    return Done(dict(tasks), seconds)
+    there = [each.cores for each in found if can_work(each, is_this_machine(master_of(spark)))]
+    return Done(dict(tasks), seconds, len(there), sum(there))
 
 
 def since(now: Done, before: Done) -> Done:
-    """Return what was done between two moments."""
+    """Return what was done between two moments. Spark forgets the oldest of many lost executors, so nothing is below 0."""
     tasks = {host: count - before.tasks.get(host, 0) for host, count in now.tasks.items()}
-    return Done({host: count for host, count in tasks.items() if count}, now.seconds - before.seconds)
+    positive = {host: count for host, count in tasks.items() if count > 0}
+    return now._replace(tasks=positive, seconds=max(0.0, now.seconds - before.seconds))
 
 
 def await_executors(spark: SparkSession) -> list[Executor]:
     """Return the executors that came, once as many are there as were asked for, or no more have come for a while."""
-    wanted, cores = asked(spark)
-    patience_s = STEADY_S if wanted is None and cores is None else SHORT_S
+    wanted = asked(spark)
+    patience_s = STEADY_S if wanted == Asked(None, None) else SHORT_S
     deadline, steady_since, came = time.monotonic() + WAIT_S, time.monotonic(), at_work(spark)
-    while time.monotonic() < deadline and len(came) != wanted and sum(each.cores for each in came) != cores:
+    while time.monotonic() < deadline and not enough(came, wanted):
         if came and time.monotonic() - steady_since > patience_s:
             break
         time.sleep(POLL_S)
@@ -101,6 +128,25 @@ def await_executors(spark: SparkSession) -> list[Executor]:
             steady_since = time.monotonic()
         came = now
     return came
+
+
+def enough(came: Sequence[Executor], wanted: Asked) -> bool:
+    """Say whether as many executors came as were asked for, by their number or by their cores."""
+    by_number = wanted.executors is not None and len(came) >= wanted.executors
+    return by_number or (wanted.cores is not None and sum(each.cores for each in came) >= wanted.cores)
+
+
+def most_cores(spark: SparkSession) -> int:
+    """Return how many cores there are, or may be once there is work where allocation is dynamic."""
+    conf = dict(spark.sparkContext.getConf().getAll())
+    now = max(1, int(spark.sparkContext.defaultParallelism))
+    most = conf.get("spark.dynamicAllocation.maxExecutors", "") if is_dynamic(conf) else ""
+    return max(now, int(most) * int(conf.get("spark.executor.cores", "1"))) if most else now
+
+
+def is_dynamic(conf: Mapping[str, str]) -> bool:
+    """Say whether executors come and go with the work."""
+    return conf.get("spark.dynamicAllocation.enabled", "false").lower() == "true"
 
 
 def asked(spark: SparkSession) -> Asked:
@@ -118,10 +164,10 @@ def asked_for(master: str, conf: Mapping[str, str]) -> Asked:
         each, cores = each or worker_cores, min(cores or workers * worker_cores, workers * worker_cores)
     if cores is not None:
         return Asked(cores // each if each else None, cores)
-    dynamic = conf.get("spark.dynamicAllocation.enabled", "false").lower() == "true"
-    instances = conf.get("spark.dynamicAllocation.minExecutors" if dynamic else "spark.executor.instances")
-    count = int(instances) if instances else None
-    return Asked(count, count * each if count and each else None)
+    names = DYNAMIC_FIRST if is_dynamic(conf) else ("spark.executor.instances",)
+    numbers = [int(conf[name]) for name in names if name in conf]
+    count = max(numbers) if numbers else 0 if is_dynamic(conf) else None
+    return Asked(count, count * each if count is not None and each else None)
 
 
 def first_line(spark: SparkSession, came: list[Executor]) -> str:
@@ -129,15 +175,16 @@ def first_line(spark: SparkSession, came: list[Executor]) -> str:
     begin = f"Spark {spark.version} on {master_of(spark)}, application {spark.sparkContext.applicationId}"
     if is_this_machine(master_of(spark)):
         return f"{begin}: {counted(spark.sparkContext.defaultParallelism, 'core')} of this machine"
-    return f"{begin}: {got_words(came)}{asked_words(asked(spark))}"
+    later = ", more as there is work" if is_dynamic(dict(spark.sparkContext.getConf().getAll())) else ""
+    return f"{begin}: {got_words(came, later)}{asked_words(asked(spark))}"
 
 
-def got_words(came: Sequence[Executor]) -> str:
-    """Return how many executors came, with how many cores, on how many hosts."""
+def got_words(came: Sequence[Executor], later: str = "") -> str:
+    """Return how many executors came, with how many cores, on how many hosts, and whether more come `later`."""
     if not came:
-        return "no executor has come, and tasks wait for one"
+        return f"no executor yet{later}" if later else "no executor has come, and tasks wait for one"
     cores, hosts = sum(each.cores for each in came), len({each.host for each in came})
-    return f"{counted(len(came), 'executor')} with {counted(cores, 'core')} on {counted(hosts, 'host')}"
+    return f"{counted(len(came), 'executor')} with {counted(cores, 'core')} on {counted(hosts, 'host')}{later}"
 
 
 def asked_words(wanted: Asked) -> str:

@@ -85,11 +85,13 @@ def refresh(
     meter: Meter,
     retry: bool = False,
     came: Sequence[executors.Executor] = (),
+    source_rows: int | None = None,
 ) -> Run | None:
     """Bring a table up to date; return its row of `runs`, or None where there was nothing to do.
 
     Args:
         came: the executors that were there when the application began.
+        source_rows: about how many rows the source has, where that was counted already.
         retry: measure again the rows whose measurement failed for a reason that may have passed.
 
     Raises:
@@ -106,7 +108,8 @@ def refresh(
         return None
     run["master"], run["application_id"] = spark.sparkContext.master, spark.sparkContext.applicationId
     run["executors"], run["executor_cores"] = len(came), sum(each.cores for each in came)
-    sizes.fit(spark, stage.source.size(settings) + query.row_count(settings, stage.name))
+    source_rows = stage.source.size(settings) if source_rows is None else source_rows
+    sizes.fit(spark, source_rows + query.row_count(settings, stage.name), executors.most_cores(spark))
     table_folder = store.work_path(settings, stage.name)
     unfinished = store.folders(spark, table_folder)
     leftovers = [path for each in unfinished for path in staged_below(spark, each, stage)]
@@ -277,7 +280,7 @@ def stage_chunk(work: Work, chunk: Chunk) -> None:
     keys = work.planned().where(chunk.holds("input_hash")).where("action != 'remove'")
     found = keys.groupBy("action").agg(F.max("copies").alias("copies"), F.count("*").alias("rows")).collect()
     todo = {row["action"]: row for row in found}
-    partitions = work.settings.partitions or 2 * work.spark.sparkContext.defaultParallelism
+    partitions = work.settings.partitions or 2 * executors.most_cores(work.spark)
 
     def source_of(action: str) -> DataFrame:
         source_keys = ["doc_id", "input_hash", "carried_hash"]
@@ -437,6 +440,8 @@ def close_books(work: Work, meter: Meter) -> None:
     meter.close_books(run)
     did = executors.since(executors.done(work.spark), work.done_before)
     run["tasks_by_host"], run["executor_seconds"] = did.tasks, did.seconds
+    if did.executors > run["executors"]:
+        run["executors"], run["executor_cores"] = did.executors, did.cores
     output = run["output_tokens"] - run["recalled_output_tokens"]
     computed = output + run["prompt_tokens"] - run["cached_tokens"]
     used = work.engines.values()

@@ -24,6 +24,7 @@ from py4j.protocol import Py4JError
 from pyspark import SparkContext
 from pyspark.conf import SparkConf
 from pyspark.errors import PySparkException
+from pyspark.find_spark_home import _find_spark_home
 from pyspark.sql import SparkSession
 from pyspark.sql.utils import is_remote
 
@@ -205,9 +206,9 @@ def start(name: str, log: Path | None = None, conf: Mapping[str, str] = NOTHING,
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
     if not submitted:
         require_java()
-        fetch_jars()
-    # Spark draws progress bars wherever it takes a program for a shell; no terminal is there to see these.
-    at_start = SparkConf(loadDefaults=False).setAll([("spark.ui.showConsoleProgress", "false"), *conf.items()])
+        if "SPARK_HOME" not in os.environ:  # a platform's Spark gets nothing from us: `with_needed` says what it lacks
+            fetch_jars()
+    at_start = SparkConf(loadDefaults=False).setAll(list(conf.items()))
     logged_before = log.stat().st_size if log and log.exists() else 0
     try:
         with standard_error_to(log), jvm_options(quick=not (names_a_master(conf) and sizes.pays_to_compile(rows))):
@@ -225,12 +226,11 @@ def application(
 ) -> Iterator[SparkSession]:
     """Give the block the session of `start`, and stop it afterwards where this call started it. Raises as `start` does."""
     ours = SparkContext._active_spark_context is None
-    started = start(name, log, conf, rows)
     try:
-        yield started
+        yield start(name, log, conf, rows)
     finally:
-        if ours:
-            started.stop()
+        if ours and SparkContext._active_spark_context is not None:
+            SparkSession.builder.getOrCreate().stop()
 
 
 def why_not(problem: Exception, log: Path | None, logged_before: int) -> str:
@@ -254,12 +254,14 @@ def filled(conf: Mapping[str, str], name: str, submitted: bool, rows: int) -> Sp
     """Return what was set by anybody, as the JVM of this process read it, with its gaps filled."""
     settings = SparkConf().setAll(list(conf.items()))
     given = dict(settings.getAll())
-    if "spark.remote" in given:
+    if "spark.remote" in given or given.get("spark.api.mode", "").lower() == "connect":
         raise UserError(CONNECT_HINT)
     # spark-submit itself says local[*] where nobody named a master, and names an application after its program.
     if given.get("spark.app.name") in (None, "pyspark-shell", PYTHON_RUNNER, Path(sys.argv[0]).name):
         settings.set("spark.app.name", name)
-    os.environ.setdefault("PYSPARK_PYTHON", given.get("spark.pyspark.python", sys.executable))
+    os.environ["PYSPARK_PYTHON"] = (
+        given.get("spark.pyspark.python") or os.environ.get("PYSPARK_PYTHON") or sys.executable
+    )
     extensions = given.get("spark.sql.extensions", "")
     if DELTA_EXTENSION not in extensions:
         settings.set("spark.sql.extensions", f"{extensions},{DELTA_EXTENSION}".lstrip(","))
@@ -270,8 +272,11 @@ def filled(conf: Mapping[str, str], name: str, submitted: bool, rows: int) -> Sp
     if not local and not sizes.pays_to_compile(rows):
         options = given.get("spark.executor.extraJavaOptions", "")
         settings.set("spark.executor.extraJavaOptions", f"{QUICK_JVM} {options}".strip())
-    if not submitted and not local and "spark.jars.packages" not in given:
-        gaps["spark.jars"] = ",".join(map(str, delta_jars()))  # executors may lack what fetch_jars gave the driver
+    jars = given.get("spark.jars", "")
+    if not submitted and not local and "delta-spark" not in jars + given.get("spark.jars.packages", ""):
+        # Executors may lack what fetch_jars gave the driver.
+        settings.set("spark.jars", ",".join([*filter(None, [jars]), *map(str, delta_jars())]))
+    settings.set(sizes.SIZED, "")
     for key, value in gaps.items():
         settings.setIfMissing(key, value)
     return settings
@@ -292,7 +297,10 @@ def with_needed(session: SparkSession) -> SparkSession:
     try:
         session._jvm.java.lang.Class.forName("io.delta.tables.DeltaTable", False, class_loader(session))  # type: ignore[union-attr]
     except Py4JError:
-        raise UserError(f"Spark has no Delta: submit with --packages {delta_package()}") from None
+        raise UserError(
+            f"Spark has no Delta: submit with --packages {delta_package()}, or give `recast refresh` "
+            f"--conf spark.jars.packages={delta_package()}"
+        ) from None
     for key, value in NEEDED.items():
         if session.conf.get(key, None) is None:
             session.conf.set(key, value)
@@ -312,12 +320,15 @@ def spark_logs_as_shipped() -> bool:
     return str(source.getLocation()).endswith("org/apache/spark/log4j2-defaults.properties")
 
 
+def configuration_folder() -> Path:
+    """Return the folder where Spark looks for its configuration files."""
+    given = os.environ.get("SPARK_CONF_DIR")
+    return Path(given) if given else Path(_find_spark_home(), "conf")  # type: ignore[no-untyped-call]
+
+
 def names_a_master(conf: Mapping[str, str]) -> bool:
     """Say whether a master is named, by `conf` or anywhere Spark looks for one. Text is enough: no value is read."""
-    folder = os.environ.get("SPARK_CONF_DIR") or Path(
-        os.environ.get("SPARK_HOME") or Path(pyspark.__file__).parent, "conf"
-    )
-    defaults = Path(folder, "spark-defaults.conf")
+    defaults = configuration_folder() / "spark-defaults.conf"
     arguments = os.environ.get("PYSPARK_SUBMIT_ARGS", "")
     if (
         "spark.master" in conf
@@ -336,7 +347,10 @@ def jvm_options(quick: bool) -> Iterator[None]:
     """
     before = dict(os.environ)
     with resources.as_file(resources.files("lakehouse") / "log4j2.properties") as log4j:  # of a zip: a copy
-        options = [f"-Dlog4j2.configurationFile={log4j.absolute().as_uri()}"]
+        # Spark draws progress bars wherever it takes a program for a shell; no terminal is there to see these.
+        options = ["-Dspark.ui.showConsoleProgress=false"]
+        if not any(configuration_folder().glob("log4j2.*")):
+            options.append(f"-Dlog4j2.configurationFile={log4j.absolute().as_uri()}")
         if quick:
             options.append(QUICK_JVM)
         os.environ["SPARK_SUBMIT_OPTS"] = " ".join([*options, os.environ.get("SPARK_SUBMIT_OPTS", "")]).strip()

@@ -15,7 +15,7 @@ ROWS_PER_LOG_PARTITION = 20_000_000
 MAX_LOG_PARTITIONS = 50  # Delta's own number
 # Below so many rows a query is over before the time to compile it has paid for itself.
 COMPILED_FROM_ROWS = 1_000_000
-SIZED = "spark.recast.sized"  # setting of the session that lists what `fit` has set there
+SIZED = "spark.recast.sized"  # lists what `fit` has set; only sessions that Recast starts have it
 
 
 def pays_to_compile(rows: int) -> bool:
@@ -39,16 +39,17 @@ def sizes(rows: int, cores: int) -> dict[str, str]:
     }
 
 
-def fit(spark: SparkSession, rows: int) -> None:
-    """Give the session the sizes that `rows` rows need, where nobody else gave it any."""
-    ours = set((spark.conf.get(SIZED, "") or "").split(","))
-    for name, value in sizes(rows, cores(spark)).items():
+def fit(spark: SparkSession, rows: int, cores: int) -> None:
+    """Give a session that Recast started the sizes that `rows` rows need on `cores` cores, where nobody else gave it any.
+
+    A session that a platform handed over is left as it is.
+    """
+    listed = spark.conf.get(SIZED, None)
+    if listed is None:
+        return
+    ours = set(listed.split(","))
+    for name, value in sizes(rows, cores).items():
         if name in ours or spark.conf.get(name, None) is None:
             spark.conf.set(name, value)
             ours.add(name)
     spark.conf.set(SIZED, ",".join(sorted(ours - {""})))
-
-
-def cores(spark: SparkSession) -> int:
-    """Return how many tasks can run at once."""
-    return max(1, int(spark.sparkContext.defaultParallelism))

@@ -41,7 +41,7 @@ RUNS = Table(
         Column("started_at", "timestamp", "UTC"),
         Column("master", "string", "Spark master that the run was submitted to"),
         Column("application_id", "string", "Spark's name of the application"),
-        Column("executors", "bigint", "executors that were there when the application began, 1 where it is the driver"),
+        Column("executors", "bigint", "executors that were there as the run began or later, 1 where it is the driver"),
         Column("executor_cores", "bigint", "their cores together"),
         Column("tasks_by_host", "map<string, bigint>", "tasks by the host that ran them; `driver`: the driver itself"),
         Column("executor_seconds", "double", "seconds that these tasks took, added up"),

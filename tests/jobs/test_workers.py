@@ -80,10 +80,20 @@ def test_every_stage_names_modules_that_there_are() -> None:
     needs = {module: [] for stage in STAGES.values() for module in stage.needs}  # type: ignore[var-annotated]
     assert {"udfs.lint", "udfs.rewrite"} <= set(needs)
     assert workers.look(needs).problems == {}
-    ((place, same, problems),) = workers.task(needs)(iter([0]))
+    ((place, lake, same, problems),) = workers.task(needs)(iter([0]))
     assert place.startswith(sys.executable)
+    assert lake
     assert same
     assert problems == {}
+
+
+def test_a_worker_that_does_not_see_the_lake_says_so(tmp_path: Path) -> None:
+    """A folder of the driver's own disk: rows that workers elsewhere write there would be lost."""
+    with workers.marked(Settings(lake=str(tmp_path / "lake"))) as mark:
+        ((_, lake, _, _),) = workers.task([], mark)(iter([0]))
+        assert lake
+    ((_, lake, _, _),) = workers.task([], mark)(iter([0]))
+    assert not lake
 
 
 def test_another_recast_is_told_from_the_drivers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +105,7 @@ def test_another_recast_is_told_from_the_drivers(tmp_path: Path, monkeypatch: py
         monkeypatch.delitem(sys.modules, name)
     with monkeypatch.context() as elsewhere:
         elsewhere.syspath_prepend(str(tmp_path))
-        ((_, same, problems),) = asked(iter([0]))
+        ((_, _, same, problems),) = asked(iter([0]))
     assert not same
     assert problems == {}
     assert "udfs" not in sys.modules
@@ -106,8 +116,8 @@ def test_what_is_missing_is_one_line_that_says_for_what_and_what_to_do(monkeypat
     asked = workers.task(needs)
     lint.close()
     monkeypatch.setitem(lint.VERSIONS, "pylint", "3.3.9")
-    ((place, _, problems),) = asked(iter([0]))
-    line = workers.words(workers.Found(place, True, problems), needs, workers.PLACES)
+    ((place, _, _, problems),) = asked(iter([0]))
+    line = workers.words(workers.Found(place, True, True, problems), needs, workers.PLACES)
     assert line == (
         f"{place}: No module named 'no_such_library' (needed for rewritten_math); the linter needs pylint 3.3.9, found "
         f"{importlib.metadata.version('pylint')} (needed for linted_code, styled_code). Do `pip install "

@@ -13,7 +13,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from lakehouse import executors, session
+from lakehouse import executors, session, sizes
 
 OPTIONS = ("ReservedCodeCacheSize", "TieredStopAtLevel", "MaxHeapSize", "UseG1GC", "UseSerialGC")
 
@@ -38,10 +38,11 @@ def main() -> None:
     if what == "handed":
         builder = SparkSession.builder.master("local[1]").appName("somebody's").config("spark.ui.enabled", "false")
         builder = builder.config("spark.sql.extensions", session.DELTA_EXTENSION)
-        handed = builder.config("spark.sql.shuffle.partitions", "3").getOrCreate()
+        handed = builder.getOrCreate()
         before = told(handed)
         with session.application("recast", log) as given:
             assert given.sparkContext is handed.sparkContext
+            sizes.fit(given, 42, 2)
             after = told(given)
         stopped = handed.sparkContext._jsc is None
         print("RESULT " + json.dumps({"before": before, "after": after, "stopped": stopped}))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lakehouse import executors
-from lakehouse.executors import Asked, Done, Executor, asked_for, asked_words, got_words, since
+from lakehouse.executors import Asked, Done, Executor, asked_for, asked_words, enough, got_words, since
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,17 @@ from lakehouse.executors import Asked, Done, Executor, asked_for, asked_words, g
             "k8s://https://host",
             {"spark.dynamicAllocation.enabled": "true", "spark.dynamicAllocation.minExecutors": "1"},
             Asked(1, None),
+        ),
+        ("yarn", {"spark.dynamicAllocation.enabled": "true", "spark.executor.cores": "4"}, Asked(0, 0)),
+        (
+            "yarn",
+            {
+                "spark.dynamicAllocation.enabled": "true",
+                "spark.dynamicAllocation.minExecutors": "1",
+                "spark.dynamicAllocation.initialExecutors": "4",
+                "spark.executor.cores": "2",
+            },
+            Asked(4, 8),
         ),
     ],
 )
@@ -56,6 +67,18 @@ def test_one_is_spelt_as_one() -> None:
 def test_work_is_what_was_done_between_two_moments() -> None:
     before, now = Done({"a": 3, "b": 1}, 2.0), Done({"a": 5, "b": 1, "c": 4}, 7.5)
     assert since(now, before) == Done({"a": 2, "c": 4}, 5.5)
+
+
+def test_executors_that_spark_has_forgotten_take_nothing_away() -> None:
+    assert since(Done({"a": 1}, 1.0), Done({"a": 3, "b": 4}, 9.0)) == Done({}, 0.0)
+
+
+def test_nobody_waits_for_executors_that_come_with_the_work() -> None:
+    assert enough([], Asked(0, 0))
+    assert enough([executor("0", "a", 2)] * 3, Asked(2, None)), "more than were asked for"
+    assert not enough([executor("0", "a", 2)], Asked(2, 4))
+    assert not enough([executor("0", "a", 2)], Asked(None, None))
+    assert got_words([], ", more as there is work") == "no executor yet, more as there is work"
 
 
 def waited(
