@@ -112,7 +112,8 @@ def write(settings: Settings, table: Table, rows: list[dict[str, Any]], replaced
     added = [field for field in Schema.from_arrow(schema).fields if field.name not in present]
     if added:
         opened.alter.add_columns(added)
-    values = pa.Table.from_pylist(rows, schema)
+    # Without the comments: a table whose columns an older version commented otherwise would refuse them.
+    values = pa.Table.from_pylist(rows, pa.schema([(field.name, field.type) for field in schema]))
     write_deltalake(opened, values, mode="overwrite" if replaced else "append", predicate=replaced)
     return opened
 

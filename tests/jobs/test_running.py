@@ -121,7 +121,7 @@ def test_a_java_that_cannot_run_spark_is_one_line_that_names_the_log(folder: Pat
     assert (program.returncode, program.stdout) == (2, "")
     line = program.stderr.splitlines()[-1]
     assert line.startswith("recast: Spark does not start: [JAVA_GATEWAY_EXITED]")
-    assert line.endswith(f"{folder}/lake/_work/spark.log says more")
+    assert line.endswith(f"({folder}/lake/_work/spark.log says more)")
     assert "no memory" in (folder / "lake" / "_work" / "spark.log").read_text()
 
 

@@ -4,7 +4,9 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -88,6 +90,16 @@ def test_a_table_that_an_older_version_made_gains_the_columns_it_lacks(tmp_path:
     ledger.record(settings, {"run_id": "run-2", "table_name": "raw_code", "tokens_per_s": 7.5})
     found = query.rows(settings, "SELECT run_id, tokens_per_s FROM runs ORDER BY run_id")
     assert [tuple(row.values()) for row in found] == [("run-1", None), ("run-2", 7.5)]
+
+
+def test_a_table_whose_columns_an_older_version_commented_otherwise_takes_rows(tmp_path: Path) -> None:
+    settings = Settings(lake=str(tmp_path))
+    comment = {"comment": "what it was called then"}
+    fields = [pa.field(c.name, ledger.ARROW_TYPES[c.type], metadata=comment) for c in RUNS.columns]
+    DeltaTable.create(str(tmp_path / "runs"), pa.schema(fields))
+    ledger.record(settings, {"run_id": "run-1", "table_name": "raw_code"})
+    ledger.record(settings, {"run_id": "run-1", "table_name": "raw_code", "status": "failed"})
+    assert query.rows(settings, "SELECT status FROM runs") == [{"status": "failed"}]
 
 
 def test_results_of_many_chunks_are_gathered_into_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
