@@ -189,7 +189,7 @@ class Lane:
 
     def copied(self, folder: Path) -> "Lane":
         """Return the lane with a copy of its lake and its sources in `folder`, to be changed at will."""
-        moved = {}
+        moved: dict[str, Any] = {}
         for name in ("lake", "code_source", "code_contents", "math_source"):
             place = getattr(self.settings, name)
             if place and Path(place).exists():
