@@ -173,6 +173,7 @@ _BETWEEN = re.compile(r"‹(?:[Ii]s )?[Bb]etween› *(.+)", re.DOTALL)
 _JOINING_END = re.compile(r"[\s,;]*\b(?:and|or)\s*$")
 _RELATIONS = "=≈<>≤≥≠≡"
 _DISTANCE = re.compile(r"\|(?P<inner>[^|<>≤≥]+)\|\s*(?P<sign>[<>≤≥])(?P<bound>[^|<>≤≥=]+)")
+_DISTANCE_BEHIND = re.compile(r"^([^|<>≤≥=]+)([<>≤≥])\s*(\|[^|<>≤≥]+\|)$")
 _FLIPPED = {"<": ">", ">": "<", "≤": "≥", "≥": "≤"}
 _NAME = re.compile(
     r"(?:[A-Za-z]|\\(?:vec|hat|bar|overline|tilde|mathbf)\s*\{?\w\}?|\\[A-Za-z]+)(?:_(?:\{[^{}]{1,12}\}|\w)|')*"
@@ -701,7 +702,8 @@ def _ranges(text: str, depth: int = 0) -> Ranges | None:
 
 def _distance(text: str) -> Ranges | None:
     """Return the ranges that `|x - 2| < 3` and the like describe, None where the right side is no positive number."""
-    found = _DISTANCE.fullmatch(text.strip())
+    text = _DISTANCE_BEHIND.sub(lambda sides: f"{sides[3]}{_FLIPPED[sides[2]]}{sides[1]}", text.strip())
+    found = _DISTANCE.fullmatch(text)
     bound = _expression(found["bound"]) if found else None
     if not found or bound is None or bound.names or not (expressions.floating(bound.values[0] or 0j).real > 0):
         return None

@@ -72,8 +72,10 @@ _SYMBOLS = {  # those that take prefixes
 }
 _PREFIXES_OF_LETTERS = {"n": "1e-9", "µ": "1e-6", "u": "1e-6", "m": "1e-3"}
 _LONG = {"m": "metre meter", "g": "gram gramme", "l": "litre liter", "s": "second", "J": "joule", "W": "watt", "N": "newton",
-         "V": "volt", "A": "ampere amp", "Pa": "pascal", "Hz": "hertz", "C": "coulomb", "F": "farad", "H": "henry", "T": "tesla",
-         "Wb": "weber", "ohm": "ohm", "cal": "calorie", "eV": "electronvolt"}  # fmt: skip
+         "V": "volt", "A": "ampere amp", "Pa": "pascal", "Hz": "hertz", "C": "coulomb", "F": "farad", "H": "henry henrie",
+         "T": "tesla",
+         "Wb": "weber",
+         "ohm": "ohm", "cal": "calorie", "eV": "electronvolt"}  # fmt: skip
 _GALLON = _of("0.003785411784", length=3)
 _OTHERS = {  # names, `_` for a space or hyphen, with a plural in s where they have one -> unit
     "inch inches in": _of("0.0254", **_LENGTH),
@@ -197,7 +199,7 @@ def read(words: str) -> tuple[Unit | None, str]:
             # The power replaces the first, which the last unit was taken in.
             found = _times(found, last, int(match[2] or _POWER_SUFFIXES[token]) - 1)
             last = None
-        elif token in ("/", "*", "-", "per", "a", "an"):
+        elif token in ("/", "*", "-", "per", "a", "an") and match[1].strip() != "A":
             if found == NONE or divides:
                 break
             divides = token not in "*-"

@@ -421,6 +421,10 @@ def test_a_number_of_any_length_is_read_without_an_error(digits):
 
 
 SHARES = [
+    (r"Answer: 5 ohms", r"\boxed{5}\ \mathrm{A}", 0.0),
+    (r"Answer: $5\ \mathrm{\Omega}$", r"\boxed{5}\ \Omega", 1.0),
+    ("Answer: 6'2\"", "Answer: 74 inches", 1.0),
+    ("Answer: 25 with remainder 3", r"Answer: $25 \text{ R } 3$", 1.0),
     ("The answer is 3.", "The answers are 3 and 4.", 0.5),
     ("The answer is $4x$.", "The answer is $4x$ or $5x$.", 0.5),
     (r"\boxed{2, 3}", r"\boxed{2, 3, 9}", 2 / 3),

@@ -535,6 +535,11 @@ SAME = [
     (r"5 N\,m", r"5\,\mathrm{N\,m}"),
     (r"8\ \mathrm{kg\,m^{2}}", r"8 kg m^2"),
     (r"y=mx+c", r"c=y-mx"),
+    ("3 > |x|", "(-3, 3)"),
+    ("4 henries", "4 henrys"),
+    ("5 GB", "5120 MB"),
+    (r"\left|2x-1\right| \le 5", r"-2 \le x \le 3"),
+    ("3:4", r"\frac34"),
 ]
 OTHER = [
     ("(a) 5 (b) 7", "(a) 5 (b) 8"),
