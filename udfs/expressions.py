@@ -8,6 +8,7 @@ solved, simplified or searched for, so that reading takes time linear in the tex
 import cmath
 import math
 import re
+import sys
 import zlib
 from collections.abc import Callable
 from fractions import Fraction
@@ -41,6 +42,7 @@ _FUNCTIONS: dict[str, Callable[[complex], complex]] = {
     "lg": lambda x: cmath.log(x) / math.log(10),
     "exp": cmath.exp,
 }
+_WITH_ZEROS = frozenset(("sin", "cos", "tan", "cot"))  # at multiples of pi, which floating point only comes near to
 _INVERSE = {"sin": "arcsin", "cos": "arccos", "tan": "arctan"}
 _CONSTANTS = {"\\pi": cmath.pi + 0j, "pi": cmath.pi + 0j, "e": cmath.e + 0j, "i": 1j, "\\imath": 1j}
 _GREEK = frozenset(
@@ -123,6 +125,8 @@ def close(one: Number, other: Number) -> bool:
     """Tell whether two numbers are equal: exactly if both are exact, relatively if not."""
     if isinstance(one, Fraction) and isinstance(other, Fraction):
         return one == other
+    if not one or not other:
+        return not one and not other  # what is too small for floating point is not zero
     a, b = floating(one), floating(other)
     return abs(a - b) <= DIGITS * max(abs(a), abs(b))
 
@@ -134,7 +138,8 @@ def constant(value: Number) -> Expression:
 
 def scaled(expression: Expression, factor: Number) -> Expression:
     """Return the expression times a number."""
-    values = tuple(None if value is None else _times(value, factor) for value in expression.values)
+    times = ("n", factor)
+    values = tuple(None if value is None else _computed(("*", ("n", value), times), 0) for value in expression.values)
     return Expression(values, expression.names, ("*", ("n", factor), expression.tree))
 
 
@@ -148,12 +153,12 @@ def floating(a: Number) -> complex:
 
 def line(expression: Expression, name: str, point: int = 0) -> tuple[Number, Number] | None:
     """Return a and b if the expression is `a * name + b` with the other variables as at the point, else None."""
-    at = [_computed(expression.tree, point, {name: Fraction(value)}) for value in (0, 1, 2, 5)]
-    b, one, two, five = at
-    if b is None or one is None or two is None or five is None:
+    at = [_computed(expression.tree, point, {name: Fraction(value)}) for value in (0, 1, 2, -5)]
+    b, one, two, below = at
+    if b is None or one is None or two is None or below is None:
         return None
     slope = _added(one, _negated(b))
-    for times, value in ((2, two), (5, five)):
+    for times, value in ((2, two), (-5, below)):
         if not _nearly(_added(b, _times(slope, Fraction(times))), value):
             return None
     return slope, b
@@ -462,7 +467,21 @@ def _at(name: str, point: int) -> Fraction:
 
 def _applied(name: str, x: Number) -> Number:
     value = _FUNCTIONS[name](floating(x))
-    return 0j if abs(value) < 1e-14 else value
+    if name in _WITH_ZEROS and abs(floating(x)) > 1 and abs(value) < 1e-15 * abs(floating(x)):
+        return 0j
+    return _normal(value, name == "exp")
+
+
+def _normal(value: Number, nonzero: bool) -> Number:
+    """Return the value. Raises ArithmeticError if it is not zero by rule, but too small for floating point."""
+    if nonzero and isinstance(value, complex) and abs(value) < sys.float_info.min:
+        raise ArithmeticError
+    return value
+
+
+def _without_underflow(operation: Callable[[Number, Number], Number]) -> Callable[[Number, Number], Number]:
+    """Return the product, quotient, power or root, raising ArithmeticError where two numbers but zero come to zero."""
+    return lambda a, b: _normal(operation(a, b), bool(a) and bool(b))
 
 
 def _added(a: Number, b: Number) -> Number:
@@ -513,14 +532,21 @@ def _root(a: Number, degree: Number) -> Number:
         if a < 0 and n % 2:
             return -_root(-a, degree)
         if a >= 0:
-            top, bottom = (
-                round(part ** (1 / n)) if part < 1 << 50 * n and part < 1 << 900 else 0
-                for part in (a.numerator, a.denominator)
-            )
-            if bottom and Fraction(top**n, bottom**n) == a:
+            top, bottom = _whole_root(a.numerator, n), _whole_root(a.denominator, n)
+            if Fraction(top**n, bottom**n) == a:
                 return Fraction(top, bottom)
     value = floating(a)
     return cmath.sqrt(value) if n == 2 else value ** (1 / n)
+
+
+def _whole_root(a: int, n: int) -> int:
+    """Return the largest whole number whose n-th power is not above a, by Newton's method from above."""
+    if n == 2:
+        return math.isqrt(a)
+    root = 1 << -(-a.bit_length() // n)
+    while (lower := ((n - 1) * root + a // root ** (n - 1)) // n) < root:
+        root = lower
+    return root
 
 
 def _factorial(a: Number) -> Number:
@@ -532,7 +558,8 @@ def _factorial(a: Number) -> Number:
 
 
 def _binomial(n: Number, k: Number) -> Number:
-    if all(isinstance(part, Fraction) and part.denominator == 1 and 0 <= part <= 1000 for part in (n, k)):
+    whole = isinstance(n, Fraction) and isinstance(k, Fraction) and n.denominator == k.denominator == 1
+    if whole and min(n.real, k.real) >= 0 and min(k.real, n.real - k.real) * int(n.real).bit_length() <= MAX_BITS:
         return Fraction(math.comb(int(n.real), int(k.real)))
     return quotient(_factorial(n), _times(_factorial(k), _factorial(_added(n, _negated(k)))))
 
@@ -548,10 +575,10 @@ def _bounded(a: Fraction) -> Number:
 _OPERATIONS: dict[str, Callable[..., Number]] = {
     "+": _added,
     "-": _negated,
-    "*": _times,
-    "/": quotient,
-    "^": _raised,
-    "root": _root,
+    "*": _without_underflow(_times),
+    "/": _without_underflow(quotient),
+    "^": _without_underflow(_raised),
+    "root": _without_underflow(_root),
     "abs": _absolute,
     "\\lfloor": lambda a: Fraction(math.floor(a.real)),
     "\\lceil": lambda a: Fraction(math.ceil(a.real)),

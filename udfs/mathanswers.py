@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import NamedTuple
 
 from udfs import expressions, mathforms, units
@@ -15,6 +16,7 @@ from udfs.mathforms import Item
 
 MAX_ANSWERS = 8  # of one page that are looked at, the last ones
 MAX_CONCLUSIONS = 400  # of a rewrite that an answer is looked for in, the last ones
+MAX_LAST_CHARS, LAST_SENTENCES = 600, 2  # of a rewrite in which answers in words are looked for
 MAX_CLAUSE_CHARS = 2 * mathforms.MAX_CHARS  # in which the end of a stated answer is looked for
 
 _BOXED = re.compile(r"\\f?box(?:ed)?\s*\{")
@@ -52,6 +54,8 @@ _BEGINS_FORMULA = re.compile(
 )
 _HAS_VARIABLE = re.compile(r"(?<![A-Za-z])[A-Za-z](?![A-Za-z])|\\[A-Za-z]")
 _FORMULA_PART = re.compile(r"[=≈][ \t]*(?:\\?\$)?([^=≈$\n]{1,120})")
+_CONCLUDES = re.compile(r"\b(?:so|therefore|thus|hence|then)\b|\\therefore|\u2234|\u21d2|\\Rightarrow", re.IGNORECASE)
+_EQUALS_NEXT = re.compile(r"[ \t$&\\]*+\n?[ \t$&\\]*+=(?!=)")
 _INLINE_FORMULA = re.compile(r"\$([^$\n]{1,120})\$")
 _NAME_BEFORE_BOX = re.compile(r"(?<![A-Za-z\\])([A-Za-z](?:_\{?\w\}?)?)\s*=\s*$")
 _BEHIND_BOX = re.compile(r"\s*(?:\\?%|_\s*\{?\(?\w{1,5}\)?\}?|\^\s*\{?\s*\\circ\s*\}?(?:\s*[CF]\b)?|°(?:\s*[CF]\b)?)")
@@ -63,6 +67,12 @@ _ANSWER_WORDS = frozenset(
     "friday saturday sunday january february march april may june july august september october november december red blue "
     "green yellow black white north south east west left heads tails linear quadratic exponential independent dependent "
     "mutually similar congruent continuous discontinuous local maximum minimum nonexistent dne".split()
+)
+# What follows an article where no answer is named ("the same", "a bit tricky", "the following").
+_NAMES_NOTHING = frozenset(
+    "same following one above below bit little lot last next previous other question answer answers number value sum product "
+    "key simple simplest easy obvious good best sort kind matter result solution correct right wrong usual way reason "
+    "expression yes no formula equation method book page figure picture table quite very well not".split()
 )
 
 _SYMBOLS = str.maketrans(
@@ -104,12 +114,14 @@ class MathOverlap:
 class Statement(NamedTuple):
     """An answer that a page states: as written, and with what belongs to it outside a box, to be compared.
 
-    `final`: whether it is called the answer, and no solution, root or result on the way.
+    `final`: whether it is called the answer, and no solution, root or result on the way. `thing`: whether it may be an
+    answer, being words for a thing ("the red ball"), and may be a remark ("a long story").
     """
 
     shown: str
     text: str
     final: bool = True
+    thing: bool = False
 
 
 def shared(source: str, rewritten: str) -> MathOverlap:
@@ -117,26 +129,64 @@ def shared(source: str, rewritten: str) -> MathOverlap:
 
     An answer that the source states is kept if the rewrite states it. Where the rewrite states fewer answers than the
     source, as many as it lacks may stand in its formulas instead, and so may all where one of the two states none, and
-    whatever is called a solution, root or result and not the answer. The numbers of an answer that is kept in another
-    form count as kept.
+    whatever is called a solution, root or result and not the answer. Words may stand in the last sentences of a rewrite
+    that states nothing; words for a thing ("the red ball") are compared with words alone. Where each states one final
+    answer, the longer of the two lists is what the share is of. Where the source states none but concludes a number
+    that the rewrite lacks, and the rewrite states one that the source lacks, nothing is kept. The numbers of an answer
+    that is kept in another form count as kept.
     """
-    stated, stated_anew = statements(source), statements(rewritten)
-    ours = stated or [Statement(end, end, False) for end in _ends_of_equations(source)]
-    theirs = stated_anew or [Statement(end, end, False) for end in _ends_of_equations(rewritten)]
+    stated_anew = statements(rewritten)
+    in_words = any(isinstance(item, mathforms.Words) for each in stated_anew for item in mathforms.read(each.text))
+    stated = [each for each in statements(source) if in_words or not each.thing]
+    of_source = stated or [Statement(end, end, False) for end in _ends_of_equations(source)]
+    of_rewrite = stated_anew or [Statement(end, end, False) for end in _ends_of_equations(rewritten)]
     numbers = _numbers(rewritten)
-    finals, finals_anew = (sum(each.final for each in found) for found in (ours, theirs))
-    kept = _kept(ours, theirs, rewritten, numbers - _SMALL, max(0, finals - finals_anew) if finals_anew else finals)
-    counts = [_count(mathforms.read(each.text)) for each in ours]
+    finals, finals_anew = _finals(of_source), _finals(of_rewrite)
+    missing = max(0, len(finals) - len(finals_anew)) if finals_anew else len(finals)
+    page = _Found(rewritten, numbers - _SMALL, states_nothing=not stated_anew)
+    kept = _kept(of_source, of_rewrite, page, missing)
+    counts = [_count(mathforms.read(each.text)) for each in of_source]
     total = sum(counts)
-    for each, found, count in zip(ours, kept, counts, strict=True):
+    if not stated and finals_anew and _concludes_another(source, finals_anew, page):
+        kept = [0] * len(kept)
+    for each, found, count in zip(of_source, kept, counts, strict=True):
         if found == count:
             numbers |= _numbers(each.shown)
+    one, other = _distinct(finals), _distinct(finals_anew)
+    if len(one) == len(other) == len(of_source) == 1 and not mathforms.same_items(one[0], other[0]):
+        (anew,) = other
+        total = max(total, _count([item for i, item in enumerate(anew) if not mathforms.matched([item], anew[:i])]))
     return MathOverlap(
-        ours[-1].shown if ours else None,
-        theirs[-1].shown if theirs else None,
+        of_source[-1].shown if of_source else None,
+        of_rewrite[-1].shown if of_rewrite else None,
         sum(kept) / total if total else None,
         _share(_numbers_of_formulas(source), numbers),
     )
+
+
+def _finals(found: Sequence[Statement]) -> list[Statement]:
+    return [each for each in found if each.final]
+
+
+def _distinct(found: Sequence[Statement]) -> list[tuple[Item, ...]]:
+    """Return what the statements say, the same thing once."""
+    said: list[tuple[Item, ...]] = []
+    for each in found:
+        items = mathforms.read(each.text)
+        if not any(mathforms.same_items(items, other) for other in said):
+            said.append(items)
+    return said
+
+
+def _concludes_another(source: str, finals_anew: Sequence[Statement], rewrite: "_Found") -> bool:
+    """Tell whether the source ends in "so x = 12" where the rewrite has no 12 and states what the source has not."""
+    ends = _ends_of_equations(source, concluded=True)
+    if not ends:
+        return False
+    page = _Found(source, _numbers(source), states_nothing=False)
+    stands_before = any(page.holds(item, items) for items in _distinct(finals_anew) for item in items)
+    items = mathforms.read(ends[-1])
+    return not stands_before and not any(rewrite.holds(item, items) for item in items)
 
 
 def answers(text: str) -> list[str]:
@@ -161,8 +211,10 @@ def statements(text: str) -> list[Statement]:
         clause = display[0].strip() if display else first_clause(words)
         if _BOXED.search(clause) or _STATED.search(clause):
             continue
-        if _tells(clause, needs_formula=match["noun"] is not None or match["hash"] is not None):
-            found.append((match.start(), Statement(clause, clause, match["noun"] is None)))
+        needs_formula = match["noun"] is not None or match["hash"] is not None
+        tells = _tells(clause, needs_formula)
+        if tells or (not needs_formula and _is_thing(clause)):
+            found.append((match.start(), Statement(clause, clause, match["noun"] is None, thing=not tells)))
     told = [each for _, each in sorted(found) if len(each.shown) <= mathforms.MAX_CHARS and mathforms.read(each.text)]
     return list(dict.fromkeys(told))[-MAX_ANSWERS:]
 
@@ -170,9 +222,13 @@ def statements(text: str) -> list[Statement]:
 def conclusions(text: str) -> list[str]:
     """Return what the page comes to on its way: its inline formulas, and what its equals signs lead to."""
     text = text.replace("\\approx", "≈")
-    parts = [formula.strip() for formula in _INLINE_FORMULA.findall(text)]
-    for part in _FORMULA_PART.findall(text)[-MAX_CONCLUSIONS:]:
-        parts += [part, first_clause(part, lists=False)]
+    # What an equals sign follows is a left side: 5 * 8 in A = 5 * 8 = 45 is no conclusion.
+    inline = _INLINE_FORMULA.finditer(text)
+    parts = [formula[1].strip() for formula in inline if not _EQUALS_NEXT.match(text, formula.end())]
+    for part in list(_FORMULA_PART.finditer(text))[-MAX_CONCLUSIONS:]:
+        clause = first_clause(part[1], lists=False)
+        if not _EQUALS_NEXT.match(text, part.end()) or clause != part[1].strip(" \t*_.,;"):
+            parts += [part[1], clause]
     unique = dict.fromkeys(part.strip(" \t.,") for part in parts)
     return [part for part in unique if part][-MAX_CONCLUSIONS:]
 
@@ -322,59 +378,96 @@ def _tells(clause: str, needs_formula: bool) -> bool:
     )
 
 
-def _kept(
-    ours: Sequence[Statement], theirs: Sequence[Statement], rewritten: str, numbers: set[Fraction], lacking: int
-) -> list[int]:
-    """Return how many of each of our answers are among theirs, as `_count` counts them.
+def _is_thing(clause: str) -> bool:
+    """Tell whether words name a thing: an article and one to three others, or a kind and a name ("triangle ABC")."""
+    words = re.findall(r"[\w'-]+", clause)
+    named = words[1:] if words and words[0].lower() in ("the", "a", "an") else words
+    has_name = len(named) > 1 and bool(re.fullmatch(r"[A-Z]{1,4}'*", named[-1]))
+    others = {word.lower() for word in (named[:-1] if has_name else named)}
+    return 0 < len(named) <= 3 and (has_name or named != words) and not others & (_NAMES_NOTHING | _PROSE_WORDS)
 
-    Instead, those that are not final may stand in formulas or among the numbers of the rewrite, and so may `lacking`
-    that are.
+
+class _Found:
+    """Where an answer that a rewrite does not state may stand in it: its formulas, numbers and last sentences."""
+
+    def __init__(self, text: str, numbers: set[Fraction], states_nothing: bool) -> None:
+        self.text, self.numbers, self.states_nothing = text, numbers, states_nothing
+
+    @cached_property
+    def conclusions(self) -> list[tuple[Item, ...]]:
+        return [mathforms.read(each) for each in conclusions(self.text)]
+
+    def holds(self, item: Item, items: tuple[Item, ...]) -> bool:
+        """Tell whether an item of the answer `items` stands on the page."""
+        if isinstance(item, mathforms.Leaf) and item.value is not None and item.value.values[0] in self.numbers:
+            return True
+        if isinstance(item, mathforms.Words) and self.states_nothing and self._says(item.text):
+            return True
+        return any(
+            mathforms.same_items((item,), each) or (len(items) > 1 and mathforms.same_items(items, each))
+            for each in self.conclusions
+        )
+
+    def _says(self, words: str) -> bool:
+        """Tell whether the last sentences say the words: "yes" and "no" before a comma or at the end, others anywhere."""
+        sentences = _SENTENCE_END.split(self.text[-MAX_LAST_CHARS:].rstrip())
+        last = " ".join(" ".join(sentences[-1 - LAST_SENTENCES :]).casefold().split())
+        follows = r"(?=\s*(?:[,:;*!]|$))" if words in ("yes", "no") else r"(?!\w)"
+        return bool(re.search(rf"(?<!\w)(?<!not )(?<!not a )(?<!no ){re.escape(words)}{follows}", last))
+
+
+def _kept(of_source: Sequence[Statement], of_rewrite: Sequence[Statement], rewrite: _Found, missing: int) -> list[int]:
+    """Return how many of each of the source's answers the rewrite states, as `_count` counts them.
+
+    Those that are not final may stand elsewhere in the rewrite, and so may `missing` of the final ones, which is how many
+    fewer it states.
     """
-    answers = [mathforms.read(each.text) for each in theirs]
-    pool = [item for items in answers for item in items]
+    answers = [mathforms.read(each.text) for each in of_rewrite]
+    pool = [item for items in answers for item in _parts(items)]
     kept = []
-    reached: list[tuple[Item, ...]] | None = None
-    for statement in ours:
+    for statement in of_source:
         items = mathforms.read(statement.text)
         if any(mathforms.same_items(items, other) for other in answers):
             kept.append(_count(items))
             continue
-        found = mathforms.matched(items, pool)
-        if found < len(items) and (lacking or not statement.final):
-            if reached is None:
-                reached = [mathforms.read(each) for each in conclusions(rewritten)]
-            standing = sum(_stands(item, items, reached, numbers) for item in items)
-            lacking -= standing > found and statement.final
+        parts = _parts(items)
+        found = mathforms.matched(parts, pool)
+        if found < len(parts) and (missing or not statement.final):
+            standing = sum(rewrite.holds(item, items) for item in parts)
+            missing -= standing > found and statement.final
             found = max(found, standing)
-        kept.append(found if _count(items) == len(items) else int(found == len(items)))
+        kept.append(found if _count(items) == len(parts) else int(found == len(parts)))
     return kept
+
+
+def _parts(items: Sequence[Item]) -> Sequence[Item]:
+    """Return the items of a list or set, each an answer; a range "between 2 and 3" is one."""
+    (item, *others) = items or (None,)
+    is_range = not others and isinstance(item, mathforms.Group) and item.brackets == "between"
+    return items if is_range else mathforms.flat(items)
 
 
 def _count(items: Sequence[Item]) -> int:
     """Return how many answers the items are: values of several variables, such as `x = 1, y = 2`, are one together."""
     names = {item.name for item in items if isinstance(item, mathforms.Relation) and item.name}
-    return 1 if len(names) == len(items) else len(items)
+    return 1 if len(names) == len(items) > 1 else len(_parts(items))
 
 
-def _stands(item: Item, items: tuple[Item, ...], reached: Sequence[tuple[Item, ...]], numbers: set[Fraction]) -> bool:
-    """Tell whether an item of an answer stands in the formulas or among the numbers of a page."""
-    if isinstance(item, mathforms.Leaf) and item.value is not None and item.value.values[0] in numbers:
-        return True
-    alone = (item,)
-    return any(
-        mathforms.same_items(alone, other) or (len(items) > 1 and mathforms.same_items(items, other))
-        for other in reached
-    )
+def _ends_of_equations(text: str, concluded: bool = False) -> list[str]:
+    """Return the last MAX_ANSWERS numbers that end a chain of equations, each once, in the order of the page.
 
-
-def _ends_of_equations(text: str) -> list[str]:
-    """Return the last MAX_ANSWERS numbers that end a chain of equations, each once, in the order of the page."""
+    With `concluded`, the last one alone, if its sentence leads to it with "so" or the like, else none.
+    """
     text = text.replace("\\approx", "≈")
     ends: dict[str, None] = {}
     for part in reversed(list(_FORMULA_PART.finditer(text))[-MAX_CONCLUSIONS:]):
         end = first_clause(part[1], lists=False)
-        goes_on = text[part.end() : part.end() + 1] in ("=", "≈") and end == part[1].strip(" \t*_")
+        sign_follows = text[part.end() : part.end() + 1] == "≈" or _EQUALS_NEXT.match(text, part.end()) is not None
+        goes_on = sign_follows and end == part[1].strip(" \t*_.,;")
         if not goes_on and _is_number(end):
+            if concluded:
+                said = re.split(r"[.!?\n]\s|\n", text[max(0, part.start() - MAX_CLAUSE_CHARS) : part.start()])[-1]
+                return [end.strip(" ,")] if _CONCLUDES.search(said) else []
             ends.setdefault(end.strip(" ,"))
             if len(ends) == MAX_ANSWERS:
                 break

@@ -53,10 +53,21 @@ _MONEY = {
 _AMOUNT = re.compile(r"(?P<sign>[\x01$€£¥₹]|\bRs\.?)\s*(?P<amount>\d[\d,]*(?:\.\d+)?|\.\d+)")
 _TEXT_MACRO = re.compile(
     r"\\(?P<macro>text(?:rm|bf|it|sf|tt|up|sl|sc|normal|md)?|mbox|hbox|fbox|emph|operatorname\*?|math(?:rm|bf|it|sf|tt|normal)"
-    r"|boldsymbol|bm|rm|bf|it|unit|si|underline)\s*\{(?P<words>[^{}]*)\}"
+    r"|boldsymbol|bm|rm|bf|it|unit|si|underline)\s*\{(?P<words>(?:[^{}]|\^\{[-+]?\d\})*)\}"
 )
 _SWITCH = re.compile(r"\{\s*\\(?:rm|bf|it|sf|tt|bfseries|itshape|normalfont)(?![a-zA-Z])\s*([^{}]*)\}")
 _SWITCH_ALONE = re.compile(r"\\(?:rm|bf|it|sf|tt)(?![a-zA-Z])\s*([A-Za-z .]*)")
+_FUNCTIONS = "|".join(sorted(expressions.FUNCTION_NAMES, key=len, reverse=True))
+_ARTICLE = re.compile(
+    rf"^\s*an?\s+(?!(?:{_FUNCTIONS}|mod|and)\b)(?=[a-z]{{3,}}(?:[ -][a-z]{{3,}}){{0,2}}[ .!]*$)", re.IGNORECASE
+)
+_FEET_AND_INCHES = re.compile(
+    r"(?<![\w.'])(?<!°)(?<!° )(\d{1,3})\s?['\u2019\u2032]\s?(\d{1,2}(?:\.\d)?)\s?(?:[\"\u201d\u2033]|''|\u2032\u2032)"
+)
+_UNIT_VECTOR = re.compile(
+    r"\\(?:vec|hat|overrightarrow|mathbf|boldsymbol|bm|widehat)(?![a-zA-Z])\s*(?:\{\s*\\?([ijk])(?:math)?\s*\}|\\?([ijk])(?:math)?(?![a-z]))"
+)
+_OHM = re.compile(r"(?<=\d)\s*‹?([kMGm]?)›?\s*(?:[\u03a9\u2126]|\\Omega(?=\s*(?:[.,;:)$}‹]|and\b|or\b|$)))")
 _SIZED = re.compile(
     r"\\(?:left|right|[bB]ig{1,2}[lrm]?|displaystyle|textstyle|scriptstyle|limits|nolimits|mathopen|mathclose|mathstrut"
     r"|strut|hfill|noindent|middle|mathop|mathrel|mathbin|mathord|Huge|huge|LARGE|Large|large|normalsize|small|footnotesize|tiny)(?![a-zA-Z])\.?|\\(?:[hv]space\*?|[hv]?phantom|label|tag|color)\s*\{[^{}]*\}"
@@ -76,6 +87,7 @@ _SAME_MACROS = {
     r"\\(?:ne|neq)(?![a-zA-Z])|\\not\s*=|!=": "≠",
     r"\\(?:approx|simeq|cong|doteq|thickapprox)(?![a-zA-Z])": "≈",
     r"\\equiv(?![a-zA-Z])": "≡",
+    r"\\triangle(?![a-zA-Z])": " ‹triangle› ",
     r"\\(?:implies|Rightarrow|Longrightarrow|therefore|iff|Leftrightarrow)(?![a-zA-Z])|=>|⟹": "⇒",
     r"\\in(?![a-zA-Z])": "∈",
     r"\\(?:cup|bigcup)(?![a-zA-Z])": "∪",
@@ -99,7 +111,7 @@ _SAME_MACROS = {
 }
 _SAME = [(re.compile(pattern), by) for pattern, by in _SAME_MACROS.items()]
 _JOINED = frozenset(("and", "or"))
-_SHORT_WORDS = frozenset("sq cu of is in at by to no on it if as an so be do we am pm".split())
+_SHORT_WORDS = frozenset("sq cu fl of is in at by to no on it if as an so be do we am pm".split())
 _LETTERS = re.compile(r"(?<![A-Za-z\\‹])[A-Za-z]++(?:['\u2019][a-z]+)?")
 _MARKED = re.compile(r"‹([^‹›]*)›")
 _MARKS = str.maketrans("", "", "‹›")
@@ -124,6 +136,9 @@ _SHORT_UNITS = re.compile(r"[mgshlL](?![A-Za-z])|[A-Za-zµ]{2}")
 _PART = r"(\d{1,12}(?:\.\d{1,12})?)\s*([A-Za-z]{1,12}\.?)"
 _COMPOUND_PART = re.compile(_PART)
 _COMPOUND = re.compile(rf"{_PART}(?:\s*(?:,|and)?\s*{_PART}){{1,3}}")
+_REMAINDER = re.compile(
+    r"(\d{1,30})(?:\s*R\s*|\s*,?\s+(?:(?:and|with)\s+)?(?:a\s+)?(?:r|rem\.?|remainder)\s+(?:(?:of|is)\s+|=\s*)?)(\d{1,30})"
+)
 _BASED = re.compile(
     r"\(?(?P<digits>[0-9A-Fa-f]{1,60})\)?\s*(?:_\s*\{?\s*\(?\s*(?:base\s*)?(?P<base>\d{1,2}|[a-z]{3,8})\s*\)?\s*\}?"
     r"|\(?(?:in )?base[ -](?P<said>\d{1,2}|[a-z]{3,8})\)?|\(?(?:in )?(?P<named>binary|octal|hexadecimal|hex)\)?)"
@@ -147,13 +162,18 @@ _MULTIPLES = {
 } | {
     "fourth": Fraction(1, 4), "fourths": Fraction(1, 4), "hundredths": Fraction(1, 100), "thousandths": Fraction(1, 1000),
 }  # fmt: skip
+_CONSTANT_ADDED = re.compile(r"\+ *c$")
 _HAS_FUNCTION = re.compile(r"\\?(?:sin|cos|tan|cot|sec|csc)(?![a-z])")
 _CHOICE = re.compile(
     r"(?:(?i:option|choice|letter)\s+)?(?:\((?P<a>[A-Ea-e])\)|(?P<b>[A-E])\)|(?P<c>[A-E])(?=\.?$|[.:]\s))[.:]?\s*(?P<rest>.*)",
     re.DOTALL,
 )
 _PART_LABEL = re.compile(r"(?:^|(?<=[\s,;]))\(?‹?([a-h])›?\)\s+")  # of the parts of an exercise
+_BETWEEN = re.compile(r"‹(?:[Ii]s )?[Bb]etween› *(.+)", re.DOTALL)
+_JOINING_END = re.compile(r"[\s,;]*\b(?:and|or)\s*$")
 _RELATIONS = "=≈<>≤≥≠≡"
+_DISTANCE = re.compile(r"\|(?P<inner>[^|<>≤≥]+)\|\s*(?P<sign>[<>≤≥])(?P<bound>[^|<>≤≥=]+)")
+_DISTANCE_BEHIND = re.compile(r"^([^|<>≤≥=]+)([<>≤≥])\s*(\|[^|<>≤≥]+\|)$")
 _FLIPPED = {"<": ">", ">": "<", "≤": "≥", "≥": "≤"}
 _NAME = re.compile(
     r"(?:[A-Za-z]|\\(?:vec|hat|bar|overline|tilde|mathbf)\s*\{?\w\}?|\\[A-Za-z]+)(?:_(?:\{[^{}]{1,12}\}|\w)|')*"
@@ -189,6 +209,7 @@ class Leaf(NamedTuple):
 
     `text`: without markup. `slack`: by how much the number may be off for being a rounded one. `percent`: if its value
     is given in hundredths. `unit`: None where none is known. `digits`: as written, if in a base of its own.
+    `integral`: where it ends in `+ c`, its value with `+ C`.
     """
 
     text: str
@@ -197,10 +218,14 @@ class Leaf(NamedTuple):
     percent: bool = False
     unit: units.Unit | None = None
     digits: str | None = None
+    integral: Expression | None = None
 
 
 class Group(NamedTuple):
-    """`kind`: `tuple`, `set`, `matrix`, `determinant` or `ratio`. `brackets`: as written. Rows of a matrix are tuples."""
+    """`kind`: `tuple`, `set`, `matrix`, `determinant`, `ratio` or `remainder` (of a quotient). `brackets`: as written.
+
+    Rows of a matrix are tuples. "Between 2 and 3" is a set with the brackets `between`, one answer of two numbers.
+    """
 
     kind: str
     brackets: str
@@ -273,7 +298,9 @@ def same_items(ours: Sequence[Item], theirs: Sequence[Item]) -> bool:
         point = a[0].value if isinstance(a[0], Relation) and a[0].value else a[0]
         if len(a) == 1 and isinstance(point, Group) and point.kind == "tuple" and len(b) > 1 and _is_point_of(point, b):
             return True
-    ours, theirs = _flat(ours), _flat(theirs)
+    if len(ours) == len(theirs) == 1 and same_item(ours[0], theirs[0]):
+        return True
+    ours, theirs = flat(ours), flat(theirs)
     return len(ours) == len(theirs) and matched(ours, theirs) == len(ours)
 
 
@@ -303,7 +330,8 @@ def normalised(text: str) -> str:
     """Return the answer with one spelling for what is set in many. Words stand in `‹` and `›`."""
     text = _RAISED.sub(lambda run: f"^{{{run[0].translate(_ON_THE_LINE)}}}", text[: 2 * MAX_CHARS])
     text = _LOWERED.sub(lambda run: f"_{{{run[0].translate(_ON_THE_LINE)}}}", text)
-    text = text.translate(_SYMBOLS).replace("\\$", "\x01")
+    text = _ARTICLE.sub("", text)  # else "a" is a variable
+    text = _FEET_AND_INCHES.sub(r"\1 feet \2 inches", text.translate(_SYMBOLS).replace("\\$", "\x01"))
     text = re.sub(r"\b([ap])\.\s?m\.?(?![a-z])", r"\1m", re.sub(r"\b0b([01]{1,60})\b", r"\1_2", text))
     text = re.sub(r"(?<=\d)(?:\{,\}|\\[,!]|,\\!)\s*(?=\d{3}(?!\d))", "", text)
     parts: list[str] = []
@@ -339,7 +367,7 @@ def _unstyled(text: str) -> str:
     text = re.sub(r"(?<=\d)(?:\s*\^\s*\{?\s*(?:\\\w+\s*\{)?\s*)?(?:st|nd|rd|th)(?![A-Za-z])\}?\}?", " ", text)
     text = re.sub(r"(?<=[\w)])\*\*(?=[\w(])", "^", text).replace("**", " ").replace("`", " ").replace("__", " ")
     text = re.sub(r"\\(?:textcolor)\s*\{[^{}]*\}", "", text)
-    text = _SIZED.sub("", text)
+    text = _UNIT_VECTOR.sub(lambda name: f" {name[1] or name[2]} ", _SIZED.sub("", text))
     text = _SWITCH.sub(r"\\text{\1}", text)
     for _ in range(3):  # one in the other
         text, count = _TEXT_MACRO.subn(_words_of_macro, text)
@@ -347,6 +375,7 @@ def _unstyled(text: str) -> str:
             break
     text = _SWITCH_ALONE.sub(lambda words: f" ‹{words[1].strip()}› " if words[1].strip() else " ", text)
     text = _SPACING.sub(" ", text)
+    text = _OHM.sub(r" ‹\1ohm› ", text)
     for pattern, by in _SAME:
         text = pattern.sub(by, text)
     return re.sub(r"\\[()\[\]]", " ", text)
@@ -399,9 +428,6 @@ def _marked(text: str, is_math: bool) -> str:
         return f"‹{word}›" if len(word) >= 3 and not glued and not re.match(rf"(?:{_FUNCTIONS})", word) else word
 
     return re.sub(r"›(\s*)‹", r"\1 ", _LETTERS.sub(mark, text))
-
-
-_FUNCTIONS = "|".join(sorted(expressions.FUNCTION_NAMES, key=len, reverse=True))
 
 
 def _inside_marks(text: str, position: int) -> bool:
@@ -471,12 +497,16 @@ def _items(text: str, depth: int) -> tuple[Item, ...]:
     if len(labels) > 1 and labels[0].start() == 0 and "abcdefgh".startswith("".join(label[1] for label in labels)):
         ends = [*(label.start() for label in labels[1:]), len(text)]
         parts = [text[label.end() : end] for label, end in zip(labels, ends, strict=True)]
-        return tuple(item for part in parts for item in _items(_trimmed(part), 1))
+        return tuple(item for part in parts for item in _items(_trimmed(_JOINING_END.sub("", part)), 1))
+    between = _BETWEEN.fullmatch(text)
+    bounds = _split(between[1], "", ("and",)) if between else []
+    if len(bounds) == 2:
+        return (Group("set", "between", tuple(item for bound in bounds for item in _expanded(bound, depth + 1))),)
     choice = _CHOICE.fullmatch(plain)
     if choice and depth == 0 and not re.match(r"(?:and|or)\b|[,&]", choice["rest"]):
         rest = _after_choice(text, choice)
         return (Choice((choice["a"] or choice["b"] or choice["c"]).upper(), _items(rest, 1) if rest else ()),)
-    compound = _compound(plain)
+    compound = _compound(plain) or _with_remainder(plain)
     if compound is not None:
         return (compound,)
     if _based(plain) is not None:
@@ -535,7 +565,7 @@ def _item(text: str, depth: int) -> Item:
 
 def _said(text: str) -> str:
     words = " ".join(text.translate(_MARKS).casefold().split())
-    return _SYNONYMS.get(words, words)
+    return _SYNONYMS.get(words) or re.sub(r"^(?:the|an?) (?=[a-z]{2})", "", words)
 
 
 def _group(text: str, depth: int) -> Item | None:
@@ -667,7 +697,21 @@ def _ranges(text: str, depth: int = 0) -> Ranges | None:
         interval = _interval(text)
         if interval is not None:
             return Ranges((interval,), name)
-    return _solved(text)
+    return _distance(text) or _solved(text)
+
+
+def _distance(text: str) -> Ranges | None:
+    """Return the ranges that `|x - 2| < 3` and the like describe, None where the right side is no positive number."""
+    text = _DISTANCE_BEHIND.sub(lambda sides: f"{sides[3]}{_FLIPPED[sides[2]]}{sides[1]}", text.strip())
+    found = _DISTANCE.fullmatch(text)
+    bound = _expression(found["bound"]) if found else None
+    if not found or bound is None or bound.names or not (expressions.floating(bound.values[0] or 0j).real > 0):
+        return None
+    inner, sign, limit = found["inner"], found["sign"], found["bound"]
+    if sign in "<≤":
+        return _solved(f"-({limit}){sign}{inner}{sign}{limit}")
+    outside = [_solved(f"{inner}{_FLIPPED[sign]}-({limit})"), _solved(f"{inner}{sign}{limit}")]
+    return _union([each.intervals[0] for each in outside if each], None) if all(outside) else None
 
 
 def _interval(text: str) -> Interval | None:
@@ -864,7 +908,8 @@ def _measured(core: str, tail: str, text: str) -> Leaf:
     value = expressions.read(core)
     if value is not None and times != 1:
         value = expressions.scaled(value, times)
-    return Leaf(_key(text), value, _slack(core, number, more) * times, percent, unit)
+    integral = expressions.read(f"{core[:-1]}C") if value and _CONSTANT_ADDED.search(core) else None
+    return Leaf(_key(text), value, _slack(core, number, more) * times, percent, unit, integral=integral)
 
 
 def _slack(core: str, number: re.Match[str] | None, more: bool) -> Fraction:
@@ -888,6 +933,7 @@ def _compound(plain: str) -> Leaf | None:
     total, last = Fraction(0), None
     for number, words in _COMPOUND_PART.findall(plain):
         unit, rest = units.read(words)
+        unit = unit and units.readings(unit)[0]
         if (
             unit is None
             or rest.strip(" .")
@@ -897,6 +943,11 @@ def _compound(plain: str) -> Leaf | None:
         total += Fraction(number) * unit.factor
         last = unit
     return last and Leaf(_key(plain), expressions.constant(total), unit=units.Unit(Fraction(1), last.dimension))
+
+
+def _with_remainder(plain: str) -> Group | None:
+    found = _REMAINDER.fullmatch(plain)
+    return found and Group("remainder", "R", (_leaf(found[1]), _leaf(found[2])))
 
 
 def _word_number(word: str) -> int | None:
@@ -983,6 +1034,9 @@ def _same_side(sign: str, one: Expression, other: Expression) -> bool:
 
 
 def _same_ranges(one: Ranges, other: Item) -> bool:
+    if isinstance(other, Group) and other.brackets == "between" and len(one.intervals) == 1:
+        ends = (one.intervals[0].low, one.intervals[0].high)
+        return len(other.items) == 2 and all(a and same_item(a, b) for a, b in zip(ends, other.items, strict=True))
     if isinstance(other, Group) and other.kind == "tuple" and len(other.items) == 2:
         interval = _interval_of(other)
         other = Ranges((interval,)) if interval else other
@@ -1015,6 +1069,8 @@ def _same_end(one: Leaf | None, other: Leaf | None) -> bool:
 def _same_group(one: Group, other: Item) -> bool:
     if one.kind == "set" and len(one.items) == 1 and not isinstance(other, Group):
         return same_item(one.items[0], other)
+    if one.kind == "ratio" and isinstance(other, Leaf):
+        return _is_fraction(one, other)
     if not isinstance(other, Group):
         return False
     if one.kind == "set" or other.kind == "set":
@@ -1035,6 +1091,14 @@ def _same_group(one: Group, other: Item) -> bool:
     ):
         return False  # an interval with an end and one without
     return all(same_item(a, b) for a, b in zip(one.items, other.items, strict=True))
+
+
+def _is_fraction(ratio: Group, leaf: Leaf) -> bool:
+    """Tell whether the fraction is the ratio of two numbers; decimals and whole numbers are none."""
+    parts = [part.value.values[0] for part in ratio.items if isinstance(part, Leaf) and part.value]
+    if len(parts) != 2 or not all(parts) or leaf.value is None or not re.search(r"frac|/", leaf.text):
+        return False
+    return expressions.equal(expressions.constant(expressions.quotient(parts[0] or 0j, parts[1] or 1j)), leaf.value)
 
 
 def _as_vector(group: Group) -> Group:
@@ -1063,7 +1127,8 @@ def _is_point_of(point: Group, assigned: Sequence[Item]) -> bool:
     )
 
 
-def _flat(items: Sequence[Item]) -> Sequence[Item]:
+def flat(items: Sequence[Item]) -> Sequence[Item]:
+    """Return what the set holds where the items are one set, else the items."""
     if len(items) == 1:
         (item,) = items
         if isinstance(item, Relation) and isinstance(item.value, Group) and item.value.kind == "set":
@@ -1080,6 +1145,11 @@ def _same_leaf(one: Leaf, other: Leaf) -> bool:
         return True  # the base is not said on one side
     if one.value is None or other.value is None:
         return False
+    names = one.value.names, other.value.names
+    if one.integral and "C" in names[1]:
+        one = one._replace(value=one.integral)
+    elif other.integral and "C" in names[0]:
+        other = other._replace(value=other.integral)
     return any(_equal(one, other, ours, theirs) for ours, theirs in _scales(one, other))
 
 
@@ -1091,12 +1161,12 @@ def _scales(one: Leaf, other: Leaf) -> list[tuple[Number, Number]]:
     """Return the pairs of factors with which the two may be meant: by units, percent signs and degrees."""
     ours = theirs = Fraction(1)
     if one.unit is not None and other.unit is not None:
-        if one.unit.dimension == other.unit.dimension:
-            ours, theirs = one.unit.factor, other.unit.factor
-        elif {one.unit.dimension, other.unit.dimension} == {units.DEGREE.dimension, units.RADIAN.dimension}:
+        if {one.unit.dimension, other.unit.dimension} == {units.DEGREE.dimension, units.RADIAN.dimension}:
             return [(_turned(one), _turned(other))]
-        else:
-            return []
+        pairs = units.factors(one.unit, other.unit)
+        if len(pairs) != 1:
+            return list(pairs)
+        ((ours, theirs),) = pairs
     scales: list[tuple[Number, Number]] = [(ours, theirs)]
     if one.percent != other.percent:
         if (other if one.percent else one).unit is not None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
-VERSION = {"rule": 4, "python": f"{sys.version_info.major}.{sys.version_info.minor}"}
+VERSION = {"rule": 5, "python": f"{sys.version_info.major}.{sys.version_info.minor}"}
 """What changes readings by intent; part of the fingerprint of `decide`."""
 
 MAX_ANSWER_CHARS = 200_000

@@ -10,7 +10,7 @@ class Unit(NamedTuple):
     """`factor`: how many of the base unit (m, kg, s, A, dollar ...) it is. `dimension`: the powers of the base units.
 
     What cannot be converted into each other (currencies, scales of temperature, degrees and radians) has dimensions of
-    its own, by name.
+    its own, by name; so has a word that may mean several units (see `readings`).
     """
 
     factor: Fraction
@@ -42,6 +42,7 @@ _LONG_PREFIXES = {
     "mega": "1e6",
 }
 _LENGTH = {"length": 1}
+_OHM = {"mass": 1, "length": 2, "time": -3, "current": -2}
 _JOULE = {"mass": 1, "length": 2, "time": -2}
 _SYMBOLS = {  # those that take prefixes
     "m": _of(1, **_LENGTH),
@@ -59,10 +60,24 @@ _SYMBOLS = {  # those that take prefixes
     "C": _of(1, current=1, time=1),
     "mol": _of(1, amount=1),
     "eV": _of("1.602176634e-19", **_JOULE),
+    "Wh": _of(3600, **_JOULE),
+    "cal": _of("4.184", **_JOULE),
+    "bar": _of(100_000, mass=1, length=-1, time=-2),
+    "ohm": _of(1, **_OHM),
+    "Wb": _of(1, mass=1, length=2, time=-2, current=-1),
+    # As single letters the next three are variables more often, "kT" is too: see _table.
+    "F": _of(1, mass=-1, length=-2, time=4, current=2),
+    "H": _of(1, mass=1, length=2, time=-2, current=-2),
+    "T": _of(1, mass=1, time=-2, current=-1),
 }
+_PREFIXES_OF_LETTERS = {"n": "1e-9", "µ": "1e-6", "u": "1e-6", "m": "1e-3"}
 _LONG = {"m": "metre meter", "g": "gram gramme", "l": "litre liter", "s": "second", "J": "joule", "W": "watt", "N": "newton",
-         "V": "volt", "A": "ampere amp", "Pa": "pascal", "Hz": "hertz"}  # fmt: skip
-_OTHERS = {  # names, with a plural in s where they have one -> unit
+         "V": "volt", "A": "ampere amp", "Pa": "pascal", "Hz": "hertz", "C": "coulomb", "F": "farad", "H": "henry henrie",
+         "T": "tesla",
+         "Wb": "weber",
+         "ohm": "ohm", "cal": "calorie", "eV": "electronvolt"}  # fmt: skip
+_GALLON = _of("0.003785411784", length=3)
+_OTHERS = {  # names, `_` for a space or hyphen, with a plural in s where they have one -> unit
     "inch inches in": _of("0.0254", **_LENGTH),
     "ft foot feet": _of("0.3048", **_LENGTH),
     "yd yard": _of("0.9144", **_LENGTH),
@@ -74,19 +89,43 @@ _OTHERS = {  # names, with a plural in s where they have one -> unit
     "week": _of(604_800, time=1),
     "month": _of(1, months=1),
     "year yr": _of(12, months=1),
+    "stone": _of("6.35029318", mass=1),
+    "pound": _of(1, pounds=1),
+    "ton": _of(1, tons=1),
     "lb": _of("0.45359237", mass=1),
     "oz ounce": _of("0.028349523125", mass=1),
-    "tonne": _of(1000, mass=1),
+    "kilohm": _of(1000, **_OHM),
+    "tonne metric_ton": _of(1000, mass=1),
     "cc": _of("1e-6", length=3),
     "hectare ha": _of(10_000, length=2),
     "acre": _of("4046.8564224", length=2),
-    "gallon gal": _of("0.003785411784", length=3),
+    "short_ton": _of("907.18474", mass=1),
+    "long_ton": _of("1016.0469088", mass=1),
+    "gallon gal": _GALLON,
+    "quart qt": Unit(_GALLON.factor / 4, _GALLON.dimension),
+    "pint": Unit(_GALLON.factor / 8, _GALLON.dimension),
+    "cup": Unit(_GALLON.factor / 16, _GALLON.dimension),
+    "fluid_ounce fl_oz": Unit(_GALLON.factor / 128, _GALLON.dimension),
+    "tablespoon tbsp": Unit(_GALLON.factor / 256, _GALLON.dimension),
+    "teaspoon tsp": Unit(_GALLON.factor / 768, _GALLON.dimension),
+    "atm atmosphere": _of(101_325, mass=1, length=-1, time=-2),
+    "bit": _of(1, information=1),
+    "byte": _of(8, information=1),
+    "kB KB kilobyte": _of(8, information=1, thousands=1),
+    "MB megabyte": _of(8, information=1, thousands=2),
+    "GB gigabyte": _of(8, information=1, thousands=3),
+    "TB terabyte": _of(8, information=1, thousands=4),
+    "unit": _of(1, unit=1),
+    "light_year": _of(9_460_730_472_580_800, length=1),
+    "nautical_mile": _of(1852, length=1),
+    "knot": _of(Fraction(1852, 3600), length=1, time=-1),
     "mph": _of("0.44704", length=1, time=-1),
     "kph kmh": _of(Fraction(5, 18), length=1, time=-1),
     "dollar usd": _of(1, dollar=1),
     "cent ¢": _of("0.01", dollar=1),
     "euro eur": _of(1, euro=1),
-    "gbp": _of(1, pound=1),
+    "gbp": _of(1, gbp=1),
+    "pence": _of("0.01", gbp=1),
     "yen": _of(1, yen=1),
     "rupee": _of(1, rupee=1),
     "degree deg °": _of(1, degree=1),
@@ -96,6 +135,11 @@ _OTHERS = {  # names, with a plural in s where they have one -> unit
     "kelvin": _of(1, kelvin=1),
     "am AM": _of(1, am=1),
     "pm PM": _of(1, pm=1),
+}
+_READINGS = {  # dimension of a word that may mean several units -> these
+    "pounds": (_of("0.45359237", mass=1), _of(1, gbp=1)),
+    "tons": (_of(1000, mass=1), _of("907.18474", mass=1)),
+    "thousands": (_of(1000), _of(1024)),  # of bytes
 }
 NONE = Unit(Fraction(1), ())
 DEGREE = _of(1, degree=1)
@@ -107,9 +151,11 @@ FAHRENHEIT = _of(1, fahrenheit=1)
 def _table() -> dict[str, Unit]:
     table: dict[str, Unit] = {}
     for symbol, unit in _SYMBOLS.items():
-        table[symbol] = unit
+        letter = symbol in ("F", "H", "T")
+        table |= {} if letter else {symbol: unit}
         table |= {
-            prefix + symbol: Unit(unit.factor * Fraction(times), unit.dimension) for prefix, times in _PREFIXES.items()
+            prefix + symbol: Unit(unit.factor * Fraction(times), unit.dimension)
+            for prefix, times in (_PREFIXES_OF_LETTERS if letter else _PREFIXES).items()
         }
     for symbol, names in _LONG.items():
         for name in names.split():
@@ -130,7 +176,8 @@ def _table() -> dict[str, Unit]:
 _TABLE = _table()
 _LOWER = {name.lower(): unit for name, unit in _TABLE.items() if len(name) > 2}
 _SCALES = {"c": "celsius", "f": "fahrenheit", "celsius": "celsius", "fahrenheit": "fahrenheit"}
-_TOKEN = re.compile(r"\s*+([A-Za-zµ¢°]++\.?|[/*]|\^?\s*\{?\s*([-+]?\d)\s*\}?)")
+_PHRASE = re.compile(r"\s*+(light|nautical|fluid|fl|metric|short|long)\.?[ -]([a-z]++)\.?", re.IGNORECASE)
+_TOKEN = re.compile(r"\s*+([A-Za-zµ¢°]++\.?|[/*]|-(?=[A-Za-z])|\^?\s*\{?\s*([-+]?\d)\s*\}?)")
 _POWER_WORDS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
 _POWER_SUFFIXES = {"squared": 2, "cubed": 3}
 
@@ -152,10 +199,10 @@ def read(words: str) -> tuple[Unit | None, str]:
             # The power replaces the first, which the last unit was taken in.
             found = _times(found, last, int(match[2] or _POWER_SUFFIXES[token]) - 1)
             last = None
-        elif token in ("/", "*", "per", "a", "an"):
+        elif token in ("/", "*", "-", "per", "a", "an") and match[1].strip() != "A":
             if found == NONE or divides:
                 break
-            divides = token != "*"
+            divides = token not in "*-"
             continue
         elif token in _POWER_WORDS:
             power = _POWER_WORDS[token]
@@ -177,6 +224,9 @@ def _named(words: str, position: int) -> tuple[Unit, int] | None:
     match = _TOKEN.match(words, position)
     if match is None:
         return None
+    phrase = _PHRASE.match(words, position)
+    if phrase and f"{phrase[1]}_{phrase[2]}".lower() in _TABLE:
+        return _TABLE[f"{phrase[1]}_{phrase[2]}".lower()], phrase.end()
     name = match[1].strip().rstrip(".")
     if name.lower() in ("°", "degree", "degrees", "deg"):
         scale = _TOKEN.match(words, match.end())
@@ -188,6 +238,26 @@ def _named(words: str, position: int) -> tuple[Unit, int] | None:
         return None  # the preposition
     unit = _TABLE.get(name) or _LOWER.get(name.lower())
     return (unit, match.end()) if unit else None
+
+
+def readings(unit: Unit) -> list[Unit]:
+    """Return the units that a unit's name may mean: mass or money for "pounds", two masses for "tons", else itself."""
+    for name, power in unit.dimension:
+        if name in _READINGS:
+            rest = Unit(unit.factor, tuple(each for each in unit.dimension if each[0] != name))
+            return [_times(rest, each, power) for each in _READINGS[name]]
+    return [unit]
+
+
+def factors(one: Unit, other: Unit) -> list[tuple[Fraction, Fraction]]:
+    """Return the pairs of factors by which numbers in two units may be compared, none where they say different things."""
+    if one.dimension == other.dimension:
+        return [(one.factor, other.factor)]
+    for a, b in ((one, other), (other, one)):
+        if b.dimension == tuple(("length", power) for name, power in a.dimension if name == "unit"):
+            return [(Fraction(1), Fraction(1))]  # nothing says how long "a unit" is
+    pairs = [(a, b) for a in readings(one) for b in readings(other)]
+    return [(a.factor, b.factor) for a, b in pairs if a.dimension == b.dimension]
 
 
 def _times(one: Unit, other: Unit, power: int) -> Unit:

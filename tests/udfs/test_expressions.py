@@ -73,3 +73,27 @@ def test_equations_have_the_same_solutions_if_each_ones_solve_the_other():
 def test_any_text_is_read_without_an_error(text):
     found = expressions.read(text)
     assert found is None or any(value is not None for value in found.values)
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [r"e^{-1000}", r"\exp(-1000)", r"\pi^{-700}", r"\sqrt2*10^{-400}", r"xe^{-1000}", r"\frac{e^{-500}}{e^{500}}"],
+)
+def test_what_is_too_small_for_floating_point_has_no_value_and_is_not_zero(formula):
+    assert expressions.read(formula) is None
+
+
+@pytest.mark.parametrize(
+    "formula", [r"\sin\pi", r"\cos\frac{\pi}{2}", r"\tan 100\pi", r"\sin 180°", r"\cot\frac{3\pi}{2}"]
+)
+def test_a_trigonometric_function_is_zero_at_its_zeros(formula):
+    assert expressions.read(formula).values == (0,)
+
+
+@given(st.integers(1, 10**40), st.integers(2, 9))
+def test_a_root_of_a_power_is_exact_whatever_its_size(number, degree):
+    assert expressions.read(rf"\sqrt[{degree}]{{{number}^{degree}}}").values == (number,)
+
+
+def test_an_absolute_value_is_not_linear():
+    assert expressions.line(expressions.read("|x|"), "x") is None
