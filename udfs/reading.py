@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
-VERSION = {"rule": 4, "python": f"{sys.version_info.major}.{sys.version_info.minor}"}
+VERSION = {"rule": 5, "python": f"{sys.version_info.major}.{sys.version_info.minor}"}
 """What changes readings by intent; part of the fingerprint of `decide`."""
 
 MAX_ANSWER_CHARS = 200_000
@@ -210,7 +210,7 @@ def read_math_answer(
         return MathReading(reason=unread, detail=detail)
     source = source_text or ""
     unchanged = read.split() == source.split()
-    found = pages.Page(read.strip()) if unchanged else pages.page_of(read)
+    found = pages.Page(read.strip()) if unchanged else pages.page_of(read, source)
     if found.text is None:
         refused = len(read) <= MAX_REFUSAL_CHARS and _REFUSAL.match(read)
         return MathReading(reason="refused" if refused else found.reason, detail=found.detail)
