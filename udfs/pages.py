@@ -53,12 +53,14 @@ _SPEAKS_FIRST = _any_of(
     rf"{_HERE}\b(?:re-?writ\w+|{_ADJECTIVE}(?:[ \t]+[\w-]+){{0,3}}[ \t]+{_TEXT}|(?:the|your)[ \t]+{_TEXT}[ \t]*:?$)",
     r"here(?: is|'s|\u2019s) (?:the|your|my) (?:final )?(?:answer|result|response|output)[ \t]*:",
     rf"{_NAME_ALONE}[ \t:]*$",
-    r"(?:great|good|nice|excellent|interesting) (?:question|problem|page)\b|(?:here|below) (?:is|are) my\b|here(?:'s|\u2019s) my\b",
+    r"(?:great|good|nice|excellent|interesting) (?:question|problem|page)\b|(?:here|below) (?:is|are) my\b"
+    r"|here(?:'s|\u2019s) my\b",
     r"(?:output|response|page|new text|results?)[ \t]*:[ \t]*$",
     # Thoughts that no mark shows.
     r"(?:thinking|thoughts?|thought process|thinking process|chain of thought|scratch ?pad|internal monologue)\b[ \t]*"
     r"(?::|\.\.\.|$)",
-    r"(?:rough |first |final )?draft(?: (?:\d+|one))?[ \t]*:|hmm+\b|wait[,.!\u2014]|let me (?:think|re-?read|re-?write)\b",
+    r"(?:rough |first |final )?draft(?: (?:\d+|one))?[ \t]*:|hmm+\b|wait[,.!\u2014]|let me (?:think|re-?read"
+    r"|re-?write)\b",
     r"[^:\n]{0,40}\b(?:to|must|should) (?:keep|remove|drop|omit|preserve|fix|retain)\b[^:\n]{0,20}:",
     r"(?:the|this) user (?:wants?|asks?|asked|is asking|said|needs|gives|gave|would|provided"
     r"|has (?:given|asked|provided))\b",
@@ -66,9 +68,13 @@ _SPEAKS_FIRST = _any_of(
     r"(?:hi|hello|hey|greetings|dear)\b[^.\n]{0,20}[,!.]",
 )
 _LABEL_FIRST = _any_of(
-    r"(?:reasoning|plan|analysis|outline|approach|strategy|key points?|task|goal|instructions?|observations?)[^:\n]{0,20}:"
+    r"(?:reasoning|plan|analysis|outline|approach|strategy|key points?|task|goal|instructions?"
+    r"|observations?)[^:\n]{0,20}:"
 )
-_INTENDS = _any_of(r"(?:(?:first|now|so|right|okay|then),? )?i(?:'ll|\u2019ll|'m going to|\u2019m going to| will| need to| should| must| have to)\b")
+_INTENDS = _any_of(
+    r"(?:(?:first|now|so|right|okay|then),? )?i(?:'ll|\u2019ll|'m going to|\u2019m going to| will| need to"
+    r"| should| must| have to)\b"
+)
 # Sentences to whoever asked, which no page holds; a last paragraph of nothing else is taken off.
 _OFFER = _any_of(
     r"(?:please )?let me know\b",
@@ -86,114 +92,159 @@ _OFFER = _any_of(
 )
 _EDITED = (
     r"(?:re-?(?:written|worded|formatted|structured|organi[sz]ed|phrased|worked|arranged|vised)|kept|preserved|retained"
-    r"|maintained|unchanged|improved|expanded|cleaned|edited|polished|streamlined|condensed|shortened|clarified|translated"
-    r"|summari[sz]ed|paraphrased|updated|enhanced|intact|restored|included|proofread|tidied|standardi[sz]ed|restated|anonymi[sz]ed|changed|altered|modified|touched)"
+    r"|maintained|unchanged|improved|expanded|cleaned|edited|polished|streamlined|condensed|shortened"
+    r"|clarified|translated"
+    r"|summari[sz]ed|paraphrased|updated|enhanced|intact|restored|included|proofread|tidied|standardi[sz]ed"
+    r"|restated|anonymi[sz]ed|changed|altered|modified|touched)"
 )
 # Sentences that speak to whoever asked, or of the task; unlike an offer they may be a page's, so they are a reason only.
 _ASKS = _any_of(
-    r"(?:please )?feel free\b|(?:i(?:'|\u2019)?(?:m|d| am| would)(?: be)? )?(?:always |more than )?(?:happy|glad|pleased) to\b",
+    r"(?:please )?feel free\b|(?:i(?:'|\u2019)?(?:m|d| am| would)(?: be)? )?(?:always |more than )?(?:happy"
+    r"|glad|pleased) to\b",
     r"is there anything\b|anything (?:else|more|you|i)\b|(?:i |we )?hope (?:this|that|it|you|everything)\b",
     r"(?:is|was|are) (?:this|that|it|these) (?:what you|all you|ok|okay|fine|good|all right|correct for)\b",
-    r"(?:does|do|did|will|would) (?:this|that|it|these) (?:help|work for|meet|look|suit|fit|sound)\b|how(?:'s| is| does) (?:this|that)\b",
+    r"(?:does|do|did|will|would) (?:this|that|it|these) (?:help|work for|meet|look|suit|fit|sound)\b|how(?:'s"
+    r"| is| does) (?:this|that)\b",
     r"please\b[^.!?\n]{0,60}[.!?]?$|(?:any|more) (?:questions|feedback|comments|suggestions|other|further)\b",
-    r"(?:if|should) (?:you|that|this|anything|needed|desired|necessary)\b[^.!?\n]{0,100}\b(?:i(?:'d|'ll|\u2019d|\u2019ll)?|me|let)\b",
-    r"[^.!?\n]{0,60}\bi(?:'d|'ll|\u2019d|\u2019ll)?\b[^.!?\n]{0,100}\b(?:if (?:you|that|this|it|needed|desired|necessary)\b|for you\b)",
-    r"(?:should|shall|may) i\b|(?:would|do|did) you (?:like|want|need|prefer)\b|(?:want|need) (?:me|anything|another|more)\b",
-    r"(?:all )?(?:done|finished|completed?|set)[.!]*$|that(?:'s|\u2019s| is) (?:it|all)[.!]*$|(?:there|here) you (?:go|are|have it)\b",
-    rf"{_EDITED}(?:$|[ \t]+(?:and|by|for|with|to|in)\b)|hopefully\b|this (?:should|will) (?:be|now|help|meet|work)\b|(?:just |simply )?ask\b",
-    r"[^.\n]{0,80}(?:,|\bjust|\bsimply) ask(?: me)?[.!]*$|[^.\n]{0,60}\b(?:generated|written|produced) (?:automatically|by (?:an? )?(?:ai|model)\b)",
+    r"(?:if|should) (?:you|that|this|anything|needed|desired|necessary)\b[^.!?\n]{0,100}\b(?:i(?:'d|'ll"
+    r"|\u2019d|\u2019ll)?|me|let)\b",
+    r"[^.!?\n]{0,60}\bi(?:'d|'ll|\u2019d|\u2019ll)?\b[^.!?\n]{0,100}\b(?:if (?:you|that|this|it|needed|desired"
+    r"|necessary)\b|for you\b)",
+    r"(?:should|shall|may) i\b|(?:would|do|did) you (?:like|want|need|prefer)\b|(?:want|need) (?:me|anything"
+    r"|another|more)\b",
+    r"(?:all )?(?:done|finished|completed?|set)[.!]*$|that(?:'s|\u2019s| is) (?:it|all)[.!]*$|(?:there"
+    r"|here) you (?:go|are|have it)\b",
+    rf"{_EDITED}(?:$|[ \t]+(?:and|by|for|with|to|in)\b)|hopefully\b|this (?:should|will) (?:be|now|help|meet"
+    rf"|work)\b|(?:just |simply )?ask\b",
+    r"[^.\n]{0,80}(?:,|\bjust|\bsimply) ask(?: me)?[.!]*$|[^.\n]{0,60}\b(?:generated|written"
+    r"|produced) (?:automatically|by (?:an? )?(?:ai|model)\b)",
     rf"in (?:this|the new|my) (?:{_TEXT}|revision)\b|(?:the|this|your) (?:task|request|job)\b",
-    r"no (?:\w+ )?(?:further|other|additional|more)? ?(?:changes|edits|modifications|revisions|corrections|adjustments)\b",
-    r"(?:good luck|cheers|best(?: regards| wishes)?|regards|sincerely|enjoy)\b[^.!?\n]{0,20}[.!,]?$|thanks?\b|you(?:'|\u2019)re welcome\b",
-    r"(?:as|per) (?:(?:you|your) )?(?:requested|asked|instruct\w+|request)\b|(?:as|per) (?:the|your) (?:rules|instructions|request|guidelines)\b",
+    r"no (?:\w+ )?(?:further|other|additional|more)? ?(?:changes|edits|modifications|revisions|corrections"
+    r"|adjustments)\b",
+    r"(?:good luck|cheers|best(?: regards| wishes)?|regards|sincerely|enjoy)\b[^.!?\n]{0,20}[.!,]?$|thanks?\b"
+    r"|you(?:'|\u2019)re welcome\b",
+    r"(?:as|per) (?:(?:you|your) )?(?:requested|asked|instruct\w+|request)\b|(?:as|per) (?:the|your) (?:rules"
+    r"|instructions|request|guidelines)\b",
     r"(?:the|this) (?:above|preceding|foregoing)\b[^.\n]{0,20}\b(?:is|are) (?:the|your|a)\b[^.\n]{0,40}\b"
     rf"(?:{_NAMED}|{_TEXT})\b",
     r"end of (?:the )?(?:page|text|rewrite|document|response|output)\b|(?:approximate )?word count\b",
-    r"(?:a )?(?:summary|list|overview|explanation|description) of (?:what (?:was|i|has been) |the |my |all )?(?:done|did"
+    r"(?:a )?(?:summary|list|overview|explanation|description) of (?:what (?:was|i|has been) |the |my "
+    r"|all )?(?:done|did"
     r"|changed?|changes|edits|modifications|improvements|removed)\b",
-    rf"(?:[^.\n]{{0,60}} )?(?:this|the|my|above) (?:re-?write|re-?writing|re-?writ\w+ {_TEXT}|re-?written|re-?formatted)\b",
-    rf"[^.\n]{{0,80}}\b(?:the|your) original (?:{_TEXT}|post|source|question)\b|(?:the|this) {_TEXT} (?:is|are|reads|looks) now\b",
+    rf"(?:[^.\n]{{0,60}} )?(?:this|the|my|above) (?:re-?write|re-?writing|re-?writ\w+ {_TEXT}|re-?written"
+    rf"|re-?formatted)\b",
+    rf"[^.\n]{{0,80}}\b(?:the|your) original (?:{_TEXT}|post|source|question)\b|(?:the|this) {_TEXT} (?:is|are"
+    rf"|reads|looks) now\b",
     rf"[^.\n]{{0,80}}\byour (?:{_TEXT}|request|instructions|post|input|needs|class|students|audience)\b",
 )
 # Headings over a list of what was done.
 _CHANGES = re.compile(
     r"^[ \t#>*_(\[-]{0,8}(?:(?:a |the )?(?:list|summary|overview|explanation) of )?(?:the |my |some )?(?:key |main )?"
-    r"(?:(?:changes|edits|modifications|adjustments|improvements|revisions)(?: (?:i(?:'ve|\u2019ve| have)?|that were|were)?"
-    r"[ \t]*(?:made|applied|done))?|what (?:i(?:'ve|\u2019ve| have)?|was|has been) (?:changed|removed|did|done|kept|improved)"
-    r"|(?:notes?|comments?|remarks?) (?:on|about|regarding) (?:the |my |this )?(?:changes|edits|re-?writ\w+|revision|version"
+    r"(?:(?:changes|edits|modifications|adjustments|improvements|revisions)(?: (?:i(?:'ve|\u2019ve| have)?"
+    r"|that were|were)?"
+    r"[ \t]*(?:made|applied|done))?|what (?:i(?:'ve|\u2019ve| have)?|was|has been) (?:changed|removed|did|done"
+    r"|kept|improved)"
+    r"|(?:notes?|comments?|remarks?) (?:on|about|regarding) (?:the |my |this )?(?:changes|edits|re-?writ\w+"
+    r"|revision|version"
     r"|text|page)|(?:editor(?:'s|\u2019s|ial)?|re-?writing|revision|change) (?:notes?|log))[ \t:*_.)\]-]{0,8}$",
     re.IGNORECASE | re.MULTILINE,
 )
 # What is done to a text, and mostly to a formula, too: the object decides.
 _ACT = _any_of(
-    r"\b(?:re-?(?:wr[io]t|word|format|structur|organi[sz]|phras|work|arrang|vis)\w*|remov\w+|omit\w*|drop(?:s|ped|ping)?|kept"
+    r"\b(?:re-?(?:wr[io]t|word|format|structur|organi[sz]|phras|work|arrang|vis)\w*|remov\w+|omit\w*|drop(?:s"
+    r"|ped|ping)?|kept"
     r"|keep(?:s|ing)?|preserv\w+|retain\w*|maintain\w*|improv\w+|expand\w*|clean\w*|delet\w+|strip(?:s|ped|ping)?"
-    r"|edit(?:s|ed|ing)?|polish\w*|streamlin\w+|condens\w+|shorten\w*|clarif\w+|translat\w+|convert\w*|correct(?:s|ed|ing)"
+    r"|edit(?:s|ed|ing)?|polish\w*|streamlin\w+|condens\w+|shorten\w*|clarif\w+|translat\w+|convert\w*"
+    r"|correct(?:s|ed|ing)"
     r"|fix(?:e[sd]|ing)?|simplif\w+|add(?:s|ed|ing)?|chang\w+|adapt\w*|adjust\w*|exclud\w+|summari[sz]\w+|paraphras\w+"
     r"|proofread|unchanged|gone|go|follow(?:s|ed|ing)?|wrote|write|written|writing|discard\w*|eliminat\w+|cut|trim\w*"
-    r"|tid(?:y|ied)\w*|updat\w+|produc\w+|structur(?:ed|ing)|enhanc\w*|moved|included|ensur\w+|made|make|skip\w*|ignor\w+"
+    r"|tid(?:y|ied)\w*|updat\w+|produc\w+|structur(?:ed|ing)|enhanc\w*|moved|included|ensur\w+|made|make"
+    r"|skip\w*|ignor\w+"
     r"|filter\w*|left|leav(?:e|es|ing)|took|taken?|standardi[sz]\w+|fus(?:ed|ing)|merg(?:ed|ing)|transform\w*)\b"
 )
 # Parts of a web page and of its wording, which no mathematician changes.
 _PAGE_PARTS = _any_of(
-    r"\b(?:(?:hyper)?links?|menus?|navigation\w*|nav|footers?|headers?|sidebars?|banners?|boilerplate|advert\w*|ads|log-?ins?"
-    r"|sign-?ups?|user ?names?|time ?stamps?|meta-?data|html|mark-?up|markdown|web ?(?:page|site)s?|formatting|layout|wording"
-    r"|typos?|grammar|spelling|readability|clarity|concise\w*|clearer|phrasing|e-?mails?(?: addresses)?|identif(?:y|ying) \w+"
+    r"\b(?:(?:hyper)?links?|menus?|navigation\w*|nav|footers?|headers?|sidebars?|banners?|boilerplate"
+    r"|advert\w*|ads|log-?ins?"
+    r"|sign-?ups?|user ?names?|time ?stamps?|meta-?data|html|mark-?up|markdown|web ?(?:page|site)s?|formatting"
+    r"|layout|wording"
+    r"|typos?|grammar|spelling|readability|clarity|concise\w*|clearer|phrasing|e-?mails?(?: addresses)?"
+    r"|identif(?:y|ying) \w+"
     r"|personal (?:information|data|details)|guidelines|instructions|page elements|terms of (?:use|service)|copyright"
     r"|(?:irrelevant|unnecessary|extraneous|non-?math\w*|unrelated|superfluous|redundant) (?:\w+ ){0,2}(?:text|content"
-    r"|material|parts?|information|elements?|details?|stuff|noise)|share (?:buttons?|links?)|buttons?|posters?(?:'s)? names?"
-    r"|clutter|eas(?:ier|y) to (?:read|follow|understand)|disclaimers?|signatures?|html|url|urls|hashtags?|re-?writing)\b"
+    r"|material|parts?|information|elements?|details?|stuff|noise)|share (?:buttons?|links?)|buttons?"
+    r"|posters?(?:'s)? names?"
+    r"|clutter|eas(?:ier|y) to (?:read|follow|understand)|disclaimers?|signatures?|html|url|urls|hashtags?"
+    r"|re-?writing)\b"
 )
 _TEXT_PARTS = _any_of(
     rf"\b(?:{_TEXT}s?|contents|posts?|passage|dates?|names?|sentences?|paragraphs?|sections?|headings?|words|language"
     r"|structure|style|tone|flow|original|information|details?|explanations?|everything|nothing|notation|latex|source"
-    r"|definitions?|context|output|response|prompt|facts?|formulas?|numbers?|steps|presentation|organi[sz]ation|comments?)\b"
+    r"|definitions?|context|output|response|prompt|facts?|formulas?|numbers?|steps|presentation"
+    r"|organi[sz]ation|comments?)\b"
 )
 # Parts that a page and its mathematics share: `has been expanded` is said of the one, `are removed` of the other.
 _WHOLE_PARTS = _any_of(
-    r"\b(?:solutions?|explanations?|steps?|questions?|answers?|problems?|examples?|numbers|formulas|notation|nothing(?: else)?|data"
+    r"\b(?:solutions?|explanations?|steps?|questions?|answers?|problems?|examples?|numbers|formulas|notation"
+    r"|nothing(?: else)?|data"
     r"|calculations?|derivations?|mathematics|math|reasoning|definitions?|everything(?: else)?)\b[^.;\n]{0,40}"
-    rf"(?:\b(?:has|have|had) been (?:\w+ ){{0,2}}|\b(?:is|are|was|were|remains?|stays?|left) (?:\w+ ){{0,2}}){_EDITED}\b"
+    rf"(?:\b(?:has|have|had) been (?:\w+ ){{0,2}}|\b(?:is|are|was|were|remains?|stays?"
+    rf"|left) (?:\w+ ){{0,2}}){_EDITED}\b"
 )
 # Words about what was given: where the page itself speaks so, its source does.
 _OF_SOURCE = _any_of(
-    r"\b(?:the|this) (?:given |original |input |source |web ?)?(?:page|input|source|original|prompt|post)\b(?: text| itself)?"
+    r"\b(?:the|this) (?:given |original |input |source |web ?)?(?:page|input|source|original|prompt"
+    r"|post)\b(?: text| itself)?"
     r"(?:,? (?:contains?|has|had|does|did|said|also|is a|was)\b|, the\b)|\b(?:not|isn't|non-?) ?mathematic\w*\b",
     rf"\b(?:start|beginning) of (?:the )?(?:new |re\w+ )?{_TEXT}\b",
 )
 _EDITS = _any_of(
-    r"\b(?:re-?(?:writ|wrote|word|format|phras|work)\w*|edit(?:ed|ing)?|polish\w*|proofread\w*|clean\w*(?: \w+)? up|cleaned"
+    r"\b(?:re-?(?:writ|wrote|word|format|phras|work)\w*|edit(?:ed|ing)?|polish\w*|proofread\w*"
+    r"|clean\w*(?: \w+)? up|cleaned"
     r"|paraphras\w+|streamlin\w+)\b"
 )
 _ACT_FIRST = _any_of(
-    r"(?:also |things |parts |text |content |what was |items )?(?:removed|omitted|dropped|deleted|kept|preserved|retained|added"
+    r"(?:also |things |parts |text |content |what was |items )?(?:removed|omitted|dropped|deleted|kept"
+    r"|preserved|retained|added"
     r"|changed|fixed|cleaned|corrected|left out|improved|edited|excluded|stripped|unchanged)(?: \w+)?[ \t*_]*:"
 )
 _PASSIVE = _any_of(
-    r"\b(?:is|are|was|were|been|being|be|got|gets?)(?: \w+){0,2} (?:removed|omitted|dropped|deleted|stripped|discarded|left out"
+    r"\b(?:is|are|was|were|been|being|be|got|gets?)(?: \w+){0,2} (?:removed|omitted|dropped|deleted|stripped"
+    r"|discarded|left out"
     rf"|excluded|cut|eliminated|trimmed|skipped|added|gone|{_EDITED})\b"
 )
 _PERSON = re.compile(r"\bI(?=['\u2019 ][ \t]?[a-z])|(?i:\b(?:me|my|mine|myself|you|your|yours|yourself)\b)")
 # Words of mathematics: they make what a person or a participle says the page's own.
 _MATH = _any_of(
-    r"\b(?:roots?|signs?|parenthes[ei]s|brackets?|terms?|solutions?|equations?|inequalit\w+|theorems?|lemmas?|coroll\w+|proofs?"
-    r"|prov(?:e|es|ed|ing)|factor\w*|coefficients?|variables?|expressions?|fractions?|sums?|products?|quotients?|differences?"
-    r"|squar\w+|cub(?:es?|ic)|deriv\w+|integra\w+|functions?|values?|zeros?|exponent\w*|powers?|units?|sides?|rectang\w+"
-    r"|triang\w+|angles?|circles?|graphs?|plots?|lines?|ax[ie]s|vert(?:ex|ices)|matri(?:x|ces)|vectors?|determinants?|limits?"
+    r"\b(?:roots?|signs?|parenthes[ei]s|brackets?|terms?|solutions?|equations?|inequalit\w+|theorems?|lemmas?"
+    r"|coroll\w+|proofs?"
+    r"|prov(?:e|es|ed|ing)|factor\w*|coefficients?|variables?|expressions?|fractions?|sums?|products?"
+    r"|quotients?|differences?"
+    r"|squar\w+|cub(?:es?|ic)|deriv\w+|integra\w+|functions?|values?|zeros?|exponent\w*|powers?|units?|sides?"
+    r"|rectang\w+"
+    r"|triang\w+|angles?|circles?|graphs?|plots?|lines?|ax[ie]s|vert(?:ex|ices)|matri(?:x|ces)|vectors?"
+    r"|determinants?|limits?"
     r"|series|sequences?|polynomials?|quadratic\w*|linear\w*|log\w*|(?:co)?sine|tangents?|probabilit\w+|distributions?"
     r"|means?|median|variance|random|integers?|primes?|rational|irrational|real|complex|negatives?|positives?|even|odd"
     r"|greater|less|equal\w*|divi[ds]\w+|multipl\w+|subtract\w*|addition|cancel\w*|substitut\w+|comput\w+|calculat\w+"
     r"|algebra\w*|geometr\w+|calculus|trigonometr\w+|areas?|volumes?|perimeters?|lengths?|widths?|heights?|radi(?:us|i)"
-    r"|diameters?|distances?|speeds?|rates?|ratios?|percent\w*|degrees?|subsets?|elements?|groups?|rings?|intervals?|domain"
+    r"|diameters?|distances?|speeds?|rates?|ratios?|percent\w*|degrees?|subsets?|elements?|groups?|rings?"
+    r"|intervals?|domain"
     r"|range|axioms?|conjectures?|contradict\w+|induction|hypothes\w+|approximat\w+|decimals?|digits?|numerators?"
-    r"|denominators?|remainders?|modul\w+|congruen\w+|symmetr\w+|parallel|perpendicular|diagonals?|slopes?|intercepts?|curves?"
-    r"|surfaces?|planes?|points?|coordinates?|minim\w+|maxim\w+|average|total|dice|coins?|cards?|numbers? line|radicals?"
-    r"|orders?|orientation|direction|continuity|constants?|arithmetic|halve[sd]?|doubl\w+|triples?|twice|half|differentiat\w+|pythagor\w+|permut\w+|combinat\w+)\b"
+    r"|denominators?|remainders?|modul\w+|congruen\w+|symmetr\w+|parallel|perpendicular|diagonals?|slopes?"
+    r"|intercepts?|curves?"
+    r"|surfaces?|planes?|points?|coordinates?|minim\w+|maxim\w+|average|total|dice|coins?|cards?|numbers? line"
+    r"|radicals?"
+    r"|orders?|orientation|direction|continuity|constants?|arithmetic|halve[sd]?|doubl\w+|triples?|twice|half"
+    r"|differentiat\w+|pythagor\w+|permut\w+|combinat\w+)\b"
 )
 _TEACHING = _any_of(
-    r"\b(?:answers?|questions?|problems?|exercises?|examples?|solv\w+|find\w*|draw\w*|show\w*|explain\w*|check\w*|verif\w+"
-    r"|definitions?|assum\w+|given|hence|therefore|thus|evaluat\w+|introduction|background|overview|conclusion|set-?up|recall"
-    r"|hints?|statement|methods?|idea|formulas?|numbers?|steps?|case|claim|facts?|q\.?e\.?d|quod|end|done by|goal|tr(?:y|ied)"
+    r"\b(?:answers?|questions?|problems?|exercises?|examples?|solv\w+|find\w*|draw\w*|show\w*|explain\w*"
+    r"|check\w*|verif\w+"
+    r"|definitions?|assum\w+|given|hence|therefore|thus|evaluat\w+|introduction|background|overview|conclusion"
+    r"|set-?up|recall"
+    r"|hints?|statement|methods?|idea|formulas?|numbers?|steps?|case|claim|facts?|q\.?e\.?d|quod|end|done by"
+    r"|goal|tr(?:y|ied)"
     r"|rules?|simplif\w+|count\w*|practice|because|since|figure|diagram|table|section|chapter|part|topic|lesson)\b"
 )
 _FORMULA = re.compile(r"[$\\=\d]")
@@ -201,11 +252,62 @@ _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
 _LIST_MARK = re.compile(r"^[ \t]*\d{1,2}[.)][ \t]+", re.MULTILINE)
 # Words that say nothing of where a sentence comes from.
 _COMMON = frozenset(
-    "the and for are was were has have had been will would can could should this that these those with from into not but all"
-    " any you your its our his her their there here they them then than also only just let what which who how does did".split()
+    [
+        "the",
+        "and",
+        "for",
+        "are",
+        "was",
+        "were",
+        "has",
+        "have",
+        "had",
+        "been",
+        "will",
+        "would",
+        "can",
+        "could",
+        "should",
+        "this",
+        "that",
+        "these",
+        "those",
+        "with",
+        "from",
+        "into",
+        "not",
+        "but",
+        "all",
+        "any",
+        "you",
+        "your",
+        "its",
+        "our",
+        "his",
+        "her",
+        "their",
+        "there",
+        "here",
+        "they",
+        "them",
+        "then",
+        "than",
+        "also",
+        "only",
+        "just",
+        "let",
+        "what",
+        "which",
+        "who",
+        "how",
+        "does",
+        "did",
+    ]
 )
 _ENGLISH = _COMMON | {"of", "to", "we", "my", "by", "if", "it", "let", "why"}
-_FOREIGN = frozenset("ich habe die der das und hier ist le la les je el lo una il ho ecco aqui een het ik eu aqui".split())
+_FOREIGN = frozenset(
+    "ich habe die der das und hier ist le la les je el lo una il ho ecco aqui een het ik eu".split()  # noqa: SIM905
+)
 _OTHER_SCRIPT = re.compile(r"[\u0400-\u1fff\u2e80-\udfff\uf900-\ufaff]")
 MAX_SENTENCE_CHARS = 400
 _LEAST_WORDS = 12  # of the rest of an answer, to say that other words are in another language
@@ -214,14 +316,19 @@ _SPEAKER = _any_of(r"\b(?:i|we|me|my|us|let's|this|the (?:page|text|version|cont
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]*_]*\s+|\n+(?=[ \t]*(?:[^\w\s]|\d|[A-Z]))")
 _RULE = re.compile(r"[ \t]*(?:-{3,}|\*{3,}|_{3,}|={3,})[ \t]*")
 _AROUND = " \t\n#>*_([]\"'`~-"  # what decorates words, and says nothing
-_NOTE = _any_of(r"(?:(?:please )?note(?: that)?|nb|n\.b\.|p\.?s\.?|remark|disclaimer|overall|in summary|summary)[ \t*_]*[:,.)\u2014-]?[ \t*_]*")
-_QUOTES = ('"""', "\'\'\'")
+_NOTE = _any_of(
+    r"(?:(?:please )?note(?: that)?|nb|n\.b\.|p\.?s\.?|remark|disclaimer|overall|in summary"
+    r"|summary)[ \t*_]*[:,.)\u2014-]?[ \t*_]*"
+)
+_QUOTES = ('"""', "'''")
 _OBJECT = re.compile(r"\{\s*\"[\w -]{1,40}\"\s*:")
 # Tags that wrap answers, and the names of roles where their tokens are gone: a second turn, or a wrapper left open.
 _LEFT_OVER = re.compile(
     r"^[ \t]*(?i:</?(?:answer|response|final_answer|output|page|rewritten\w*|new_text|result)>)"
-    r"|(?i:</(?:answer|response|final_answer|output|page|rewritten\w*|new_text|result)>)[ \t]*$|^(?:assistant|user)[ \t]*$"
-    r"|(?<=[.!?$})\]])(?:assistant|user)[ \t]*$|^[^\w\n]{0,4}(?:Human|User|USER|Assistant|ASSISTANT|AI|Instruction)[ \t]*:"
+    r"|(?i:</(?:answer|response|final_answer|output|page|rewritten\w*|new_text|result)>)[ \t]*$|^(?:assistant"
+    r"|user)[ \t]*$"
+    r"|(?<=[.!?$})\]])(?:assistant|user)[ \t]*$|^[^\w\n]{0,4}(?:Human|User|USER|Assistant|ASSISTANT|AI"
+    r"|Instruction)[ \t]*:"
     r"|^[^\w\n]?(?:EOF|(?:END|DONE) OF [A-Z ]{1,20})[^\w\n]?$|(?i:\bas an AI (?:language )?(?:model|assistant)\b)"
     r"|(?:^|(?<=[.!?] ))(?i:wait|hmm+|actually),? (?:I should|I need to|let me|no,|that's not|I made)[^\n]*",
     re.MULTILINE,
@@ -258,7 +365,10 @@ class _Words:
         if not stems or joined in self._sentences or (len(stems) > 3 and f" {joined} " in self._in_order):
             return bool(stems)
         pairs = list(pairwise(stems))
-        return self.new_share(words, of_page=False) <= 0.1 and 2 * sum(map(self._pairs.__contains__, pairs)) >= len(pairs) > 2
+        return (
+            self.new_share(words, of_page=False) <= 0.1
+            and 2 * sum(map(self._pairs.__contains__, pairs)) >= len(pairs) > 2
+        )
 
     def new_share(self, words: str, of_page: bool = True) -> float:
         """Return the share of words of 3 and more letters that neither the source has nor, `of_page`, the other words."""
@@ -380,7 +490,11 @@ def _unwrapped(text: str, known: _Words) -> str | Page | None:
         return None
     # A block that nothing names, amid words that go on or before another block, is what the page shows.
     shown = not _label(first) and (len(words) == 2 or closing is not fences[-1])
-    return None if shown and not any(_opens(part, known) or _closes(part, known) is not None for part in words) else _doubtful(words[-1])
+    return (
+        None
+        if shown and not any(_opens(part, known) or _closes(part, known) is not None for part in words)
+        else _doubtful(words[-1])
+    )
 
 
 def _label(fence: re.Match[str]) -> str:
@@ -459,7 +573,9 @@ def _opens(paragraph: str, words: _Words) -> bool:
         or (_INTENDS.match(line) and bare and not _MATH.search(line))
         or (_LABEL_FIRST.match(line) and bare and not _MATH.search(paragraph))
         or (words.foreign(line) and bare)
-        or (line.endswith((":", "!")) and bare and not ordinary and words.new_share(line) == 1 and len(line.split()) < 5)
+        or (
+            line.endswith((":", "!")) and bare and not ordinary and words.new_share(line) == 1 and len(line.split()) < 5
+        )
         or any(_is_of_the_task(sentence, words) for sentence in _sentences(paragraph)[:8])
     )
 
@@ -507,6 +623,8 @@ def _is_said_twice(text: str) -> bool:
     """Tell whether the page's paragraphs, but for their spacing, come again."""
     paragraphs = [" ".join(part.split()) for part in text.split("\n\n") if part.strip(_AROUND)]
     half = text.split()
+    if text.count(text[:40]) > 3:
+        return False  # a loop, which repetition measures
     if len(half) >= 16 and half[: len(half) // 2] == half[len(half) // 2 :]:
         return True
     long = Counter(part for part in paragraphs if len(part) >= 20)
