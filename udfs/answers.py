@@ -125,7 +125,8 @@ def read_answer(
     """Return the answer in a response's body, None where there is none (HTML, an error object, an aborted request).
 
     A JSON object without an error was paid for, so it is an answer in whatever form: a choice's or a message's text, a
-    list of parts, nothing but thoughts (`reasoning`); a form that is not known stands there as JSON. `finish_reason` is one of `stop`, `length`, `content_filter` and `tool_calls`, or what the server said
+    list of parts, nothing but thoughts (`reasoning`); a form that is not known stands there as JSON. `finish_reason` is one
+    of `stop`, `length`, `content_filter` and `tool_calls`, or what the server said
     where that is no known word for one of them; `server_finish_reason` is always what it said. An answer of `max_tokens`
     tokens, the request's limit, has the reason `length` whatever the server calls it.
 
