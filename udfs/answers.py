@@ -55,6 +55,8 @@ FAILED_STATUSES = (REQUEST_FAILED, POISON)
 # Where servers put thoughts that they split off the answer: one field each, some twice under two names.
 _REASONING_FIELDS = ("reasoning", "reasoning_content", "thinking", "reasoning_text")
 _REASONING_PARTS = ("thinking_blocks", "reasoning_details")
+_FINISH_FIELDS = ("finish_reason", "stop_reason", "done_reason", "incomplete_details", "status")
+_MESSAGE_FIELDS = frozenset({"content", "parts", "refusal", *_REASONING_FIELDS, *_REASONING_PARTS})
 MAX_LABEL_CHARS = 100
 # What a chat template may add to a request's own words, in tokens; no tokenizer needs more than a token for a byte.
 TEMPLATE_TOKENS = 4096
@@ -122,8 +124,9 @@ def read_answer(
 ) -> Answer | None:
     """Return the answer in a response's body, None where there is none (HTML, an error object, an aborted request).
 
-    Whatever has a choice was paid for, so it is an answer in whatever form: text, a list of parts, or nothing but thoughts
-    (`reasoning`). `finish_reason` is one of `stop`, `length`, `content_filter` and `tool_calls`, or what the server said
+    A JSON object without an error was paid for, so it is an answer in whatever form: a choice's or a message's text, a
+    list of parts, nothing but thoughts (`reasoning`); a form that is not known stands there as JSON. `finish_reason` is one
+    of `stop`, `length`, `content_filter` and `tool_calls`, or what the server said
     where that is no known word for one of them; `server_finish_reason` is always what it said. An answer of `max_tokens`
     tokens, the request's limit, has the reason `length` whatever the server calls it.
 
@@ -135,26 +138,30 @@ def read_answer(
         prompt_chars: characters of the request's messages, likewise.
     """
     try:
-        reply = json.loads(content)
-        choice = reply["choices"][0]
-        written = {"message", "delta", "text"} & choice.keys()
-        message, said, usage = (
-            choice.get("message", choice.get("delta")),
-            choice.get("finish_reason"),
-            reply.get("usage"),
-        )
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        reply = _json(content)
+    except (ValueError, RecursionError):
         return None
-    said = said.get("type") if isinstance(said, dict) else said
+    if not isinstance(reply, dict):
+        return None
+    choices = reply.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else None
+    if choice is None and (reply.get("error") or "error" in (reply.get("object"), reply.get("type"))):
+        return None
+    form = reply if choice is None else choice
+    message, usage = _message(form), reply.get("usage", reply)
+    said = next(filter(None, map(form.get, _FINISH_FIELDS)), None)
+    said = said.get("type", said.get("reason")) if isinstance(said, dict) else said
     label = clean(said)[:MAX_LABEL_CHARS] if isinstance(said, str) else None
-    if not written or interrupted(label):
+    if interrupted(label):
         return None
-    if not isinstance(message, dict):
-        message = {"content": choice.get("text") if message is None else message}
     calls = message.get("tool_calls") or message.get("function_call")
     try:
         words, thoughts, refusal = _written(message)
         thoughts += [_dumped(calls)] if calls else []
+        words = words or _text(form.get("text"))
+        # A form that is not known: what was paid for is kept as it came.
+        if not (words or thoughts or refusal) and _MESSAGE_FIELDS.isdisjoint(message):
+            thoughts = [_dumped(form)]
     except RecursionError:
         words, thoughts, refusal = "", [content.decode("utf-8", "replace")], ""
     finish_reason = standard(label)
@@ -165,9 +172,13 @@ def read_answer(
     if refusal and not words.strip():
         words, finish_reason = refusal, FILTERED
     most_prompt = None if prompt_chars is None else prompt_chars * BYTES_PER_CHAR + TEMPLATE_TOKENS
-    prompt_tokens = _count(usage, most_prompt, "prompt_tokens")
+    prompt_tokens = _counted(usage, most_prompt, ("prompt_tokens", "input_tokens", "prompt_eval_count"))
     # Some count a little past the limit; what is far past it is no count of this answer.
-    output_tokens = _count(usage, None if max_tokens is None else 2 * max_tokens, "completion_tokens")
+    output_tokens = _counted(
+        usage,
+        None if max_tokens is None else 2 * max_tokens,
+        ("completion_tokens", "output_tokens", "eval_count"),
+    )
     if max_tokens is not None and output_tokens is not None and output_tokens >= max_tokens and finish_reason == STOP:
         finish_reason = LENGTH
     return Answer(
@@ -185,17 +196,45 @@ def read_answer(
     )
 
 
+def _json(content: bytes) -> Any:
+    """Return what a body says in JSON; what is not UTF-8 in it becomes replacement characters. Raises ValueError."""
+    try:
+        return json.loads(content)
+    except UnicodeDecodeError:
+        return json.loads(content.decode("utf-8", "replace"))
+
+
+def _message(form: dict[str, Any]) -> dict[str, Any]:
+    """Return the message in a choice, or in a response that has none: {} where no form that is known holds one."""
+    for name in ("message", "delta", "text"):
+        if name in form:
+            message = form[name]
+            return (
+                message if isinstance(message, dict) else {"content": form.get("text") if message is None else message}
+            )
+    for name in ("messages", "output"):  # several, of which the last speaks; or items of thoughts and of words
+        items = [item for item in form[name] if isinstance(item, dict)] if isinstance(form.get(name), list) else []
+        if name == "messages" and items:
+            return items[-1]
+        if items:
+            parts = (item.get("content") if item.get("type") == "message" else [item] for item in items)
+            return {"content": [each for part in parts for each in (part if isinstance(part, list) else [part])]}
+    if isinstance(form.get("output"), str):
+        return {"content": form["output"]}
+    return form if "content" in form else {}
+
+
 def _written(message: dict[str, Any]) -> tuple[str, list[str], str]:
     """Return what a message says: its words, its thoughts, and its refusal, "" where there is none."""
     words: list[str] = []
     split_off = [_text(message.get(name)) for name in (*_REASONING_FIELDS, *_REASONING_PARTS)]
-    thoughts = list(filter(None, split_off))[:1]
+    thoughts = list(dict.fromkeys(filter(None, split_off)))
     refusals = [_text(message.get("refusal"))]
-    content = message.get("content")
+    content = message.get("content") or message.get("parts")
     for part in content if isinstance(content, list) else [content]:
         if isinstance(part, str):
             words.append(part)
-        elif isinstance(part, dict) and part.get("type", "text") in ("text", "output_text") and "text" in part:
+        elif isinstance(part, dict) and part.get("type") in (None, "text", "output_text") and "text" in part:
             words.append(_text(part["text"]))
         elif isinstance(part, dict) and part.get("type") == "refusal":
             refusals.append(_text(part))
@@ -221,6 +260,12 @@ def _text(part: Any) -> str:
 
 def _dumped(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
+
+
+def _counted(usage: Any, most: int | None, names: Sequence[str]) -> int | None:
+    """Return the first count that `usage` has under one of the names that servers give it."""
+    present = [name for name in names if isinstance(usage, dict) and name in usage]
+    return _count(usage, most, present[0]) if present else None
 
 
 def _count(usage: Any, most: int | None, *path: str) -> int | None:

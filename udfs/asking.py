@@ -20,8 +20,8 @@ ANSWER_ALLOWANCE = 2048
 # what comes near is the endpoint's to refuse.
 MAX_CHARS = 10_000_000
 
-_TICKS = re.compile(r"`{3,}")
-_FENCED_SLOT = re.compile(r"^(?P<open>`{3,})(?P<label>[^`\n]*)\n\{text\}\n(?P<close>`{3,})[ \t]*$", re.MULTILINE)
+_MARKS = re.compile(r"`{3,}|~{3,}")
+_FENCED_SLOT = re.compile(r"^(?P<open>`{3,}|~{3,})(?P<label>[^`\n]*)\n\{text\}\n(?P=open)[ \t]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -143,12 +143,17 @@ class Counter:
 def user_message(spec: RewriteSpec, text: str) -> str:
     """Return the user message for a text; braces elsewhere in template or text mean nothing.
 
-    A fence around the text is made longer than any run of backticks in it, so that no text ends its own quotation.
+    A fence around the text is made longer than any run of its mark in it, so that no text ends its own quotation.
     """
-    template, longest = spec.user_template, max(map(len, _TICKS.findall(text)), default=0)
-    if longest:
-        ticks = "`" * (longest + 1)
-        template = _FENCED_SLOT.sub(rf"{ticks}\g<label>\n{{text}}\n{ticks}", template)
+    runs = _MARKS.findall(text)
+
+    def longer(slot: re.Match[str]) -> str:
+        mark = slot["open"][0]
+        longest = max((len(run) for run in runs if run[0] == mark), default=0)
+        marks = slot["open"] if longest < len(slot["open"]) else mark * (longest + 1)
+        return f"{marks}{slot['label']}\n{{text}}\n{marks}"
+
+    template = _FENCED_SLOT.sub(longer, spec.user_template) if runs else spec.user_template
     return template.replace("{text}", text)
 
 

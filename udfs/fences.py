@@ -21,6 +21,9 @@ code's own strings, and end without closing what they opened. The rules, in orde
    If no block covers the others the answer holds several programs and none is taken.
 7. An answer that is a program as a whole is the program, whatever its strings hold. So is what stands before the first
    fence, if there is no other: small models begin with the code and only close it.
+8. A block of tests that uses another block's names and defines none of them is an example of its use.
+9. Before all that, what stands before an answer's first fence on its own line is taken off: invisible characters, marks of
+   quotations and lists, words that end in a colon. So is a first line of a program that is only a label.
 """
 
 import ast
@@ -51,6 +54,17 @@ _LANGUAGES = frozenset(
     requirements result results stderr stdin stdout terminal traceback tree vb vba
     """.split()  # noqa: SIM905 - thirty quoted lines would say no more
 )
+_INVISIBLE = re.compile(
+    r"^[\ufeff\u200b-\u200d\u2060]++(?=[ \t]*+[`~]{3})|\A[\ufeff\u200b-\u200d\u2060]++", re.MULTILINE
+)
+_QUOTED_RUN = re.compile(r"^ {0,3}>[ \t]?[`~]{3}[^\n]*+(?:\n {0,3}>[^\n]*+)*+", re.MULTILINE)
+_QUOTE_MARK = re.compile(r"^ {0,3}>[ \t]?", re.MULTILINE)
+_LED_IN = re.compile(
+    r"^(?:(?P<item>[ \t]*(?:[-*+]|\d{1,2}[.)])[ \t]+)|(?P<words>[^`~\n]{1,80}:[ \t*]*))(?P<fence>(?:`{3,}|~{3,})[ \t]*"
+    r"(?:python|py)[23]?[ \t]*)$",
+    re.MULTILINE | re.IGNORECASE,
+)
+_TEST = re.compile(r"test|setup|teardown|fixture", re.IGNORECASE)
 _NEWLINE = re.compile(r"\r\n?")  # what Python itself takes for one newline
 _HEADING = re.compile(r"^[ \t]*+(?:#{1,6}[ \t].+|\*\*.+\*\*:?[ \t]*)$", re.MULTILINE)
 _RESULT = re.compile(
@@ -98,9 +112,9 @@ def extract(answer: str, languages: Sequence[str] = PYTHON_LABELS, source: str =
     blocks whose label names none. `source` is the text that the model was asked to rewrite, by which quotations are
     told. Raises nothing on any text.
     """
-    answer = _NEWLINE.sub("\n", answer)
+    answer = plain(answer)
     if "" in languages and is_program(answer):
-        return Extraction(_tidy(answer), None, 0, True, "")
+        return Extraction(_tidy(answer, source), None, 0, True, "")
     blocks = [block for block in _blocks(answer, languages) if block.text.strip()]
     fence = _FENCE.search(answer)
     prose = answer[: fence.start()] if fence else answer
@@ -109,7 +123,7 @@ def extract(answer: str, languages: Sequence[str] = PYTHON_LABELS, source: str =
         candidates = [block for block in blocks if not block.label and is_program(block.text, block.has_info)]
     if not candidates:
         if "" in languages and fence is not None and not fence["info"] and is_program(prose):
-            return Extraction(_tidy(prose), None, len(blocks), True, "")
+            return Extraction(_tidy(prose, source), None, len(blocks), True, "")
         return Extraction(None, "no_code", len(blocks), True, prose)
     candidates = [block for block in candidates if block.is_result] or candidates
     if len(candidates) > 1 and source:
@@ -118,10 +132,25 @@ def extract(answer: str, languages: Sequence[str] = PYTHON_LABELS, source: str =
         # A rewrite that only leaves lines out looks like a quotation, and then what is left is an example of its use.
         if any(block.defined for block in fresh) or not any(block.defined for block in candidates):
             candidates = fresh or candidates
-    chosen = _covering(candidates)
+    chosen = _covering(candidates) or _covering(_without_tests(candidates, source))
     if chosen is None:
         return Extraction(None, "several_codes", len(blocks), True, prose)
-    return Extraction(_tidy(chosen.text), None, len(blocks), chosen.closed, prose)
+    return Extraction(_tidy(chosen.text, source), None, len(blocks), chosen.closed, prose)
+
+
+def plain(answer: str) -> str:
+    """Return the answer with Unix newlines and its first fence on a line of its own (rule 9)."""
+    answer = _INVISIBLE.sub("", _NEWLINE.sub("\n", answer))
+    first = _FENCE.search(answer)
+    head, rest = (answer[: first.start()], answer[first.start() :]) if first else (answer, "")
+    if not (_QUOTED_RUN.search(head) or _LED_IN.search(head)) or is_program(answer):
+        return answer
+    head = _QUOTED_RUN.sub(lambda run: _QUOTE_MARK.sub("", run[0]), head)
+    led_in = _LED_IN.search(head)
+    if led_in and not _FENCE.search(head, 0, led_in.start()):
+        before = "" if led_in["item"] else f"{led_in['words'].rstrip()}\n"
+        head = head[: led_in.start()] + before + head[led_in.start("fence") :]
+    return head + rest
 
 
 def label_of(info: str) -> str:
@@ -222,6 +251,30 @@ def _covering(candidates: list[_Block]) -> _Block | None:
     return covering[-1] if covering else None
 
 
+def _without_tests(candidates: list[_Block], source: str) -> list[_Block]:
+    """Leave out the blocks that only test what another one defines, unless the source is a test itself."""
+    own = set(_DEFINITION.findall(literals.without_literals(source)))
+    programs = [block for block in candidates if not _only_tests(block.text) or not own.isdisjoint(block.defined)]
+    defined = set().union(*(block.defined for block in programs))
+    tests = [block for block in candidates if block not in programs]
+    all_use_it = all(
+        block.defined.isdisjoint(defined) and not defined.isdisjoint(re.findall(r"\w+", block.text)) for block in tests
+    )
+    return programs if programs and all_use_it else candidates
+
+
+def _only_tests(code: str) -> bool:
+    """Tell whether each function and class at the top of a program is a test or serves tests."""
+    tree = syntax.tree_of(code)
+    made = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    tops = [statement for statement in tree.body if isinstance(statement, made)] if tree else []
+    return bool(tops) and all(
+        _TEST.search(each.name)
+        or (isinstance(each, ast.ClassDef) and any("Test" in ast.unparse(base) for base in each.bases))
+        for each in tops
+    )
+
+
 def _is_quoted(code: str, source_lines: set[str]) -> bool:
     return all(line.strip() in source_lines for line in code.splitlines() if line.strip())
 
@@ -233,6 +286,16 @@ def _unindent(text: str, indent: str) -> str:
     return textwrap.dedent(text) if text.lstrip("\n")[:1] in (" ", "\t") else text
 
 
-def _tidy(code: str) -> str:
-    """Drop the blank lines around the code and end it with one newline."""
-    return re.sub(r"\A(?:[ \t]*\n)+", "", code).rstrip() + "\n"
+def _tidy(code: str, source: str) -> str:
+    """Drop the blank lines around the code, a label left over before it, and end it with one newline."""
+    code = re.sub(r"\A(?:[ \t]*\n)+", "", code)
+    label, newline, rest = code.partition("\n")
+    label = label.strip()
+    if (
+        newline
+        and rest.strip()
+        and _PYTHON.fullmatch(label.lower())
+        and not re.search(rf"\b{re.escape(label)}\b", source)
+    ):
+        code = re.sub(r"\A(?:[ \t]*\n)+", "", rest)
+    return code.rstrip() + "\n"

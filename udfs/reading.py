@@ -8,6 +8,8 @@ model call. `read_code_answer` and `read_math_answer` give a row's facts and the
 
 from __future__ import annotations
 
+import ast
+import builtins
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +21,7 @@ from udfs import (
     costly,
     fences,
     finish_reasons,
+    literals,
     mathanswers,
     overlap,
     pages,
@@ -83,6 +86,22 @@ MATH_REASONS = {
 }
 """Closed list for rewritten mathematics, in the order in which they are decided: reason -> meaning."""
 
+_CODE_PARTS = (
+    r"(?:code|functions?|methods?|class(?:es)?|implementations?|logic|file|module|script|program|imports?|body"
+    r"|definitions?)"
+)
+# A comment in place of code: `... existing code ...`, `rest of the code unchanged`, `(same as before)`.
+_PLACEHOLDER = re.compile(
+    r"^[ \t]*#[ \t]*[(\[<{]?[ \t]*(?:"
+    rf"(?:\.\.\.|\u2026)[^\n]{{0,80}}\b(?:{_CODE_PARTS}|unchanged|same|rest|existing|remaining|omitted|before)\b"
+    rf"|(?:the )?(?:rest|remainder) of (?:the |your |this )?(?:\w+ )?{_CODE_PARTS}\b"
+    rf"|(?:the )?(?:remaining|other|existing|previous|original) (?:\w+ )?{_CODE_PARTS}\b[^\n]{{0,20}}"
+    r"(?:\.\.\.|\u2026|\b(?:unchanged|here|omitted|same|as before|as above)\b)"
+    r"|(?:(?:the )?same|unchanged)(?: code)? (?:as|from) (?:before|above|(?:in )?the original)\b[ \t]*[.)\]>}]*[ \t]*$"
+    r"|(?:todo|fixme)\b[ \t:]*(?:(?:add|implement|write|insert) )?(?:the )?(?:rest|remaining|remainder)\b"
+    r")[^\n]*",
+    re.IGNORECASE | re.MULTILINE,
+)
 MAX_REFUSAL_CHARS = 1_000  # a longer answer declines something of the page's
 _REFUSAL = re.compile(
     r"\W{0,9}(?:sorry\b|as an AI\b|I(?:['\u2019]m| am) (?:sorry|unable|not able)\b"
@@ -165,7 +184,8 @@ def read_code_answer(
 
     `answer_status` and `finish_reason` are as `udfs.answers` stores them. Raises nothing on any values.
     """
-    read, unread, detail = _readable(answer, answer_status, finish_reason, program=True)
+    plain = None if answer is None else fences.plain(answer) if len(answer) <= MAX_THOUGHTS_CHARS else answer
+    read, unread, detail = _readable(plain, answer_status, finish_reason, program=True)
     if unread is not None:
         return CodeReading(reason=unread, detail=detail)
     source = source_text or ""
@@ -175,6 +195,8 @@ def read_code_answer(
     if found.text is None:
         refused = found.reason == "no_code" and _REFUSAL.match(read)
         return CodeReading(reason="refused" if refused else found.reason, rating=stated)
+    if missing := _missing(found.text, found.closed, source):
+        return CodeReading(reason="truncated", detail=missing, rating=stated, closed=found.closed)
     parsed = syntax.check(found.text)
     reason, detail = ("unchanged", None) if found.text.split() == source.split() else _unfit(found.text)
     if parsed.reason is not None:
@@ -210,7 +232,7 @@ def read_math_answer(
         return MathReading(reason=unread, detail=detail)
     source = source_text or ""
     unchanged = read.split() == source.split()
-    found = pages.Page(read.strip()) if unchanged else pages.page_of(read)
+    found = pages.Page(read.strip()) if unchanged else pages.page_of(read, source)
     if found.text is None:
         refused = len(read) <= MAX_REFUSAL_CHARS and _REFUSAL.match(read)
         return MathReading(reason="refused" if refused else found.reason, detail=found.detail)
@@ -337,6 +359,25 @@ def _readable(
     if unread is None and len(said) > MAX_ANSWER_CHARS:
         return "", "oversized", f"{len(said):,} characters"
     return said, unread or (None if said.strip() else "empty"), None
+
+
+def _missing(program: str, closed: bool, source: str) -> str | None:
+    """Return what shows that a part of a program was not written, whatever the finish reason says; None if nothing does."""
+    bare, known = literals.without_literals(program), set(map(str.strip, source.splitlines()))
+    comments = list(_PLACEHOLDER.finditer(program))
+    strings = list(literals.long_strings(program)) if comments else []
+    for comment in comments:
+        if comment[0].strip() not in known and not any(start < comment.start() < end for start, end in strings):
+            return f"a comment stands in place of code: {comment[0].strip()[:100]!r}"
+    tree = None if closed else syntax.tree_of(program)
+    last: ast.AST | None = tree.body[-1] if tree and tree.body else None
+    while isinstance(inner := getattr(last, "body", None), list) and inner:
+        last = (getattr(last, "finalbody", None) or getattr(last, "orelse", None) or inner)[-1]
+    if isinstance(last, ast.Expr) and isinstance(last.value, ast.Name):
+        name = last.value.id
+        if not hasattr(builtins, name) and len(re.findall(rf"\b{re.escape(name)}\b", bare)) == 1:
+            return f"the program ends within a statement: {name[:100]!r}"
+    return None
 
 
 def _unfit(text: str) -> tuple[str | None, str | None]:

@@ -48,7 +48,7 @@ _REMOVED_MODULES = frozenset(
     nntplib ossaudiodev pipes smtpd sndhdr spwd sunau telnetlib uu xdrlib
     """.split()  # noqa: SIM905 - as above
 )
-_KNOWN_MODULES = frozenset(sys.stdlib_module_names) | _REMOVED_MODULES | COMMON_PACKAGES | {"__main__"}
+_KNOWN_MODULES = frozenset(sys.stdlib_module_names) | _REMOVED_MODULES | COMMON_PACKAGES | {"__main__", "test"}
 _GIVEN_NAMES = frozenset(dir(builtins)) | {
     "__file__", "__path__", "__annotations__", "__builtins__", "__cached__", "__dict__", "__module__", "__qualname__",
     "__class__", "WindowsError",
@@ -90,7 +90,9 @@ def dependence(text: str) -> Dependence:
             elsewhere = _drop_dead_branches(tree)
             imported = set(_imports(tree.body))
             undefined = (
-                set[str]() if "*" in imported or _writes_globals(tree) else _UndefinedNames(tree).names - elsewhere
+                set[str]()
+                if "*" in imported or _writes_globals(tree)
+                else _undefined(tree) - elsewhere - set(_given_to_builtins(tree))
             )
     except (SyntaxError, ValueError, RecursionError, MemoryError, SystemError):
         return Dependence(None, None)
@@ -100,6 +102,50 @@ def dependence(text: str) -> Dependence:
 
 def _is_known(module: str) -> bool:
     return module.partition(".")[0] in _KNOWN_MODULES
+
+
+def _undefined(tree: ast.Module) -> set[str]:
+    """Return the names that nothing binds; those that only a branch for type checkers binds count where they are run."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Try) and all(map(_only_looks_up, node.body)):
+            for handler in node.handlers:
+                if handler.type is not None and not {"Exception", "BaseException"}.isdisjoint(_names(handler.type)):
+                    handler.type = ast.copy_location(ast.Name("NameError", ast.Load()), handler.type)
+    undefined = _UndefinedNames(tree).names
+    branches = [
+        each for each in ast.walk(tree) if isinstance(each, ast.If) and _last_name(each.test) == "TYPE_CHECKING"
+    ]
+    for branch in branches:
+        branch.body = [ast.copy_location(ast.Pass(), branch)]
+    if branches:
+        for node in ast.walk(tree):
+            for annotation in ("annotation", "returns"):
+                if isinstance(getattr(node, annotation, None), ast.expr):
+                    setattr(node, annotation, ast.copy_location(ast.Constant(None), node))
+        run = {each.id for each in ast.walk(tree) if isinstance(each, ast.Name)}
+        undefined |= _UndefinedNames(tree).names & run
+    return undefined
+
+
+def _only_looks_up(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr | ast.Assign) and isinstance(statement.value, ast.Name)
+
+
+def _given_to_builtins(tree: ast.Module) -> Iterator[str]:
+    """Yield the names that a program adds to the builtins: `builtins.x = 1`, `gettext.install()`."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(
+                value=ast.Name(id="builtins" | "__builtins__" | "__builtin__"), attr=name, ctx=ast.Store()
+            ):
+                yield name
+            case ast.Call(
+                func=ast.Name(id="setattr"),
+                args=[ast.Name(id="builtins" | "__builtins__"), ast.Constant(value=str(name)), _],
+            ):
+                yield name
+            case ast.Call(func=ast.Attribute(attr="install", value=ast.Name(id="gettext"))):
+                yield from ("_", "gettext", "ngettext", "pgettext", "npgettext")
 
 
 class _UndefinedNames(Checker):  # type: ignore[misc]  # pyflakes has no types
@@ -184,6 +230,14 @@ def _last_name(node: ast.expr) -> str:
 
 def _writes_globals(tree: ast.Module) -> bool:
     """Tell whether the program may define names that no statement shows: `globals()[name] = ...` and its like."""
+    for node in _outside_functions(tree):
+        match node:
+            case ast.Subscript(value=ast.Call(func=ast.Name(id="locals" | "vars"), args=[]), ctx=ast.Store()):
+                return True
+            case ast.Attribute(
+                value=ast.Call(func=ast.Name(id="locals" | "vars"), args=[]), attr="update" | "setdefault"
+            ):
+                return True
     for node in ast.walk(tree):
         match node:
             case ast.Subscript(value=ast.Call(func=ast.Name(id="globals")), ctx=ast.Store()):
@@ -197,6 +251,15 @@ def _writes_globals(tree: ast.Module) -> bool:
             case ast.Attribute(attr="__dict__", value=target) if _is_this_module(target):
                 return True
     return False
+
+
+def _outside_functions(tree: ast.Module) -> Iterator[ast.AST]:
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            waiting.extend(ast.iter_child_nodes(node))
 
 
 def _is_this_module(node: ast.expr) -> bool:

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -98,3 +99,53 @@ def test_retry_after_is_read_as_seconds_or_date_and_bounded() -> None:
     in_a_minute = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
     assert 55 < answers.retry_after_s(in_a_minute) <= 60
     assert answers.retry_after_s("Thu, 01 Jan 1970 00:00:00 GMT") == 0
+
+
+def read(value: object) -> answers.Answer:
+    answer = answers.read_answer(json.dumps(value).encode(), "engine", 1.0)
+    assert answer is not None, "it was paid for"
+    return answer
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {"choices": [{"content": "x", "finish_reason": "stop"}]},
+        {"choices": [{"messages": [{"role": "user", "content": "q"}, {"content": "x"}], "finish_reason": "stop"}]},
+        {"output": [{"type": "message", "content": [{"type": "output_text", "text": "x"}]}], "status": "completed"},
+        {"message": {"content": "x"}, "done": True, "done_reason": "stop"},
+        {"content": [{"type": "text", "text": "x"}], "stop_reason": "end_turn"},
+        {"choices": [{"message": {"parts": [{"text": "x"}]}, "finish_reason": "stop"}]},
+        {"choices": [{"message": {"content": ""}, "text": "x", "finish_reason": "stop"}]},
+        {"choices": [{"message": {"content": [{"type": None, "text": "x"}]}, "finish_reason": "stop"}]},
+    ],
+)
+def test_words_are_found_in_every_form_that_is_known(reply: object) -> None:
+    answer = read(reply)
+    assert (answer.answer, answer.finish_reason, answer.reasoning) == ("x", "stop", None)
+
+
+@pytest.mark.parametrize(
+    "reply", [{"choices": [{"said": "x"}]}, {"said": "x"}, {"choices": [{"message": {"said": "x"}}]}]
+)
+def test_a_form_that_is_not_known_is_kept_as_it_came(reply: object) -> None:
+    answer = read(reply)
+    assert answer.answer == ""
+    assert '"said": "x"' in (answer.reasoning or "")
+
+
+def test_one_odd_byte_costs_no_answer() -> None:
+    answer = answers.read_answer(b'{"choices": [{"message": {"content": "a\xffb"}}]}', "engine", 1.0)
+    assert answer is not None
+    assert answer.answer == "a\ufffdb"
+
+
+@pytest.mark.parametrize("reply", [{"error": {"message": "no"}}, {"object": "error", "message": "no"}, [], "x", None])
+def test_an_error_is_no_answer(reply: object) -> None:
+    assert answers.read_answer(json.dumps(reply).encode(), "engine", 1.0) is None
+
+
+def test_thoughts_under_two_names_are_kept_once_or_both() -> None:
+    both = {"content": "x", "reasoning": "a", "reasoning_content": "b"}
+    assert read({"choices": [{"message": both}]}).reasoning == "a\nb"
+    assert read({"choices": [{"message": {**both, "reasoning_content": "a"}}]}).reasoning == "a"

@@ -145,3 +145,11 @@ def test_no_text_ends_the_fence_around_it(name: str, text: str) -> None:
     assert ticks not in text
     assert text in message
     assert message.endswith(f"\n{ticks}")
+
+
+@pytest.mark.parametrize("mark", ["`", "~"])
+def test_a_fence_of_either_mark_grows_past_the_runs_of_its_own_mark(mark: str) -> None:
+    spec = RewriteSpec(EngineSpec(model="m"), "", f"{mark * 3}python\n{{text}}\n{mark * 3}")
+    assert user_message(spec, f"a\n{mark * 5}\nb").split("\n")[0] == f"{mark * 6}python"
+    other = "~" if mark == "`" else "`"
+    assert user_message(spec, other * 5) == f"{mark * 3}python\n{other * 5}\n{mark * 3}"
