@@ -57,6 +57,11 @@ _REASONING_FIELDS = ("reasoning", "reasoning_content", "thinking", "reasoning_te
 _REASONING_PARTS = ("thinking_blocks", "reasoning_details")
 _FINISH_FIELDS = ("finish_reason", "stop_reason", "done_reason", "incomplete_details", "status")
 _MESSAGE_FIELDS = frozenset({"content", "parts", "refusal", *_REASONING_FIELDS, *_REASONING_PARTS})
+# Where answers, or the counts of their tokens, stand in forms without choices.
+_PAID_FIELDS = (
+    *("message", "messages", "output", "outputs", "content", "response", "text", "completion", "generated_text"),
+    *("candidates", "result", "usage", "eval_count"),
+)
 MAX_LABEL_CHARS = 100
 # What a chat template may add to a request's own words, in tokens; no tokenizer needs more than a token for a byte.
 TEMPLATE_TOKENS = 4096
@@ -124,11 +129,11 @@ def read_answer(
 ) -> Answer | None:
     """Return the answer in a response's body, None where there is none (HTML, an error object, an aborted request).
 
-    A JSON object without an error was paid for, so it is an answer in whatever form: a choice's or a message's text, a
-    list of parts, nothing but thoughts (`reasoning`); a form that is not known stands there as JSON. `finish_reason` is one
-    of `stop`, `length`, `content_filter` and `tool_calls`, or what the server said
-    where that is no known word for one of them; `server_finish_reason` is always what it said. An answer of `max_tokens`
-    tokens, the request's limit, has the reason `length` whatever the server calls it.
+    A JSON object with a choice, a text or counts of tokens was paid for, so it is an answer in whatever form: a choice's or
+    a message's text, a list of parts, nothing but thoughts (`reasoning`); a form that is not known stands there as JSON.
+    `finish_reason` is one of `stop`, `length`, `content_filter` and `tool_calls`, or what the server said where that is no
+    known word for one of them; `server_finish_reason` is always what it said. An answer of `max_tokens` tokens, the
+    request's limit, has the reason `length` whatever the server calls it.
 
     Args:
         content: the body.
@@ -147,6 +152,8 @@ def read_answer(
     choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else None
     if choice is None and (reply.get("error") or "error" in (reply.get("object"), reply.get("type"))):
         return None
+    if choice is None and not any(map(reply.get, _PAID_FIELDS)):
+        return None  # nothing says that a model was at work: a gateway that is warming up
     form = reply if choice is None else choice
     message, usage = _message(form), reply.get("usage", reply)
     said = next(filter(None, map(form.get, _FINISH_FIELDS)), None)

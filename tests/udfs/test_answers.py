@@ -125,8 +125,18 @@ def test_words_are_found_in_every_form_that_is_known(reply: object) -> None:
     assert (answer.answer, answer.finish_reason, answer.reasoning) == ("x", "stop", None)
 
 
+@pytest.mark.parametrize("reply", [{"choices": []}, {"detail": "warming up"}, {"status": "ok"}, {}])
+def test_what_no_model_worked_for_is_no_answer(reply: object) -> None:
+    assert answers.read_answer(json.dumps(reply).encode(), "engine", 1.0) is None
+
+
 @pytest.mark.parametrize(
-    "reply", [{"choices": [{"said": "x"}]}, {"said": "x"}, {"choices": [{"message": {"said": "x"}}]}]
+    "reply",
+    [
+        {"choices": [{"said": "x"}]},
+        {"said": "x", "usage": {"completion_tokens": 3}},
+        {"choices": [{"message": {"said": "x"}}]},
+    ],
 )
 def test_a_form_that_is_not_known_is_kept_as_it_came(reply: object) -> None:
     answer = read(reply)
