@@ -229,8 +229,16 @@ def application(
     try:
         yield start(name, log, conf, rows)
     finally:
-        if ours and SparkContext._active_spark_context is not None:
-            SparkSession.builder.getOrCreate().stop()
+        if ours:
+            stop()
+
+
+def stop() -> None:
+    """End the application of this process, be its start complete or not, or its JVM gone."""
+    running = SparkSession._instantiatedSession or SparkContext._active_spark_context
+    with contextlib.suppress(Py4JError, OSError):
+        if running is not None:
+            running.stop()
 
 
 def why_not(problem: Exception, log: Path | None, logged_before: int) -> str:
