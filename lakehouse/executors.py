@@ -75,9 +75,15 @@ def executors(spark: SparkSession) -> list[Executor]:
 
 
 def _executor(summary: Any) -> Executor:
-    host = summary.hostPort().rpartition(":")[0]
+    host = host_of(summary.hostPort())
     tasks = summary.completedTasks() + summary.failedTasks()
     return Executor(summary.id(), host, summary.totalCores(), summary.isActive(), tasks, summary.totalDuration() / 1000)
+
+
+def host_of(address: str) -> str:
+    """Return the host of an executor's address, which has a port once the executor's store of blocks has said hello."""
+    host, colon, port = address.rpartition(":")
+    return host if colon and port.isdigit() else address
 
 
 def at_work(spark: SparkSession) -> list[Executor]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lakehouse import executors
-from lakehouse.executors import Asked, Done, Executor, asked_for, asked_words, enough, got_words, since
+from lakehouse.executors import Asked, Done, Executor, asked_for, asked_words, enough, got_words, host_of, since
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,11 @@ def test_the_words_say_what_came_and_what_was_asked_for() -> None:
 
 def test_an_application_without_executors_says_that_tasks_wait() -> None:
     assert got_words([]) == "no executor has come, and tasks wait for one"
+
+
+@pytest.mark.parametrize("address", ["192.0.2.2:40911", "192.0.2.2"])
+def test_an_executor_has_its_host_before_it_has_a_port(address: str) -> None:
+    assert host_of(address) == "192.0.2.2"
 
 
 def test_one_is_spelt_as_one() -> None:
