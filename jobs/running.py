@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import MappingProxyType
 
 import filelock
 
@@ -15,12 +14,10 @@ from jobs import asking
 from lakehouse import ledger
 from lakehouse.ledger import Run
 from lakehouse.progress import Meter
-from lakehouse.settings import Settings, UserError, is_local
+from lakehouse.settings import NOTHING, Settings, UserError, is_local
 from lakehouse.stage import Stage
 from lakehouse.store import work_path
 from udfs import engine
-
-NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class RunError(Exception):

@@ -81,7 +81,7 @@ def _executor(summary: Any) -> Executor:
 
 
 def host_of(address: str) -> str:
-    """Return the host of an executor's address, which has a port once the executor's store of blocks has said hello."""
+    """Return the host of an executor's address, which has a port once the executor's block manager has registered."""
     host, colon, port = address.rpartition(":")
     return host if colon and port.isdigit() else address
 

@@ -16,7 +16,6 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import pyspark
@@ -30,7 +29,7 @@ from pyspark.sql.utils import is_remote
 
 from lakehouse import sizes
 from lakehouse.problems import first_line
-from lakehouse.settings import UserError
+from lakehouse.settings import NOTHING, UserError
 
 SCALA = "2.13"
 # pip's pyspark already holds Hadoop's client, which the Delta jar would fetch again.
@@ -84,7 +83,6 @@ NEEDED = {
     # are all there; what deletes files is VACUUM, and that must not run beside a refresh.
     "spark.databricks.delta.vacuum.enforceTimeTravelWithinDeletedFileRetentionDuration": "false",
 }
-NOTHING: Mapping[str, str] = MappingProxyType({})
 CONNECT_HINT = (
     "Spark Connect is asked for (SPARK_REMOTE, SPARK_API_MODE, spark.remote or a Connect session), and Recast needs a "
     "driver with a JVM of its own: use spark-submit, or a session that is not Connect's (docs/cluster.md)"

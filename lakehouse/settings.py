@@ -10,9 +10,14 @@ import math
 import os
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
+"""No settings of Spark beside those of its own files."""
 
 
 class UserError(Exception):

@@ -24,7 +24,7 @@ CODE_READING = (
     Column(
         "definitions_left",
         "double",
-        "share of them that is there under any name; null where the source has fewer than two at its top",
+        "share of the source's definitions that the rewrite still has, under any name; null for fewer than two at the top",
     ),
     Column("identifiers_kept", "double", "share of the source's names that the rewrite uses"),
     Column("undefined_names", "array<string>", "names that the rewrite uses and nothing defines"),
