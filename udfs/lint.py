@@ -6,25 +6,16 @@ scores can be trusted. Nothing here or in the helper executes what it reads.
 
 from __future__ import annotations
 
-import atexit
 import importlib.metadata
 import json
-import os
-import select
-import shutil
-import signal
-import struct
-import subprocess
 import sys
-import tempfile
 import venv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from udfs import comments, limits
+from udfs import comments, helper, limits
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,16 +25,6 @@ SOFT_CPU_S = 20.0
 """Processor time of one file after which its child stops by itself. 652 real files took 3 s at most."""
 NEAR_SHARE = 0.5
 """Share of the soft limit from which a file counts as near it: two machines of a cluster differ in speed by about two."""
-GRACE_CPU_S = 1.0
-"""Processor time beyond the soft limit after which the supervisor kills the child."""
-WALL_S = 120.0
-"""Time after which the supervisor kills a child that waits for something."""
-ANSWER_S = WALL_S + 60.0
-"""Time after which the helper interpreter itself is given up."""
-START_S = 60.0
-"""Time that the helper interpreter gets to start: it takes about one."""
-END_S = 5.0
-"""Time that the helper interpreter gets to end by itself."""
 MAX_MEMORY_BYTES = 3 * 2**30
 """Address space of a child, the warm linter's own 0.5 GB included."""
 
@@ -56,7 +37,7 @@ VERSIONS = {"pylint": "4.1.4", "astroid": "4.3.4"}
 PACKAGES = ("pylint", "astroid", "dill", "isort", "mccabe", "mypy-extensions", "pip", "platformdirs", "tomlkit")
 """What `pip install pylint` brings, and pip: all that analysed imports can find besides the standard library."""
 
-PROGRAM = ("lint_worker.py", "warm_pylint.py", "pylint_shortcuts.py")
+PROGRAM = ("lint_worker.py", "supervisor.py", "warm_pylint.py", "pylint_shortcuts.py")
 """What the helper interpreter runs."""
 
 LINT_STATUSES = {
@@ -159,112 +140,21 @@ def _lint(text: str, soft_cpu_s: float) -> Lint:
     )
 
 
-class Helper:
-    """A helper interpreter (udfs/lint_worker.py) with the folder it works in."""
-
-    def __init__(self, soft_cpu_s: float) -> None:
-        """Start it. RuntimeError if it does not start, or if the installed pylint is not the pinned one."""
-        check_installed()
-        self.pid = os.getpid()
-        self.soft_cpu_s = soft_cpu_s
-        self.folder = os.path.realpath(tempfile.mkdtemp(prefix="recast-lint-"))
-        with tempfile.TemporaryFile() as words:
-            try:
-                self.process = self._start(words)
-            except BaseException:
-                shutil.rmtree(self.folder, ignore_errors=True)
-                raise
-            found = self._read(START_S)
-            if found == VERSIONS:
-                return
-            self.close()
-            status = self.process.returncode
-            told = f"found {found}" if found else f"ended with status {status}"
-            if status == -signal.SIGKILL:
-                told = f"did not start within {START_S:g} s"
-            raise RuntimeError(f"the linter needs {VERSIONS}; its helper {told}{_last_line(words)}")
-
-    def _start(self, words: IO[bytes]) -> subprocess.Popen[bytes]:
-        for name in ("source", "empty"):
-            Path(self.folder, name).mkdir()
-        python = make_environment(Path(self.folder, "environment"))
-        options = {
-            "flags": FLAGS,
-            "soft_cpu_s": self.soft_cpu_s,
-            "hard_cpu_s": self.soft_cpu_s + GRACE_CPU_S,
-            "wall_s": WALL_S,
-            "memory_bytes": MAX_MEMORY_BYTES,
-        }
-        worker = write_program(Path(self.folder, "program"))
-        return subprocess.Popen(
-            [python, worker, self.folder, json.dumps(options)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=words,
-            cwd=f"{self.folder}/empty",
-            env={"HOME": f"{self.folder}/empty", "PATH": os.defpath, "LANG": "C.UTF-8"},
-            start_new_session=True,
-        )
-
-    def ask(self, source: bytes) -> dict[str, Any] | None:
-        """Return the helper's answer for one file, None if the helper is lost."""
-        stdin = cast(IO[bytes], self.process.stdin)
-        answer = None
-        try:
-            stdin.write(struct.pack(">I", len(source)) + source)
-            stdin.flush()
-            answer = self._read(ANSWER_S)
-        except OSError:
-            pass  # it is gone, which no answer says
-        finally:
-            if answer is None:
-                self.close()  # also where Ctrl-C comes in between: the answer on its way would be taken for the next file's
-        return answer
-
-    def _read(self, timeout_s: float) -> dict[str, Any] | None:
-        stdout = cast(IO[bytes], self.process.stdout)
-        ready = select.poll()  # select() fails where more than 1,024 files are open
-        ready.register(stdout, select.POLLIN)
-        if not ready.poll(1000 * timeout_s):
-            return None
-        header = stdout.read(4)
-        size = struct.unpack(">I", header)[0] if len(header) == 4 else 0
-        body = stdout.read(size)
-        return cast(dict[str, Any], json.loads(body)) if size and len(body) == size else None
-
-    def alive(self) -> bool:
-        """Say whether it can be asked by this process."""
-        return self.pid == os.getpid() and self.process.poll() is None
-
-    def close(self) -> None:
-        """End it and remove its folder; for one that was inherited through a fork, let go of its pipes."""
-        for pipe in (self.process.stdin, self.process.stdout):
-            if pipe:
-                try:
-                    pipe.close()  # the end of its standard input ends it
-                except OSError:
-                    pass  # what was not flushed is of no use any more
-        if self.pid != os.getpid():
-            self.process.returncode = 0  # not ours to wait for
-            return
-        try:
-            self.process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+def _helper(soft_cpu_s: float) -> helper.Helper:
+    """Return the process's helper interpreter for this limit."""
+    return helper.of_process("linter", soft_cpu_s, lambda: _start(soft_cpu_s))
 
 
-_helpers: list[Helper] = []
+def _start(soft_cpu_s: float) -> helper.Helper:
+    check_installed()
 
+    def command(folder: Path) -> list[str]:
+        (folder / "source").mkdir()
+        options = {"flags": FLAGS, **helper.limits(soft_cpu_s, MAX_MEMORY_BYTES)}
+        worker = helper.write_program(folder / "program", PROGRAM)
+        return [make_environment(folder / "environment"), worker, str(folder), json.dumps(options)]
 
-def _helper(soft_cpu_s: float) -> Helper:
-    """The process's helper, started on first use and again if it is lost or was inherited through a fork."""
-    if _helpers and not (_helpers[0].alive() and _helpers[0].soft_cpu_s == soft_cpu_s):
-        _helpers.pop().close()
-    if not _helpers:
-        _helpers.append(Helper(soft_cpu_s))
-    return _helpers[0]
+    return helper.Helper("the linter", command, VERSIONS)
 
 
 def start() -> None:
@@ -272,11 +162,9 @@ def start() -> None:
     _helper(SOFT_CPU_S)
 
 
-@atexit.register
 def close() -> None:
     """End the helper interpreter, if there is one."""
-    while _helpers:
-        _helpers.pop().close()
+    helper.close("linter")
 
 
 def check_installed() -> None:
@@ -288,24 +176,6 @@ def check_installed() -> None:
             raise RuntimeError(f"the linter needs {package} {needed}, and there is none") from None
         if found != needed:
             raise RuntimeError(f"the linter needs {package} {needed}, found {found}")
-
-
-def _last_line(words: IO[bytes]) -> str:
-    """Return the last line of what a process said, with a colon before it: of a trace, the exception."""
-    words.seek(0)
-    lines = words.read().decode("utf-8", "replace").strip().splitlines()
-    return f": {lines[-1]}" if lines else ""
-
-
-def write_program(folder: Path) -> str:
-    """Write the helper's modules to `folder` and return the path of the one to start.
-
-    Where Recast runs from a zip, as Spark ships Python code, there is no file to start.
-    """
-    folder.mkdir()
-    for name in PROGRAM:
-        (folder / name).write_bytes(resources.files("udfs").joinpath(name).read_bytes())
-    return str(folder / PROGRAM[0])
 
 
 def make_environment(folder: Path) -> str:

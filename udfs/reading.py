@@ -21,7 +21,9 @@ from udfs import (
     costly,
     fences,
     finish_reasons,
+    guard,
     literals,
+    markup,
     mathanswers,
     overlap,
     pages,
@@ -30,12 +32,13 @@ from udfs import (
     syntax,
     thoughts,
 )
+from udfs.guard import guarded
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
-VERSION = {"rule": 5, "python": f"{sys.version_info.major}.{sys.version_info.minor}"}
+VERSION = {"rule": 6, "python": f"{sys.version_info.major}.{sys.version_info.minor}"}
 """What changes readings by intent; part of the fingerprint of `decide`."""
 
 MAX_ANSWER_CHARS = 200_000
@@ -55,6 +58,7 @@ _FIRST_REASONS = {
     "thoughts": "what the model thought cannot be told from what it said",
     "oversized": f"the answer is longer than {MAX_ANSWER_CHARS:,} characters, or costlier to parse, than is read",
     "refused": "the model declined to answer",
+    **guard.REASONS,
 }
 CODE_REASONS = {
     **_FIRST_REASONS,
@@ -79,6 +83,7 @@ MATH_REASONS = {
     "unchanged": "the page is the source, but for white space",
     "remarks": "the answer holds words that may be about the page, or to whoever asked, and not the page's own",
     "control_characters": "the page holds control characters, such as NUL, ESC or an override of writing direction",
+    "active_html": "the page holds HTML or a link that acts where it is rendered: a script, a frame, a form, a handler",
     "repetitive": "a long run of the page repeats itself back to back",
     "unrelated": "the page shares too few words with its source: an invention",
     "answer_changed": "too few of the answers of the source are answers of the page",
@@ -177,6 +182,7 @@ MATH_READING_DDL = (
 """Type of the column that add_math_reading adds: the fields of MathReading."""
 
 
+@guarded(lambda failure: CodeReading(reason=failure.reason, detail=failure.detail))
 def read_code_answer(
     source_text: str | None, answer: str | None, answer_status: str | None, finish_reason: str | None
 ) -> CodeReading:
@@ -220,6 +226,7 @@ def read_code_answer(
     )
 
 
+@guarded(lambda failure: MathReading(reason=failure.reason, detail=failure.detail))
 def read_math_answer(
     source_text: str | None, answer: str | None, answer_status: str | None, finish_reason: str | None
 ) -> MathReading:
@@ -244,6 +251,8 @@ def read_math_answer(
     if _REFUSAL.match(read) and not kept.answer_rewritten and not kept.numbers_kept:
         return MathReading(reason="refused")
     reason, detail = ("unchanged", None) if page.split() == source.split() else _unfit(page)
+    if reason is None and (active := markup.active_in(page)):
+        reason, detail = "active_html", active
     return MathReading(
         text=page,
         reason=reason,

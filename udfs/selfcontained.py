@@ -16,6 +16,8 @@ from typing import Any
 from pyflakes.checker import Checker
 from pyflakes.messages import UndefinedName
 
+from udfs import syntax
+
 MAX_LISTED = 20  # names or modules stored per row: more says nothing new
 
 # Import names of packages that a reader can be expected to install, and of what they bring (matplotlib mpl_toolkits and
@@ -84,9 +86,12 @@ class Dependence:
 def dependence(text: str) -> Dependence:
     """Return what the Python program `text` depends on. Runs and imports nothing; raises nothing on any text."""
     try:
+        tree = syntax.tree_of(text)
+        syntax.tree_of.cache_clear()  # it is changed below
+        if tree is None:
+            return Dependence(None, None)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(text)
             elsewhere = _drop_dead_branches(tree)
             imported = set(_imports(tree.body))
             undefined = (

@@ -8,6 +8,7 @@ docs/lint.md. Nothing is executed and no warning of the compiler reaches the cal
 from __future__ import annotations
 
 import ast
+import functools
 import keyword
 import re
 import sys
@@ -17,7 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from udfs import limits
+from udfs import guard, limits
+from udfs.guard import guarded
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,6 +39,7 @@ REASONS = {
     "missing": "there is no text",
     "empty": "nothing but white space",
     **limits.REASONS,
+    **guard.REASONS,
     "byte_order_mark": "starts with U+FEFF, which compile() refuses in text: decode with utf-8-sig",
     "null_bytes": "holds a NUL character: a binary file, or UTF-16 read as something else",
     "too_deep": "nested or chained deeper than the parser can follow",
@@ -133,11 +136,7 @@ _MAYBE_NEWER = tuple(
 
 
 def check(text: str) -> Syntax:
-    """Say whether `text` parses, and if not, why. Raises nothing, whatever the text.
-
-    The verdict does not depend on how deep the caller's stack is: a file that is too deep here is tried once more on a
-    fresh thread.
-    """
+    """Say whether `text` parses, and if not, why. Raises nothing that the text is to blame for (udfs/guard.py)."""
     beyond = limits.check(text)
     if beyond:
         return Syntax(beyond[0], beyond[1])
@@ -148,6 +147,17 @@ def check(text: str) -> Syntax:
     null_at = text.find("\0")
     if null_at >= 0:
         return Syntax("null_bytes", f"at character {null_at}", text.count("\n", 0, null_at) + 1)
+    return _compiled(text)
+
+
+def _not_compiled(failure: guard.Failure) -> Syntax:
+    # The compiler descends into some texts until the stack ends, for instance into 50,000 `for` of one comprehension.
+    return Syntax("too_deep" if failure.detail == "SIGSEGV" else failure.reason, failure.detail)
+
+
+@guarded(_not_compiled)
+def _compiled(text: str) -> Syntax:
+    """Compile. The verdict does not depend on how deep the caller's stack is: what is too deep is tried on a fresh one."""
     verdict = _parse(text)
     return _parse_on_fresh_stack(text) if verdict.reason == "too_deep" else verdict
 
@@ -265,8 +275,12 @@ def _has_newer_fstring(source: str) -> bool:
     return False
 
 
+@functools.lru_cache(maxsize=4)
 def tree_of(text: str) -> ast.Module | None:
-    """Return the tree of a text that parses on this interpreter, None for any other. Raises and warns of nothing."""
+    """Return the tree of a text that parses on this interpreter, None for any other. Raises and warns of nothing.
+
+    All who ask about a text get the same tree. Only udfs.selfcontained changes it, and clears the cache.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests import fake_endpoint
-from udfs import engine
+from udfs import engine, guard
 from udfs.engine import EngineSpec
 
 FAKE = Path(__file__).parent.parent / "fake_endpoint.py"
@@ -103,3 +103,9 @@ def mortal_endpoint() -> Iterator[EngineSpec]:
         assert server.stdout is not None
         yield EngineSpec(model="fake", endpoint=f"http://127.0.0.1:{int(server.stdout.readline())}/v1")
         server.kill()
+
+
+@pytest.fixture
+def unguarded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run guarded functions in the test's own process, so that its clock counts their time."""
+    monkeypatch.setattr(guard, "inside", True)

@@ -132,6 +132,7 @@ def test_a_text_that_compiles_is_counted_however_long_its_lines(text: str) -> No
     assert comments.measure(text).comment_tokens
 
 
+@pytest.mark.usefixtures("unguarded")
 @pytest.mark.parametrize(
     "piece", ["'", '"""\\', "(", "'\\", "#", "1_", '"', "x ", "\\\n", "\r", " ", "f'{", ")", "'\n\"\n", "$ "]
 )

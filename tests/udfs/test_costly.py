@@ -45,6 +45,7 @@ def test_what_is_merely_long_is_not(text):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("unguarded")
 @pytest.mark.parametrize(
     "text",
     [

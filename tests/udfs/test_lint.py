@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from benchmarks import corpus
 from udfs import limits, lint
+from udfs.helper import Helper, _helpers
 
 SOFT_CPU_S = 0.5
 ENDED_S = 10.0
@@ -79,10 +80,15 @@ def told(result: lint.Lint) -> tuple[float | None, list[tuple[str, str, int, int
     return result.score, sorted((m.msg_id, m.symbol, m.line, m.column) for m in result.messages)
 
 
-def helper() -> lint.Helper:
+def held() -> Helper:
+    """The helper interpreter that there is."""
+    return _helpers["linter"][1]
+
+
+def helper() -> Helper:
     """The helper interpreter that the next file goes to."""
     run("")
-    return lint._helpers[0]
+    return held()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -182,13 +188,13 @@ def test_a_file_near_the_time_limit_says_so_and_on_either_side_of_it(monkeypatch
 @pytest.mark.slow
 def test_a_file_that_ran_out_of_time_is_read_by_no_other_process(monkeypatch: pytest.MonkeyPatch) -> None:
     run(TIDY)
-    helper = lint._helpers[0]
-    monkeypatch.setattr(lint, "ANSWER_S", 20.0)
+    helper = held()
+    monkeypatch.setattr("udfs.helper.ANSWER_S", 20.0)
     chain = "".join(f"class A{i + 1}(A{i}):\n    def m(self):\n        return super().m()\n" for i in range(2000))
     late, after = run(f"class A0:\n    pass\n{chain}", TIDY)
     assert late.status == "timeout"
     assert told(after) == TOLD[TIDY]
-    assert lint._helpers == [helper], "whoever forks the next child was not held up"
+    assert held() is helper, "whoever forks the next child was not held up"
 
 
 def test_what_a_file_writes_into_other_modules_is_gone_after_it() -> None:
@@ -228,7 +234,7 @@ def child() -> int:
 @pytest.mark.slow
 def test_that_no_process_can_be_started_is_no_result_of_a_file() -> None:
     run(ENDLESS)  # after which there is no child
-    resource.prlimit(lint._helpers[0].process.pid, resource.RLIMIT_NOFILE, (7, 7))  # none left for a pair of sockets
+    resource.prlimit(held().process.pid, resource.RLIMIT_NOFILE, (7, 7))  # none left for a pair of sockets
     with pytest.raises(OSError, match="cannot lint on this machine: no process can be started"):
         run(TIDY)
     assert told(run(TIDY)[0]) == TOLD[TIDY]
@@ -281,7 +287,7 @@ def test_after_a_fork_each_process_has_a_helper_of_its_own() -> None:
     child = os.fork()
     if not child:
         try:
-            result = told(run(LIBRARY)[0]) == TOLD[LIBRARY] and lint._helpers[0].process.pid != mine.process.pid
+            result = told(run(LIBRARY)[0]) == TOLD[LIBRARY] and held().process.pid != mine.process.pid
             lint.close()
             os.write(writing, b"right" if result else b"wrong")
         finally:
@@ -291,15 +297,16 @@ def test_after_a_fork_each_process_has_a_helper_of_its_own() -> None:
         assert said.read() == b"right"
     os.waitpid(child, 0)
     assert told(run(LIBRARY)[0]) == TOLD[LIBRARY]
-    assert lint._helpers == [mine]
+    assert held() is mine
 
 
 @pytest.mark.slow
 def test_a_process_that_is_killed_leaves_no_helper_and_no_folder_behind() -> None:
     program = f"""
-        from udfs import lint
+        from udfs import helper, lint
         next(lint.lint(["x = 1"]))
-        print(lint._helpers[0].process.pid, lint._helpers[0].folder, flush=True)
+        held = helper._helpers["linter"][1]
+        print(held.process.pid, held.folder, flush=True)
         next(lint.lint([{ENDLESS!r}]))
         """
     with subprocess.Popen(

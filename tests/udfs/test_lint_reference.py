@@ -151,7 +151,7 @@ exec(compile(open(program, encoding="utf-8").read(), program, "exec"), worker)
 import json
 flags = json.loads(sys.argv[2])["flags"]
 worker["name_the_command"](flags)
-warm = worker["_load_warm_pylint"]().Warm(worker["SOURCE"], flags)
+warm = worker["_load"]("warm_pylint", "supervisor")[0].Warm(worker["SOURCE"], flags)
 with open(worker["SOURCE"], "w") as file:
     file.write("import sys\\nprint(sys.argv)\\n")
 warm.check()

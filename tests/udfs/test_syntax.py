@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from udfs import limits, selfcontained, syntax
+from udfs import guard, limits, selfcontained, syntax
 
 CASES = {
     "x = 1\n": None,
@@ -180,7 +180,7 @@ def test_what_a_string_or_a_comment_says_and_what_only_looks_alike_is_no_cause(t
 
 
 def test_every_reason_of_the_closed_list_is_tested_and_no_other_occurs() -> None:
-    assert {reason for reason in CASES.values() if reason} | {"missing"} == set(syntax.REASONS)
+    assert {reason for reason in CASES.values() if reason} | {"missing", *guard.REASONS} == set(syntax.REASONS)
 
 
 def test_detail_and_line_say_where() -> None:
@@ -215,6 +215,7 @@ def test_the_verdict_does_not_depend_on_the_depth_of_the_callers_stack() -> None
         assert from_below(text, min(free, 700)) == syntax.check(text)
 
 
+@pytest.mark.usefixtures("unguarded")
 @pytest.mark.parametrize(
     "text",
     [
@@ -239,6 +240,7 @@ def test_nothing_of_the_text_is_executed() -> None:
     assert syntax.check("import sys\nsys.exit(3)\nraise SystemExit\n").reason is None
 
 
+@pytest.mark.usefixtures("unguarded")
 @pytest.mark.parametrize("text", ['f""""{5\nclass""\ta:""0"""', 'f"{"', "x = 1\n"])
 def test_what_the_parser_itself_fails_at_is_a_verdict(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Python 3.11.13 raises SystemError at the first text (CPython's issue 135426); made certain here for any version."""
@@ -249,6 +251,7 @@ def test_what_the_parser_itself_fails_at_is_a_verdict(text: str, monkeypatch: py
     assert syntax.check(text).reason in (None, "syntax_error", "unterminated")
     monkeypatch.setattr(syntax, "compile", fail, raising=False)
     monkeypatch.setattr(ast, "parse", fail)
+    syntax.tree_of.cache_clear()
     assert syntax.check(text) == syntax.Syntax("syntax_error", "Negative size passed to PyUnicode_New")
     assert syntax.tree_of(text) is None
     assert selfcontained.dependence(text) == selfcontained.Dependence(None, None)
