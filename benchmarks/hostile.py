@@ -1,18 +1,26 @@
-"""Hostile files through syntax, comments and lint: `python -m benchmarks.hostile [--cases N] [--soft-seconds S]`.
+"""Hostile input through the whole of both lanes: `python -m benchmarks.hostile [--cases N] [--soft-seconds S] [--only PART]`.
 
-Every case goes through the code of the two stages in a worker process, as it would in Spark, and after every case a good
-file goes through it as well, whose right result one pylint process per file has told. Prints one JSON line:
+Two parts. *Files*: every file of benchmarks/hostile_files.py goes through syntax, comments and lint in a worker process, as it
+would in Spark, and after every one a good file, whose right result one pylint process per file has told. *Lanes*:
+`recast refresh` over the blobs, pages, answers and responses of benchmarks/hostile_lane.py, good ones between them, with a
+real Spark and an endpoint on this machine; then files of the lake are torn. Prints one JSON line:
 
-    cases              hostile files judged
-    crashed_workers    worker processes that died, or hung for five minutes
-    wrong_neighbours   good files that got another verdict, count or message than alone
-    without_reason     cases without a verdict and a status of the closed lists, exceptions included
-    longest_seconds    the slowest case: syntax, comments and lint together, wall clock
-    past_limit_seconds by how much the linter was over its limit in the worst case; negative if it never was. Syntax and
-                       comments have limits of size, not of time
-    markers            traces that a case left by being executed
-    soft_limit_seconds processor time after which a file's linter stops; a run in production allows 20
-    lint, syntax       cases by status and by reason
+    cases                          hostile inputs judged
+    stopped_lanes                  lanes of which a stage did not succeed
+    crashed_workers                worker processes that died, or hung for five minutes
+    wrong_neighbours               good inputs that got another verdict, count or message than alone, or were not published
+    without_reason                 inputs without a verdict of the closed lists, exceptions included; rows lost on the way
+    secrets_seen                   places where the API key stands: output, logs, every file of the lake, Parquet decoded
+    escapes_seen                   control characters in what commands print
+    published_control_characters   published rows with control characters, control tokens or HTML that acts
+    unclear_damage                 torn files about which a command said nothing, or a trace
+    longest_seconds                the slowest file: syntax, comments and lint together, wall clock
+    past_limit_seconds             by how much the linter was over its limit in the worst case; negative if it never was
+    peak_memory_mb                 most resident memory of `recast refresh` and all below it
+    markers                        traces that a case left by being executed
+    soft_limit_seconds             processor time after which a file's linter stops; a run in production allows 20
+    lint, syntax                   files by status and by reason
+    reasons                        rows of the lanes by table and reason
 
 All cases are made by rule, without chance or with a fixed seed, so every run judges the same ones.
 """
@@ -31,7 +39,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-from benchmarks import reference
+from benchmarks import hostile_run, reference
 from benchmarks.hostile_files import NEIGHBOURS, Case, cases
 from benchmarks.lint import messages
 from udfs import comments, limits, lint, syntax
@@ -134,16 +142,25 @@ def run(found: list[Case], soft_s: float, markers: Path) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", type=int, help="judge about this many, evenly drawn from all")
+    parser.add_argument("--cases", type=int, help="judge about this many files, evenly drawn from all")
     parser.add_argument(
         "--soft-seconds", type=float, default=SOFT_S, help=f"processor time a file may take ({SOFT_S:g})"
     )
+    parser.add_argument("--only", choices=("files", "lanes"), help="one of the two parts")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="markers-") as folder:
-        found = cases(Path(folder))
-        if options.cases:
-            found = found[:: max(len(found) // options.cases, 1)]
-        print(json.dumps(run(found, options.soft_seconds, Path(folder))))
+    told: dict[str, Any] = {}
+    if options.only != "files":
+        with tempfile.TemporaryDirectory(prefix="recast-hostile-") as folder:
+            told = hostile_run.run(Path(folder))
+    if options.only != "lanes":
+        with tempfile.TemporaryDirectory(prefix="markers-") as folder:
+            found = cases(Path(folder))
+            if options.cases:
+                found = found[:: max(len(found) // options.cases, 1)]
+            judged = run(found, options.soft_seconds, Path(folder))
+        both = told.keys() & judged.keys()
+        told = {**told, **judged, **{name: told[name] + judged[name] for name in both}}
+    print(json.dumps(told))
 
 
 if __name__ == "__main__":
