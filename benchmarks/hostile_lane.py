@@ -120,7 +120,8 @@ class Lane:
 
 def program(number: int) -> str:
     """Return a good program, `case NUMBER` in it."""
-    return f'"""Shapes of case {number}."""\n\n\ndef area_{number}(width, height):\n    """Return the area."""\n    return width * height\n'
+    function = f'def area_{number}(width, height):\n    """Return the area."""\n    return width * height\n'
+    return f'"""Shapes of case {number}."""\n\n\n{function}'
 
 
 def page(number: int) -> str:
@@ -156,21 +157,11 @@ def lane() -> Lane:
 def _compilers() -> Iterator[Blob]:
     """R1: what the compiler dies of."""
     clauses = "".join("for a in a " + ("\n" if i % 5 == 4 else "") for i in range(60_000))
-    for number, (before, after) in enumerate(
-        [
-            ("[a ", "]"),
-            ("{a ", "}"),
-            ("(a ", ")"),
-            ("{a: a ", "}"),
-            ("f(a ", ")"),
-            ("x = [a ", "]"),
-            ("x[[a ", "]]"),
-            ("lambda: [a ", "]"),
-            ("async def f():\n  [a ", "]"),
-            ("@f(a ", ")\ndef g(): pass"),
-            ("assert [a ", "]"),
-        ]
-    ):
+    around = (
+        *(("[a ", "]"), ("{a ", "}"), ("(a ", ")"), ("{a: a ", "}"), ("f(a ", ")"), ("x = [a ", "]"), ("x[[a ", "]]")),
+        *(("lambda: [a ", "]"), ("async def f():\n  [a ", "]"), ("@f(a ", ")\ndef g(): pass"), ("assert [a ", "]")),
+    )
+    for number, (before, after) in enumerate(around):
         yield Blob(f"compiler {number}", f"{before}{clauses}{after}\n".encode())
 
 
@@ -179,21 +170,12 @@ def _parsers() -> Iterator[Blob]:
     dots = (".a" * 10 + "\\\n") * 12_000
     keywords = ",".join(f"a{i}=1" + ("\n" if i % 50 == 0 else "") for i in range(60_000))
     fields = "".join(f"{{a{i}}}" for i in range(15_000))
-    for number, text in enumerate(
-        [
-            f"from a{dots} import b",
-            f"import a{dots}",
-            f"import b, a{dots} as c",
-            f"f({keywords})",
-            f"class A({keywords}): pass",
-            f"x = [f({keywords})]",
-            f"@f({keywords})\ndef g(): pass",
-            f"import a{dots}\nimport b{dots}",
-            f"f'{fields}'",
-            f"print({keywords}, sep='')",
-            f"def f(x=g({keywords})): pass",
-        ]
-    ):
+    texts = (
+        *(f"from a{dots} import b", f"import a{dots}", f"import b, a{dots} as c", f"import a{dots}\nimport b{dots}"),
+        *(f"f({keywords})", f"class A({keywords}): pass", f"x = [f({keywords})]", f"@f({keywords})\ndef g(): pass"),
+        *(f"f'{fields}'", f"print({keywords}, sep='')", f"def f(x=g({keywords})): pass"),
+    )
+    for number, text in enumerate(texts):
         yield Blob(f"parser {number}", (text + "\n").encode())
 
 
