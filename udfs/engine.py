@@ -35,6 +35,7 @@ import aiohttp
 from udfs import exchange
 from udfs.engine_watch import ENDINGS_FILE, SERVER_FILE, end_group, instance, process_start, write_whole
 from udfs.exchange import Response, ResponseError
+from udfs.locks import Wait, take
 from udfs.printable import printable
 from udfs.redaction import endpoint_fault, redacted
 from udfs.tokens import chat_template, model_folder, read_config
@@ -739,9 +740,13 @@ def device_name(devices: str) -> str:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on a file; the kernel lets go of it when its holder dies."""
+    """Hold an exclusive lock on a file; raise EngineError where its holder is stopped (the kernel frees it of a dead one)."""
     with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        wait = Wait()
+        while not take(file, fcntl.LOCK_EX):
+            if reason := wait.in_vain(file):
+                raise EngineError(reason)
+            time.sleep(POLL_S / 4)
         yield
 
 

@@ -40,7 +40,7 @@ def endpoint_fault(endpoint: str) -> str:
     except ValueError:
         return f"the endpoint {_without_login(endpoint)!r} is no http or https URL"
     if "@" in parts.netloc:
-        return f"the endpoint {_without_login(endpoint)} holds a user name or password: give a key instead"
+        return f"the endpoint {_without_login(endpoint)!r} holds a user name or password: give a key instead"
     return "" if usable else f"the endpoint {_without_login(endpoint)!r} is no http or https URL"
 
 

@@ -59,7 +59,7 @@ def test_a_key_becomes_stars_however_it_is_quoted(key: str, how: str) -> None:
     assert shown.startswith("Incorrect API key provided: ")
     assert shown.endswith(". You can")
     # What base64 says beside the key stays: "user:", say.
-    assert len(shown) <= len("Incorrect API key provided: '\"\\\"***. You can") + 20
+    assert len(shown) <= len('Incorrect API key provided: \'"\\"***. You can') + 20
     assert key not in shown
 
 
