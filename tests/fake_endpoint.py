@@ -11,6 +11,7 @@ text in upper case. Arguments of the real server that it does not know are ignor
 import argparse
 import asyncio
 import base64
+import functools
 import json
 import os
 import re
@@ -256,6 +257,7 @@ class Fake:
         }
 
 
+@functools.cache
 def bomb() -> bytes:
     """Return 64 MB of an answer's beginning as 64 kB of gzip."""
     packer = zlib.compressobj(wbits=31)
