@@ -18,7 +18,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from udfs.printable import printable
 from udfs.redaction import endpoint_fault
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -219,7 +218,7 @@ def from_file() -> dict[str, Any]:
 def tell_endpoints_file(endpoint: str) -> None:
     """Say on standard error, once, that the endpoint in use is one that the configuration file names, where it does."""
     if from_file().get("endpoint") == endpoint:
-        print(f"recast: the endpoint {printable(endpoint)} is from {config_file()}", file=sys.stderr)
+        print(f"recast: the endpoint {endpoint} is from {config_file()}", file=sys.stderr)
 
 
 def resolve(**given: Any) -> Settings:

@@ -36,7 +36,9 @@ def endpoint_fault(endpoint: str) -> str:
     """Return what is wrong with an endpoint's URL, without a password that it may hold; "" where nothing is."""
     try:
         parts = urlsplit(endpoint)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        usable = (
+            endpoint.isprintable() and parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        )
     except ValueError:
         return f"the endpoint {_without_login(endpoint)!r} is no http or https URL"
     if "@" in parts.netloc:

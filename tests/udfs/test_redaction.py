@@ -132,6 +132,9 @@ def test_an_endpoint_with_a_login_is_refused_without_showing_its_password(endpoi
     assert "er2" not in fault
 
 
-@pytest.mark.parametrize("endpoint", ["", "localhost:8000", "http://", "http://[", "http://host:99999", "file:///etc"])
+@pytest.mark.parametrize(
+    "endpoint",
+    ["", "localhost:8000", "http://", "http://[", "http://host:99999", "file:///etc", "http://host/\x1b[2J\n"],
+)
 def test_what_is_no_url_of_the_web_is_no_endpoint(endpoint: str) -> None:
     assert endpoint_fault(endpoint).endswith("is no http or https URL")
