@@ -776,7 +776,7 @@ def headers(spec: EngineSpec) -> dict[str, str]:
     return {"Authorization": f"Bearer {value}"} if value else {}
 
 
-def without_key(text: str, spec: EngineSpec, in_answer: bool = False) -> str:
+def without_key(spec: EngineSpec, text: str, in_answer: bool = False) -> str:
     """Return what an endpoint says without its key: the one place that all of it passes first."""
     return redacted(text, key(spec), in_answer)
 
@@ -848,8 +848,7 @@ def _get(url: str, spec: EngineSpec, sent: dict[str, str] | None = None, tries: 
     for attempt in range(tries):
         time.sleep(attempt)
         try:
-            hide = partial(without_key, spec=spec)
-            response = exchange.get(url, MAX_GET_BYTES, ENDPOINT_TIMEOUT_S, hide, sent)
+            response = exchange.get(url, MAX_GET_BYTES, ENDPOINT_TIMEOUT_S, partial(without_key, spec), sent)
             if attempt == tries - 1 or not (response.status == 429 or response.status >= 500):
                 return response
         except ResponseError as error:
@@ -859,5 +858,5 @@ def _get(url: str, spec: EngineSpec, sent: dict[str, str] | None = None, tries: 
             words = f"give {elsewhere} as the endpoint, if that is where requests shall go"
             raise EngineError(f"the endpoint {spec.endpoint} answers {error}: {words}") from None
         except (OSError, aiohttp.ClientError) as error:
-            reason = without_key(exchange.words(error, ENDPOINT_TIMEOUT_S), spec)
+            reason = without_key(spec, exchange.words(error, ENDPOINT_TIMEOUT_S))
     raise EngineError(f"the endpoint {spec.endpoint} cannot be reached: {reason}")

@@ -16,6 +16,8 @@ from udfs.answers import decoded
 from udfs.printable import printable
 
 MAX_TARGET_CHARS = 200
+Hide = Callable[[str, bool], str]
+"""Takes secrets out of what an endpoint says; the second argument tells that it is an answer (status 200)."""
 
 
 class ResponseError(Exception):
@@ -35,13 +37,13 @@ class Response(NamedTuple):
     retry_after: str | None = None
 
 
-async def receive(response: aiohttp.ClientResponse, most_bytes: int, hide: Callable[[str], str]) -> Response:
+async def receive(response: aiohttp.ClientResponse, most_bytes: int, hide: Hide) -> Response:
     """Read a response that was asked for with `allow_redirects=False`.
 
     Args:
         response: its head is there.
         most_bytes: of its body, unpacked.
-        hide: takes secrets out of all that the endpoint says.
+        hide: for the body and a redirect's target.
 
     Raises:
         ResponseError: a redirect, or more than `most_bytes`.
@@ -49,7 +51,7 @@ async def receive(response: aiohttp.ClientResponse, most_bytes: int, hide: Calla
     """
     if 300 <= response.status < 400:
         response.close()
-        target = printable(hide(_target(response)), MAX_TARGET_CHARS)
+        target = printable(hide(_target(response), False), MAX_TARGET_CHARS)
         raise ResponseError(f"{response.status}, a redirect to {target}, which is not followed", target)
     body = bytearray()
     # aiohttp unpacks no more at a time than its buffer takes.
@@ -58,14 +60,14 @@ async def receive(response: aiohttp.ClientResponse, most_bytes: int, hide: Calla
         if len(body) > most_bytes:
             response.close()
             raise ResponseError(f"{response.status}, with more than {most_bytes} bytes, which are not read")
-    return Response(response.status, hide(decoded(body)), response.headers.get("Retry-After"))
+    return Response(response.status, hide(decoded(body), response.status == 200), response.headers.get("Retry-After"))
 
 
 def get(
     url: str,
     most_bytes: int,
     timeout_s: float,
-    hide: Callable[[str], str] = str,
+    hide: Hide = lambda text, _: text,
     headers: dict[str, str] | None = None,
     socket: str | None = None,
 ) -> Response:

@@ -532,7 +532,7 @@ class Feeder:
         except ResponseError as error:
             return Answer(None, REQUEST_FAILED, error=str(error)[:MAX_ERROR_CHARS], engine=engine.label)
         except (aiohttp.ClientError, OSError) as error:
-            words = engines.without_key(exchange.words(error, self.spec.request_timeout_s), self.spec.engine)
+            words = engines.without_key(self.spec.engine, exchange.words(error, self.spec.request_timeout_s))
             if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
                 return await self._trouble(words, busy=True, sent=False)
             return await self._trouble(words, hung=isinstance(error, TimeoutError))
@@ -569,8 +569,7 @@ class Feeder:
             url, json=self._body(request), headers=engines.headers(spec), proxy=self._proxy, allow_redirects=False
         )
         async with sent as response:
-            hide = partial(engines.without_key, spec=spec, in_answer=response.status == 200)
-            return await exchange.receive(response, min(most, MAX_RESPONSE_BYTES), hide)
+            return await exchange.receive(response, min(most, MAX_RESPONSE_BYTES), partial(engines.without_key, spec))
 
     def _body(self, request: Request) -> dict[str, Any]:
         """Return the JSON body of a request, its limit under the name that the endpoint takes."""

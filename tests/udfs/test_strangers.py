@@ -145,6 +145,15 @@ def test_model_names_and_the_version_are_printable_labels_without_the_key(endpoi
     assert "1.0" in running.label
 
 
+def test_a_key_that_is_no_secret_damages_neither_answers_nor_the_list_of_models(
+    endpoint: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, "fake")
+    row = one(endpoint("--key", "fake", api_key_variable=VARIABLE), "fake news")
+    assert row["answer"] == "FAKE NEWS"
+    assert "Bearer ***" in one(endpoint(api_key_variable=VARIABLE), "[[odd quoting]]")["error"]
+
+
 def test_netrc_is_never_read(endpoint: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".netrc").write_text("default login someone password hunter2\n")
     (tmp_path / ".netrc").chmod(0o600)
