@@ -125,7 +125,7 @@ class Fake:
         basic = base64.b64encode(f"user:{key}".encode()).decode()
         quoted = f"{sent} {''.join(f'%{ord(c):02X}' for c in key)} Basic {basic} {key.encode().hex()}"
         if word.startswith("redirect"):
-            location = {"Location": self.options.elsewhere + path}
+            location = {"Location": self.options.elsewhere + path} if self.options.elsewhere else {}
             return Reply(int(word.removeprefix("redirect")), b"an internal page", location)
         message = {"role": "assistant", "content": f"Hello {quoted}", "reasoning": f"hm {quoted}"}
         choice = {"message": message, "finish_reason": f"\x1b]0;{quoted}\u202e\n"}

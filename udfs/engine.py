@@ -50,7 +50,7 @@ PROBE_TIMEOUT_S = 10.0
 HEALTH_PATIENCE_S = 120.0
 ENDPOINT_TRIES = 3
 ENDPOINT_TIMEOUT_S = 30.0
-# What is read of a list of models, a version or figures. The longest public list, of some 500 models, has 1 MB.
+# What is read of a list of models, a version or figures: 16 kB for each of 500 models.
 MAX_GET_BYTES = 8 << 20
 MAX_LABEL_CHARS = 100
 # A context beyond this is nobody's, and no number of tokens.

@@ -52,7 +52,7 @@ async def receive(response: aiohttp.ClientResponse, most_bytes: int, hide: Hide)
     if 300 <= response.status < 400:
         response.close()
         target = printable(hide(_target(response), False), MAX_TARGET_CHARS)
-        raise ResponseError(f"{response.status}, a redirect to {target}, which is not followed", target)
+        raise ResponseError(f"{response.status}, a redirect to {target or 'nowhere'}, which is not followed", target)
     body = bytearray()
     # aiohttp unpacks no more at a time than its buffer takes.
     async for piece in response.content.iter_any():
@@ -123,8 +123,8 @@ def words(error: Exception, timeout_s: float) -> str:
 
 
 def _target(response: aiohttp.ClientResponse) -> str:
-    location = response.headers.get("Location", "nowhere")
+    location = response.headers.get("Location", "")
     try:
-        return urljoin(str(response.url), location)
+        return urljoin(str(response.url), location) if location else ""
     except ValueError:
         return location

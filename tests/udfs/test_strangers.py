@@ -98,6 +98,12 @@ def test_a_redirect_of_a_question_is_a_failed_request_and_the_text_goes_nowhere_
     assert reached(other) == []
 
 
+def test_a_redirect_to_nowhere_is_an_error(endpoint: Make) -> None:
+    with pytest.raises(EngineError, match="answers 305, a redirect to nowhere, which is not followed"):
+        engine.connect(endpoint("--odd", "redirect305", "--odd-path", "/v1/models"))
+    assert one(endpoint(), "[[odd redirect300]]")["error"].startswith("300, a redirect to nowhere")
+
+
 @pytest.mark.parametrize("elsewhere", ["http://[", "\u202e\x1b[2J", "http://user@host", "//other", "?x"])
 def test_an_odd_target_is_named_in_one_printable_line(endpoint: Make, elsewhere: str) -> None:
     row = one(endpoint("--elsewhere", elsewhere.encode().decode("latin-1")), "[[odd redirect302]]")
