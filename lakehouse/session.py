@@ -65,6 +65,8 @@ DEFAULTS = {
     # Small Arrow batches, sent on when they are full: rows are whole files, a linter takes seconds for so many, answers
     # are linted while others are still asked for, and progress counts batches. Smaller buffers cost 10 us a row or less.
     "spark.sql.execution.arrow.maxRecordsPerBatch": "64",
+    # Python workers import nothing of the working directory, whatever files lie there.
+    "spark.executorEnv.PYTHONSAFEPATH": "1",
     "spark.sql.execution.pandas.udf.buffer.size": "512",
     "spark.sql.execution.pythonUDF.arrow.enabled": "true",
     # A model stage is cut by the executors that are there when it begins. Standalone clusters wait for any only where
