@@ -50,6 +50,11 @@ _DEATHS = {
         ),
     }.items()
 }
+_PYTHON_DEATHS = {
+    re.compile(r"^(?:[\w.]+\.)?_?(?:Array)?MemoryError\b", re.MULTILINE): (
+        "a Python worker ran out of memory: use fewer cores, or set RECAST_CHUNK_ROWS lower"
+    )
+}
 
 
 def explain(problem: BaseException) -> str:
@@ -61,8 +66,9 @@ def explain(problem: BaseException) -> str:
         return printable(str(problem).strip() or type(problem).__name__, keep="\n")
     traces = [str(each).strip() for each in chain(problem) if of_spark(each)]
     for trace in reversed(traces):
-        died = (said for pattern, said in _DEATHS.items() if pattern.search(trace))
-        if "Traceback (most recent" not in trace and (said := next(died, None)):
+        # What Python raised says more of itself than words in it may seem to: an engine runs out of memory, too.
+        deaths = _PYTHON_DEATHS if "Traceback (most recent" in trace else _DEATHS
+        if said := next((said for pattern, said in deaths.items() if pattern.search(trace)), None):
             return f"{said}. {LOG}"
     for trace in traces:
         if raised := [found for found in _RAISED.finditer(trace) if found["kind"] not in _WRAPPERS]:
