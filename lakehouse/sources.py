@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_type
 
 from lakehouse.problems import first_line
@@ -134,29 +133,26 @@ def read_parquet(spark: SparkSession, location: str, columns: dict[str, str]) ->
     Raises:
         UserError: the folder is missing or empty, a file is not Parquet, or lacks a column or has one of another type.
     """
-    found = footers(location)
-    ways: dict[tuple[tuple[str, str | None], ...], list[str]] = {}
+    found, want = footers(location), wanted(columns)
+    ways: dict[tuple[pa.DataType, ...], list[str]] = {}
     for each in found:
         check_columns(each, columns)
-        way = {top: read_as(meaning(each.schema.field(top).type), want) for top, want in wanted(columns).items()}
-        ways.setdefault(tuple(way.items()), []).append(each.path)
+        types = (needed(meaning(each.schema.field(name).type), type_) for name, type_ in want.items())
+        ways.setdefault(tuple(types), []).append(each.path)
     if not any(each.rows for each in found):
         raise UserError(f"source folder {location} holds no row")
     root = place(location).path
     reader = spark.read.option("recursiveFileLookup", "true").option("pathGlobFilter", "*.parquet")
 
-    def read(way: dict[str, str | None], paths: list[str]) -> DataFrame:
-        ddl = ", ".join(f"`{name}` {type_}" for name, type_ in way.items() if type_)
+    def read(types: tuple[pa.DataType, ...], paths: list[str]) -> DataFrame:
+        ddl = ", ".join(f"`{name}` {read_as(type_)}" for name, type_ in zip(want, types, strict=True))
         names = [location] if len(ways) == 1 else [location.rstrip("/") + path.removeprefix(root) for path in paths]
         rows = reader.schema(ddl).parquet(*(re.sub(r"([][{}*?\\])", r"\\\1", name) for name in names))
-        return rows.select(
-            *(
-                F.expr(f"try_cast({f'`{name}`' if way[name] else 'NULL'} AS {spark_type(want)})").alias(name)
-                for name, want in wanted(columns).items()
-            )
+        return rows.selectExpr(
+            *(f"{value(f'`{name}`', type_, want[name])} AS `{name}`" for name, type_ in zip(want, types, strict=True))
         )
 
-    return reduce(DataFrame.unionAll, (read(dict(way), paths) for way, paths in ways.items()))
+    return reduce(DataFrame.unionAll, (read(types, paths) for types, paths in ways.items()))
 
 
 def check_columns(file: Footer, columns: dict[str, str]) -> None:
@@ -169,22 +165,27 @@ def check_columns(file: Footer, columns: dict[str, str]) -> None:
         found = type_of(file.schema, name)
         if found is None:
             raise UserError(f"{file.path} has no column {name!r}; it has {', '.join(file.schema.names)}")
-        if not fits(found, meaning(arrow_type(want))):
+        if not fits(meaning(found), meaning(arrow_type(want))):
             raise UserError(f"column {name!r} of {file.path} is {found}; the dataset's schema has {want}")
 
 
 def type_of(schema: pa.Schema, name: str) -> pa.DataType | None:
-    """Return the meaning of a column's type, or of that of a field in a column of lists; None where there is none."""
+    """Return a column's type, or that of a field in a column of lists; None where there is none."""
     column, _, inner = name.partition(".")
     if column not in schema.names:
         return None
-    type_ = meaning(schema.field(column).type)
+    type_ = schema.field(column).type
     if inner and not pa.types.is_null(type_):
-        struct = type_.value_type if pa.types.is_list(type_) else type_
-        if pa.types.is_struct(struct) and struct.get_field_index(inner) >= 0:
-            return struct.field(inner).type
-        return pa.null() if pa.types.is_null(struct) else None
+        struct = type_.value_type if is_list(type_) else None
+        if struct is None or pa.types.is_null(struct):
+            return struct
+        return struct.field(inner).type if pa.types.is_struct(struct) and inner in struct.names else None
     return type_
+
+
+def is_list(type_: pa.DataType) -> bool:
+    """Say whether a type is one of those that Parquet knows as a list."""
+    return bool(pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_))
 
 
 def meaning(type_: pa.DataType) -> pa.DataType:
@@ -197,7 +198,7 @@ def meaning(type_: pa.DataType) -> pa.DataType:
         return pa.int64()
     if pa.types.is_float32(type_):
         return pa.float64()
-    if pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_):
+    if is_list(type_):
         return pa.list_(meaning(type_.value_type))
     if pa.types.is_struct(type_):
         return pa.struct([(field.name, meaning(field.type)) for field in type_])
@@ -227,22 +228,37 @@ def wanted(columns: dict[str, str]) -> dict[str, pa.DataType]:
     return tops
 
 
-def read_as(found: pa.DataType, want: pa.DataType) -> str | None:
-    """Return the type by which Spark can read what fits `want`, None for a column of which nothing is to be read.
+def needed(found: pa.DataType, want: pa.DataType) -> pa.DataType:
+    """Return a type without the fields that nobody wants, and the others in the order in which they are wanted."""
+    if pa.types.is_list(found) and pa.types.is_list(want):
+        return pa.list_(needed(found.value_type, want.value_type))
+    if pa.types.is_struct(found) and pa.types.is_struct(want):
+        return pa.struct([(field.name, needed(found.field(field.name).type, field.type)) for field in want])
+    return found
 
-    Parquet has integers of 32 bits for a column without values; Spark reads these, and any number, only as numbers.
-    """
-    if pa.types.is_list(want):
-        inner = None if pa.types.is_null(found) else read_as(found.value_type, want.value_type)
-        return f"array<{inner}>" if inner else None
-    if pa.types.is_struct(want):
-        if pa.types.is_null(found):
-            return None
-        fields = [(field.name, read_as(found.field(field.name).type, field.type) or "int") for field in want]
-        return f"struct<{', '.join(f'`{name}`: {type_}' for name, type_ in fields)}>"
+
+def read_as(found: pa.DataType) -> str:
+    """Return the type by which Spark reads a column of a meaning; Parquet calls one without values a column of integers."""
+    if pa.types.is_list(found):
+        return f"array<{read_as(found.value_type)}>"
+    if pa.types.is_struct(found):
+        return f"struct<{', '.join(f'`{field.name}`: {read_as(field.type)}' for field in found)}>"
     if pa.types.is_null(found):
         return "int"
     return "decimal(20)" if pa.types.is_uint64(found) else spark_type(found)
+
+
+def value(sql: str, found: pa.DataType, want: pa.DataType) -> str:
+    """Return, in SQL, what was read by a meaning as the type that is wanted."""
+    if found == want:
+        return sql
+    if pa.types.is_list(want) and pa.types.is_struct(want.value_type) and pa.types.is_list(found):
+        if pa.types.is_struct(found.value_type):
+            inner = ((field.name, found.value_type.field(field.name).type, field.type) for field in want.value_type)
+            fields = (f"'{name}', {value(f'each.`{name}`', type_, wants)}" for name, type_, wants in inner)
+            return f"transform({sql}, each -> named_struct({', '.join(fields)}))"
+        return value(sql, pa.null(), want)  # lists of nothing
+    return f"try_cast({'NULL' if pa.types.is_null(found) else sql} AS {spark_type(want)})"
 
 
 def spark_type(type_: pa.DataType) -> str:
