@@ -278,6 +278,16 @@ def lines_of(text: str) -> str:
     return printable(text.replace("\r\n", "\n"), keep="\n\t")
 
 
+def frame(settings: Settings, statement: str) -> Any:
+    """Return a query's rows as a pandas DataFrame, with strangers' texts as a notebook may show them.
+
+    Raises:
+        UserError: as `query.run_sql` says.
+    """
+    found = query.run_sql(settings, statement).df()
+    return found.map(lambda value: lines_of(value) if isinstance(value, str) else value)
+
+
 def side_by_side(name: str, row: dict[str, Any]) -> None:
     """Print one row of rewrites: its source on the left, the rewrite, or the raw answer, on the right."""
     from rich.syntax import Syntax  # brings pygments, which nothing else here needs
