@@ -24,7 +24,7 @@ SOURCE_COLUMNS = {
     "files.src_encoding": "string",
     "files.length_bytes": "int64",
     "files.license_type": "string",
-    "files.detected_licenses": "*",
+    "files.detected_licenses": "list<string>",
     "files.is_vendor": "bool",
     "files.is_generated": "bool",
 }

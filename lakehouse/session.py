@@ -248,11 +248,11 @@ def why_not(problem: Exception, log: Path | None, logged_before: int) -> str:
     bytes before the start: a JVM's last words are in the log.
     """
     words = first_line(problem)
-    if "JAVA_GATEWAY_EXITED" in words and log and log.exists():
+    if "JAVA_GATEWAY_EXITED" in str(problem) and log and log.exists():
         since = log.read_bytes()[logged_before:].decode("utf-8", "replace")
         ended = re.findall(r"^(?:Exception in thread \S+ [\w.$]+|Error): (.+)$", since, re.MULTILINE)
         words = ended[-1] if ended else words
-    elif "stopped SparkContext" in words:
+    elif "stopped SparkContext" in str(problem):
         master = SparkConf().get("spark.master")
         words = f"nothing answers at {master}, or it does not take the application"
     return words.rstrip(". ")
