@@ -97,7 +97,7 @@ def plan(
     unlike_held = (source != row, source["input_hash"] != row["input_hash"])
     rank = F.struct(
         *(F.coalesce(unlike, F.lit(True)).alias(f"unlike_{place}") for place, unlike in enumerate(unlike_held)),
-        F.xxhash64(F.lit(salt), source).alias("drawn"),
+        F.xxhash64(F.lit(salt), "doc_id", source).alias("drawn"),
         source.alias("source"),
     )
     documents = (

@@ -73,32 +73,30 @@ def test_names_are_mended_and_cut(lane: Lane) -> None:
 LARGEST = raw_math.MAX_TEXT_BYTES
 
 
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        (BAD, "not_unicode"),
-        ("half a pair \udced\udca0\udcbd", "not_unicode"),
-        ("overlong \udcc0\udcaf", "not_unicode"),
-        ("cut \udcf0\udc9f", "not_unicode"),
-        ("x" * LARGEST, None),
-        ("x" * (LARGEST + 1), "too_large"),
-        ("\u00e9" * (LARGEST // 2) + "x", "too_large"),
-        ("\udcff" * (LARGEST + 1), "too_large"),
-        ("\u00e9 \U0001f600 \ufffd", None),
-        ("a\x00b", "null_bytes"),
-        ("\u3000\n", "no_text"),
-        (None, "no_text"),
-    ],
-    ids=lambda value: value[:12].encode("ascii", "backslashreplace").decode() if value else "none",
-)
-def test_a_text_that_cannot_be_taken_is_a_row_with_its_reason(lane: Lane, text: str | None, reason: str | None) -> None:
-    run = pages(lane, {"url": "odd", "text": text}, {"url": "usual"})
-    rows = {row["url"]: row for row in lane.rows("raw_math", "url, reason, text, read_status, content_hash").values()}
-    assert (rows["odd"]["reason"], rows["usual"]["reason"]) == (reason, None)
-    taken = reason not in raw_math.NOT_READ
-    assert rows["odd"]["text"] == (text if taken else None)
-    assert rows["odd"]["read_status"] == (incoming.READ if taken else reason)
-    assert (run["rows_in"], run["rows_rejected"]) == (2, int(reason is not None))
+TEXTS: list[tuple[str | None, str | None]] = [
+    (BAD, "not_unicode"),
+    ("half a pair \udced\udca0\udcbd", "not_unicode"),
+    ("overlong \udcc0\udcaf", "not_unicode"),
+    ("cut \udcf0\udc9f", "not_unicode"),
+    ("x" * LARGEST, None),
+    ("x" * (LARGEST + 1), "too_large"),
+    ("\u00e9" * (LARGEST // 2) + "x", "too_large"),
+    ("\udcff" * (LARGEST + 1), "too_large"),
+    ("\u00e9 \U0001f600 \ufffd", None),
+    ("a\x00b", "null_bytes"),
+    ("\u3000\n", "no_text"),
+    (None, "no_text"),
+]
+
+
+def test_a_text_that_cannot_be_taken_is_a_row_with_its_reason(lane: Lane) -> None:
+    run = pages(lane, *({"url": str(place), "text": text} for place, (text, _) in enumerate(TEXTS)))
+    rows = {row["url"]: row for row in lane.rows("raw_math", "url, reason, text, read_status").values()}
+    for place, (text, reason) in enumerate(TEXTS):
+        row, taken = rows[str(place)], reason not in raw_math.NOT_READ
+        assert (row["reason"], row["text"]) == (reason, text if taken else None)
+        assert row["read_status"] == (incoming.READ if taken else reason)
+    assert run["rows_in"] == len(TEXTS)
 
 
 def test_rows_that_join_to_one_string_are_different_documents(lane: Lane) -> None:
@@ -122,12 +120,11 @@ def test_rows_of_one_identity_that_differ_are_counted_and_the_stored_one_stays(l
     assert pages(lane, first, first, {"url": "once"})["rows_conflicting"] == 0, "the same row again is no other"
     others = [{"url": "twice", "text": f"another text {number}"} for number in range(20)]
     also = {"url": "once", "score": 3.0}
-    for rows in ([*others, first, also], [first, also, *others]):
-        run = pages(lane, *rows, {"url": "once"})
-        assert run["rows_conflicting"] == 21 + 2
-        found = {row["url"]: row for row in lane.rows("raw_math", "url, text, score").values()}
-        assert (found["twice"]["text"], found["once"]["score"]) == ("the first text", 4.5)
-        assert run["rows_in"] == 0, "nothing changed"
+    run = pages(lane, *others, first, also, {"url": "once"})
+    assert run["rows_conflicting"] == 21 + 2
+    found = {row["url"]: row for row in lane.rows("raw_math", "url, text, score").values()}
+    assert (found["twice"]["text"], found["once"]["score"]) == ("the first text", 4.5)
+    assert run["rows_in"] == 0, "nothing changed"
     run = pages(lane, *others)
     assert (run["rows_in"], run["rows_removed"], run["rows_conflicting"]) == (1, 1, 20)
 
@@ -232,27 +229,25 @@ def test_no_repository_decides_alone_how_a_blob_is_decoded(lane: Lane) -> None:
         assert row["reason"] == ("unknown_encoding" if text is None else None)
 
 
-@pytest.mark.parametrize(
-    ("said", "license_type"),
-    [
-        (["permissive"], "permissive"),
-        (["permissive", "permissive"], "permissive"),
-        (["permissive", None], "no_license"),
-        (["permissive", ""], "no_license"),
-        (["permissive", "proprietary"], "proprietary"),
-        (["permissive", "weak_copyleft", "copyleft"], "copyleft"),
-        (["copyleft", "no_license"], "no_license"),
-        (["permissive", "zzz"], "zzz"),
-        (["proprietary", "zzz"], "zzz"),
-        (["permissive", "Permissive"], "Permissive"),
-    ],
-)
-def test_a_licence_is_the_least_permissive_word(
-    spark: "SparkSession", said: list[str | None], license_type: str
-) -> None:
-    rows = spark.createDataFrame([(word,) for word in said], "license_type string")
-    (row,) = rows.agg(F.min(license_rank("license_type")).alias("least")).collect()
-    assert row["least"]["license_type"] == license_type
+LICENSES: list[tuple[list[str | None], str]] = [
+    (["permissive"], "permissive"),
+    (["permissive", "permissive"], "permissive"),
+    (["permissive", None], "no_license"),
+    (["permissive", ""], "no_license"),
+    (["permissive", "proprietary"], "proprietary"),
+    (["permissive", "weak_copyleft", "copyleft"], "copyleft"),
+    (["copyleft", "no_license"], "no_license"),
+    (["permissive", "zzz"], "zzz"),
+    (["proprietary", "zzz"], "zzz"),
+    (["permissive", "Permissive"], "Permissive"),
+]
+
+
+def test_a_licence_is_the_least_permissive_word(spark: "SparkSession") -> None:
+    rows = [(case, word) for case, (said, _) in enumerate(LICENSES) for word in said]
+    ranked = spark.createDataFrame(rows, "case int, word string").groupBy("case").agg(F.min(license_rank("word")))
+    found = {row[0]: row[1]["license_type"] for row in ranked.collect()}
+    assert [found[case] for case in range(len(LICENSES))] == [least for _, least in LICENSES]
 
 
 def test_spark_and_python_know_an_encoding_by_the_same_names(spark: "SparkSession") -> None:
