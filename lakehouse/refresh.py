@@ -63,9 +63,13 @@ class Work(NamedTuple):
         """Where a chunk's rows lie until their commit."""
         return f"{self.folder}/staged/{chunk.number}"
 
-    def planned(self) -> DataFrame:
+    def written_plan(self) -> DataFrame:
         """Return the written plan."""
         return self.spark.read.schema(PLAN_DDL).parquet(self.plan_path)
+
+    def planned(self) -> DataFrame:
+        """Return what the written plan says is to be done."""
+        return self.written_plan().where("action != 'nothing'")
 
     def staged(self, path: str) -> DataFrame:
         """Return the rows that this run has staged in the folder `path`."""
@@ -185,6 +189,11 @@ def do_pending(work: Work, meter: Meter) -> None:
     """Do everything the plan says, chunk by chunk."""
     with meter.step("plan"):
         to_write, to_remove = write_plan(work)
+    if work.run["rows_conflicting"]:
+        meter.say(
+            f"warning: {work.run['rows_conflicting']:,} source rows of {work.stage.name} share their identity with "
+            "another that differs; one of each was taken (docs/architecture.md, Plan)"
+        )
     meter.expect(sum(to_write.values()))
     staggered = work.stage.asks_model  # an engine must not wait while both chunks in work drain
     chunks = chunks_of(to_write, work.settings.chunk_rows, staggered) if to_write else []
@@ -250,20 +259,26 @@ def rejected_keys(work: Work) -> DataFrame:
 
 
 def write_plan(work: Work) -> tuple[dict[str, int], int]:
-    """Find what is pending, once per run; return the rows to write by the beginning of their hash, and those to remove."""
+    """Find what is pending, once per run; return the rows to write by the beginning of their hash, and those to remove.
+
+    Counts `rows_conflicting`, too.
+    """
     withdrawn = F.coalesce(F.col("reason") == WITHDRAWN, F.lit(False)).alias("withdrawn")
     keys = ("doc_id", "input_hash", "carried_hash", "measured_by", "decided_by", withdrawn)
     have = found_rows(work).select(*keys, F.lit(True).alias("in_target"))
     for path in work.leftovers:
         have = have.unionByName(found_rows(work, path).select(*keys, F.lit(False).alias("in_target")))
     wanted = source_rows(work).select("doc_id", "input_hash", "carried_hash")
-    todo = plan(wanted, have, rejected_keys(work), work.run["measured_by"], work.run["decided_by"])
+    rules = (work.run["measured_by"], work.run["decided_by"])
+    todo = plan(wanted, have, rejected_keys(work), *rules, salt=work.run["run_id"])
     todo.sort("input_hash").write.mode("overwrite").parquet(work.plan_path)
-    removed = (F.col("action") == "remove").alias("removed")
-    prefix = F.when(~removed, F.substring("input_hash", 1, PREFIX_DIGITS)).alias("prefix")
-    counted = work.planned().groupBy(removed, prefix).count().collect()
-    to_write = {row["prefix"]: row["count"] for row in counted if not row["removed"]}
-    return to_write, sum(row["count"] for row in counted if row["removed"])
+    written = ~F.col("action").isin("remove", "nothing")
+    prefix = F.when(written, F.substring("input_hash", 1, PREFIX_DIGITS)).alias("prefix")
+    sums = (F.count_if(F.col("action") != "nothing").alias("rows"), F.sum("conflicting").alias("conflicting"))
+    counted = work.written_plan().groupBy(prefix).agg(*sums).collect()
+    work.run["rows_conflicting"] = sum(row["conflicting"] for row in counted)
+    to_write = {row["prefix"]: row["rows"] for row in counted if row["prefix"] is not None}
+    return to_write, sum(row["rows"] for row in counted if row["prefix"] is None)
 
 
 def measured_ahead(work: Work, chunks: list[Chunk], meter: Meter) -> Iterator[Chunk]:

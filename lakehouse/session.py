@@ -84,6 +84,11 @@ NEEDED = {
     # A run reads its tables as it found them. Delta refuses that for versions older than a week even where their files
     # are all there; what deletes files is VACUUM, and that must not run beside a refresh.
     "spark.databricks.delta.vacuum.enforceTimeTravelWithinDeletedFileRetentionDuration": "false",
+    # Rows are whole files. Spark reads 4,096 at once otherwise, whose texts may be 16 GB, and Parquet's writer looks at
+    # the size of what it has gathered every 100.
+    "spark.sql.parquet.columnarReaderBatchSize": "64",
+    "parquet.page.size.row.check.min": "10",
+    "parquet.block.size.row.check.min": "10",
 }
 CONNECT_HINT = (
     "Spark Connect is asked for (SPARK_REMOTE, SPARK_API_MODE, spark.remote or a Connect session), and Recast needs a "
