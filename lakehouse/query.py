@@ -46,7 +46,7 @@ def open_table(settings: Settings, name: str) -> DeltaTable | None:
 
     Raises:
         DamagedError: its log cannot be read.
-        UserError: something that is not a Delta table lies in its place.
+        UserError: something that is not a Delta table lies in its place, or an object store does not give it.
     """
     uri = table_uri(settings, name)
     if is_local(uri):
@@ -64,6 +64,8 @@ def open_table(settings: Settings, name: str) -> DeltaTable | None:
             raise UserError(f"{uri} holds files but no Delta table. Is --lake right?") from None
         return None
     except (DeltaError, OSError) as problem:
+        if not is_local(uri):  # a key or a network may lack as well
+            raise UserError(f"{uri} cannot be read: {first_line(problem)}") from None
         raise DamagedError(damage(uri, f"{torn_commit(uri)} cannot be read: {first_line(problem)}")) from None
 
 
@@ -73,9 +75,9 @@ def damage(folder: str, what: str) -> str:
 
 
 def torn_commit(folder: str) -> str:
-    """Return the commit of a table's log that is no JSON, or the log, where no commit is or the table is not local."""
+    """Return the first commit of a local table's log that is no JSON, or the log, where each is."""
     log = f"{folder}/_delta_log"
-    for commit in sorted(Path(log).glob("*.json")) if is_local(folder) else []:
+    for commit in sorted(Path(log).glob("*.json")):
         try:
             lines = commit.read_bytes().splitlines()
             if not lines or not all(isinstance(json.loads(line), dict) for line in lines):
@@ -86,13 +88,19 @@ def torn_commit(folder: str) -> str:
 
 
 def misfit(table: DeltaTable, folder: str) -> str | None:
-    """Return what a listing says against a table's files: one is missing, or has another size than the log says."""
+    """Return what a listing says against a table's files: one is missing, or has another size than the log says.
+
+    A store that pyarrow cannot list says nothing against them.
+    """
     from pyarrow.fs import FileSelector  # takes longer to import than most queries take
 
     from udfs.journal import place
 
-    filesystem, path = place(folder)
-    sizes = {each.path: each.size for each in filesystem.get_file_info(FileSelector(path, recursive=True))}
+    try:
+        filesystem, path = place(folder)
+        sizes = {each.path: each.size for each in filesystem.get_file_info(FileSelector(path, recursive=True))}
+    except (OSError, ValueError):
+        return None
     wanted = table.get_add_actions()
     for name, size in zip(wanted["path"].to_pylist(), wanted["size_bytes"].to_pylist(), strict=True):
         found = sizes.get(f"{path}/{name}")
