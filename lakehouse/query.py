@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -179,6 +180,9 @@ def confine(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     As https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview says.
     """
     folders = [quoted(f"{settings.lake}/")] if is_local(settings.lake) else []
+    if folders:
+        # What does not fit into memory goes there; its own choice is `.tmp` in the working directory, which it may read.
+        connection.execute(f"SET temp_directory = {quoted(f'{settings.lake}/.duckdb-{os.getpid()}')}")
     for setting, value in {
         "allowed_directories": f"[{', '.join(folders)}]",
         "autoinstall_known_extensions": "false",
