@@ -20,8 +20,8 @@ from schemas import TABLES
 ROWS_PER_FILE = 10_000
 COMMIT = re.compile(r"/_delta_log/\d+\.json$")
 REFUSED = (
-    "tables are only read here, by one SELECT, DESCRIBE, EXPLAIN, SHOW, SUMMARIZE or PIVOT, and nothing but the lake is "
-    "(--unsafe lifts this); `recast refresh` writes them"
+    "tables are only read here, by one SELECT, DESCRIBE, EXPLAIN, SHOW, SUMMARIZE or PIVOT, and other files not at all; "
+    "--unsafe lifts this"
 )
 
 
@@ -248,6 +248,7 @@ def execute(lake: Lake, settings: Settings, statement: str, unsafe: bool = False
     if not lake.built:
         raise DamagedError(next(iter(lake.damaged.values()))) if lake.damaged else nothing_built(settings)
     try:
+        statement.encode()  # what a shell hands over need not be UTF-8, which DuckDB would say in many lines
         statements = duckdb.extract_statements(statement)
         if not statements:
             raise UserError("there is no statement in the query")

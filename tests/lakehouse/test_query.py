@@ -264,6 +264,7 @@ def test_an_unknown_table_is_answered_with_those_there_are(settings: Settings) -
         "-- a comment",
         "SELECT 1/",
         "SELECT error('on\ntwo lines')",
+        "SELECT '\udcff'",
     ],
 )
 def test_a_wrong_statement_is_refused_in_one_line(settings: Settings, statement: str) -> None:
