@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,8 +20,8 @@ from schemas import TABLES
 ROWS_PER_FILE = 10_000
 COMMIT = re.compile(r"/_delta_log/\d+\.json$")
 REFUSED = (
-    "tables are only read here, by one SELECT, DESCRIBE, EXPLAIN, SHOW, SUMMARIZE or PIVOT, and nothing but the lake is "
-    "(--unsafe lifts this); `recast refresh` writes them"
+    "tables are only read here, by one SELECT, DESCRIBE, EXPLAIN, SHOW, SUMMARIZE or PIVOT, and other files not at all; "
+    "--unsafe lifts this"
 )
 
 
@@ -46,7 +47,7 @@ def open_table(settings: Settings, name: str) -> DeltaTable | None:
 
     Raises:
         DamagedError: its log cannot be read.
-        UserError: something that is not a Delta table lies in its place.
+        UserError: something that is not a Delta table lies in its place, or an object store does not give it.
     """
     uri = table_uri(settings, name)
     if is_local(uri):
@@ -64,6 +65,8 @@ def open_table(settings: Settings, name: str) -> DeltaTable | None:
             raise UserError(f"{uri} holds files but no Delta table. Is --lake right?") from None
         return None
     except (DeltaError, OSError) as problem:
+        if not is_local(uri):  # a key or a network may lack as well
+            raise UserError(f"{uri} cannot be read: {first_line(problem)}") from None
         raise DamagedError(damage(uri, f"{torn_commit(uri)} cannot be read: {first_line(problem)}")) from None
 
 
@@ -73,9 +76,9 @@ def damage(folder: str, what: str) -> str:
 
 
 def torn_commit(folder: str) -> str:
-    """Return the commit of a table's log that is no JSON, or the log, where no commit is or the table is not local."""
+    """Return the first commit of a local table's log that is no JSON, or the log, where each is."""
     log = f"{folder}/_delta_log"
-    for commit in sorted(Path(log).glob("*.json")) if is_local(folder) else []:
+    for commit in sorted(Path(log).glob("*.json")):
         try:
             lines = commit.read_bytes().splitlines()
             if not lines or not all(isinstance(json.loads(line), dict) for line in lines):
@@ -86,13 +89,19 @@ def torn_commit(folder: str) -> str:
 
 
 def misfit(table: DeltaTable, folder: str) -> str | None:
-    """Return what a listing says against a table's files: one is missing, or has another size than the log says."""
+    """Return what a listing says against a table's files: one is missing, or has another size than the log says.
+
+    A store that pyarrow cannot list says nothing against them.
+    """
     from pyarrow.fs import FileSelector  # takes longer to import than most queries take
 
     from udfs.journal import place
 
-    filesystem, path = place(folder)
-    sizes = {each.path: each.size for each in filesystem.get_file_info(FileSelector(path, recursive=True))}
+    try:
+        filesystem, path = place(folder)
+        sizes = {each.path: each.size for each in filesystem.get_file_info(FileSelector(path, recursive=True))}
+    except (OSError, ValueError):
+        return None
     wanted = table.get_add_actions()
     for name, size in zip(wanted["path"].to_pylist(), wanted["size_bytes"].to_pylist(), strict=True):
         found = sizes.get(f"{path}/{name}")
@@ -171,6 +180,9 @@ def confine(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     As https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview says.
     """
     folders = [quoted(f"{settings.lake}/")] if is_local(settings.lake) else []
+    if folders:
+        # What does not fit into memory goes there; its own choice is `.tmp` in the working directory, which it may read.
+        connection.execute(f"SET temp_directory = {quoted(f'{settings.lake}/.duckdb-{os.getpid()}')}")
     for setting, value in {
         "allowed_directories": f"[{', '.join(folders)}]",
         "autoinstall_known_extensions": "false",
@@ -236,6 +248,7 @@ def execute(lake: Lake, settings: Settings, statement: str, unsafe: bool = False
     if not lake.built:
         raise DamagedError(next(iter(lake.damaged.values()))) if lake.damaged else nothing_built(settings)
     try:
+        statement.encode()  # what a shell hands over need not be UTF-8, which DuckDB would say in many lines
         statements = duckdb.extract_statements(statement)
         if not statements:
             raise UserError("there is no statement in the query")

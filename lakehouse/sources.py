@@ -146,7 +146,8 @@ def read_parquet(spark: SparkSession, location: str, columns: dict[str, str]) ->
 
     def read(types: tuple[pa.DataType, ...], paths: list[str]) -> DataFrame:
         ddl = ", ".join(f"`{name}` {read_as(type_)}" for name, type_ in zip(want, types, strict=True))
-        names = [location] if len(ways) == 1 else [location.rstrip("/") + path.removeprefix(root) for path in paths]
+        below = (path.removeprefix(root).lstrip("/") for path in paths)
+        names = [location] if len(ways) == 1 else [f"{location.rstrip('/')}/{name}" for name in below]
         rows = reader.schema(ddl).parquet(*(re.sub(r"([][{}*?\\])", r"\\\1", name) for name in names))
         return rows.selectExpr(
             *(f"{value(f'`{name}`', type_, want[name])} AS `{name}`" for name, type_ in zip(want, types, strict=True))

@@ -7,14 +7,18 @@ from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
+from deltalake import write_deltalake
 
+from jobs import running
 from jobs.__main__ import main
 from jobs.catalogue import chosen
 from jobs.running import holding
-from lakehouse import session
+from lakehouse import ledger, session
 from lakehouse.settings import Settings, UserError, environment_name
+from tests.lakehouse.toy import settings_in, toy_stage, write_notes
 from tests.sources import write_code
 
 START = session.start
@@ -182,3 +186,22 @@ def test_a_source_of_the_other_lane_is_looked_for_before_the_first_stage_starts(
     assert "optimized_code is not built" in said(
         "raw_code", "published_code", "--lake", "lake", *code_source(folder), *model
     )
+
+
+def test_a_table_that_lost_a_file_is_never_up_to_date(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    write_notes(tmp_path / "source", {"a": ("hello", "ann")})
+    stage = toy_stage(tmp_path / "bill")
+    write_deltalake(f"{settings.lake}/notes", pa.table({"doc_id": ["a"]}))
+    run = ledger.begin(
+        "run-1", "notes", stage.source.version(settings), stage.measured_by(settings), stage.decided_by(settings)
+    )
+    ledger.record(settings, run | {"status": "succeeded", "target_version": 0})
+    assert not running.has_work(settings, stage)
+    (path,) = Path(settings.lake, "notes").glob("*.parquet")
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(UserError, match=f"{path} has .* bytes of"):
+        running.has_work(settings, stage)
+    path.unlink()
+    with pytest.raises(UserError, match=f"{path} is missing; .* recast refresh makes a new one"):
+        running.has_work(settings, stage)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
@@ -216,6 +217,22 @@ def test_a_statement_that_only_reads_the_lake_is_run(settings: Settings, stateme
     assert query.run_sql(settings, statement).fetchall() is not None
 
 
+def test_what_does_not_fit_into_memory_goes_to_the_lake_and_nothing_is_read_from_the_working_directory(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".tmp").mkdir()
+    (tmp_path / ".tmp" / "secret.txt").write_text("secret")
+    assert "disabled by configuration" in said(settings, "FROM read_text('.tmp/secret.txt')")
+    connection = duckdb.connect(config={"memory_limit": "40MB", "threads": 1})
+    query.confine(connection, settings)
+    rows = connection.execute("SELECT i, repeat(i::VARCHAR, 9) AS t FROM range(1500000) AS r(i) ORDER BY hash(i)")
+    assert rows.fetchone()
+    assert list(Path(settings.lake).glob(".duckdb-*/*"))
+    connection.close()
+    assert not list(Path(settings.lake).glob(".duckdb-*"))
+
+
 def test_unsafe_runs_whatever_the_user_may_do(settings: Settings, tmp_path: Path) -> None:
     statements = "CREATE TABLE t AS SELECT doc_id FROM parsed_code; SELECT count(*) AS n FROM t"
     assert query.run_sql(settings, statements, unsafe=True).fetchall() == [(len(PARSED),)]
@@ -247,6 +264,7 @@ def test_an_unknown_table_is_answered_with_those_there_are(settings: Settings) -
         "-- a comment",
         "SELECT 1/",
         "SELECT error('on\ntwo lines')",
+        "SELECT '\udcff'",
     ],
 )
 def test_a_wrong_statement_is_refused_in_one_line(settings: Settings, statement: str) -> None:
