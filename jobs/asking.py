@@ -1,4 +1,4 @@
-"""How the model stages ask: one spec and one set of facts from the settings, for whatever prompt."""
+"""Builds the requests of every model stage: the engine's specification and the facts of the fingerprint, from settings."""
 
 import shlex
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Every stage, each after those it reads; the two lanes; and what a user may name."""
+"""Every stage in the order of the lanes, and the names by which a user chooses stages."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Settings as command-line options, and errors as one line: what every command of Recast shares."""
+"""Turns settings into command-line options and errors into one line, for every command of Recast."""
 
 import functools
 import sys

@@ -1,4 +1,4 @@
-"""What published_code and published_math do alike: count tokens, and name all that made the row."""
+"""What published_code and published_math share: they count tokens and list every stage that made the row."""
 
 from typing import Any
 

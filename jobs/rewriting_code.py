@@ -1,4 +1,4 @@
-"""What styled_code and optimized_code do alike: ask, read the answer, verify the program, hold it against its source."""
+"""What styled_code and optimized_code share: they ask, read the answer, verify the program and compare it with its source."""
 
 from functools import partial
 from typing import Any

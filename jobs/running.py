@@ -1,4 +1,4 @@
-"""Runs stages in order: under their locks, without a JVM where there is nothing to do."""
+"""Runs stages in order and holds a lock for each table. Starts no JVM where there is nothing to do."""
 
 import importlib.util
 import os

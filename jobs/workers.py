@@ -1,4 +1,4 @@
-"""What tasks need of the Python that runs them, checked before the first stage. Recast itself is sent along."""
+"""Checks, before the first stage, that the workers' Python has what tasks need, and sends Recast to the workers."""
 
 import atexit
 import re

@@ -1,4 +1,4 @@
-"""Where an application's tasks run: what was asked for, what came, and which host did how much work.
+"""Where an application's tasks run: the executors asked for, those that came, and how much work each host did.
 
 Spark's own figures of its executors (the Executors page of its UI, kept whether the UI is on or not) are read through
 the driver's JVM.

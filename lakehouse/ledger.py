@@ -1,4 +1,4 @@
-"""runs and expectation_results, and the question whether a stage has anything to do.
+"""The tables runs and expectation_results, and the check whether a stage has anything to do.
 
 Both tables are written by delta-rs: a few rows take it 50 ms, and Spark two seconds.
 """

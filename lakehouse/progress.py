@@ -1,4 +1,4 @@
-"""What a run shows while it works: a live line per stage on a terminal, plain lines elsewhere; and where time went.
+"""Shows a run while it works: a live line per stage on a terminal, plain lines elsewhere, and time per step at the end.
 
 Plain lines begin with the time of day in UTC, since they end up in the logs of scheduled runs.
 """

@@ -1,4 +1,4 @@
-"""Great Expectations on the rows a stage is about to commit: run, recorded as rows, drawn as Data Docs."""
+"""Checks the rows that a stage is about to commit with Great Expectations; stores the results as rows and as Data Docs."""
 
 import os
 import warnings

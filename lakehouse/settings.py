@@ -1,4 +1,4 @@
-"""Every setting of Recast, in one flat frozen record.
+"""Every setting of Recast, in one flat frozen dataclass.
 
 A setting is given, in this order of strength, as a command-line option (``--lint-threshold 6.5``), as an environment
 variable (``RECAST_LINT_THRESHOLD=6.5``), in the file ``recast.toml`` of the working directory

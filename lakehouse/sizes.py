@@ -1,4 +1,4 @@
-"""How many pieces Spark cuts its work into: by the rows that a stage has to look at and the cores that are there.
+"""How many partitions Spark uses, by the number of rows that a stage looks at and of the cores there are.
 
 Spark's own defaults (200 shuffle partitions, 50 for a table's log, compiled queries) suit a large table on a large
 cluster and cost a small one a minute of planning; fixed small numbers would break the large one.

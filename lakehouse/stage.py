@@ -1,4 +1,4 @@
-"""The contract: what a stage is, as data, and the few words that stages are written in.
+"""What a stage is: a value with a target table, a source, a measure and a decide function; and helpers to write one.
 
 lakehouse/refresh.py is the one loop that runs every stage; docs/architecture.md draws it.
 """

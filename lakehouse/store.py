@@ -1,4 +1,4 @@
-"""The only module that knows Delta: where tables lie, how they are read, staged, committed and removed from."""
+"""The only module that knows Delta: where tables lie, and how they are read, staged, merged and removed from."""
 
 import json
 import shutil

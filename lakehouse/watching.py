@@ -1,4 +1,4 @@
-"""What is done of the chunks that are not committed yet, seen while Spark works on them.
+"""Counts the finished rows of chunks that are not committed yet, while Spark works on them.
 
 Spark counts the rows that every operator of a running query has returned (the SQL page of its UI; the counts are kept
 whether the UI is on or not), and executors bring the counts up to date with every heartbeat

@@ -1,4 +1,4 @@
-"""runs and expectation_results: what every run did, and what its expectations found."""
+"""The tables runs and expectation_results: what every run did, and the result of every expectation."""
 
 from schemas.table import Column, Table
 

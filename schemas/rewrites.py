@@ -1,4 +1,4 @@
-"""What the tables of rewritten code share: the model's answer, what was read from it, and the linter's word on it."""
+"""What the tables of rewritten code share: the model's answer, what was read from it, and the linter's results."""
 
 from schemas.table import (
     ANSWER,

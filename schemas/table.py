@@ -1,4 +1,4 @@
-"""What a table is, as data: its columns, its closed list of reasons and its expectations. Nothing here needs Spark."""
+"""What a table is, as data: its columns, its closed list of reasons and its expectations. Importing it needs no Spark."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple

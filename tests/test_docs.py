@@ -1,4 +1,4 @@
-"""The documentation says what is so: its tables, links, file list and settings; and its commands run."""
+"""The documentation agrees with the code: its tables, links, list of files and settings; and its commands run."""
 
 import ast
 import re
@@ -14,6 +14,7 @@ from urllib.parse import unquote
 import pytest
 from click.testing import CliRunner
 
+from docs import files
 from jobs.__main__ import main
 from lakehouse.settings import Settings, environment_name
 from schemas.__main__ import page
@@ -88,19 +89,20 @@ def test_every_test_and_module_that_a_page_names_exists(path: Path) -> None:
     assert [each for each in named if not (CHECKOUT / each).exists() and each not in invented] == []
 
 
-def test_the_readme_lists_every_file_of_the_house_and_no_other() -> None:
-    (listing,) = [block.text for block in BLOCKS if block.page == "README.md" and block.heading == "File by file"]
-    listed = [line.split()[0] for line in listing.splitlines() if line.strip()]
-    assert [each for each in listed if not (CHECKOUT / each).exists()] == []
-    assert len(listed) == len(set(listed))
-    modules = {
-        name(path)
-        for folder in CODE_FOLDERS
-        for pattern in ("*.py", "*.ipynb", "*.md")
-        for path in (CHECKOUT / folder).glob(pattern)
-        if path.stat().st_size and path.name not in ("README.md",) and not re.search(r"_v\d+\.md$", path.name)
-    }
-    assert modules - set(listed) == set(), "give it a line in README.md"
+def test_the_page_of_files_is_what_the_files_say() -> None:
+    said = (CHECKOUT / "docs" / "files.md").read_text("utf-8")
+    assert said == files.page(), "run: python -m docs.files > docs/files.md"
+
+
+def test_what_the_page_of_files_adds_by_hand_exists() -> None:
+    built = {"data/lake/"}
+    assert [each for each in {*files.FOLDERS, *files.OTHERS} - built if not (CHECKOUT / each).exists()] == []
+
+
+def test_a_file_that_does_not_say_what_it_is_cannot_be_listed(tmp_path: Path) -> None:
+    (tmp_path / "silent.py").write_text("SILENT = True\n")
+    with pytest.raises(ValueError, match=r"silent.py: its first line must say what it is"):
+        files.first_line(tmp_path / "silent.py")
 
 
 def test_every_decision_is_listed() -> None:

@@ -1,4 +1,4 @@
-"""The one program in a model's answer.
+"""Finds the one program in a model's answer.
 
 Answers are Markdown, roughly. They quote the old code before the new, show how to call it, hold fences inside the
 code's own strings, and end without closing what they opened. The rules, in order:

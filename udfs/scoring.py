@@ -1,4 +1,4 @@
-"""The score of record: the linter's rating, lowered by the share of comments, against a threshold.
+"""Computes the score of record: pylint's rating, lowered by the share of comments, and compares it with a threshold.
 
 Everything here works from what the lint stage stored, so a new threshold or rule needs no linter. The pure functions and the
 column expressions say the same; tests/udfs/test_lint_spark.py holds them together row for row.

@@ -1,4 +1,4 @@
-"""A pylint that stays warm and still judges every file as a fresh process would.
+"""A pylint that stays loaded and gives every file the result of a fresh process.
 
 Most of what a pylint process does is the same for every file: start, set up checkers, parse the modules of the standard
 library that the file imports. Here all that is done once and kept. What a file leaves behind is undone after it:
