@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import pytest
 from click.testing import CliRunner
 
-from docs import files
+from docs import files, shown
 from jobs.__main__ import main
 from lakehouse.settings import Settings, environment_name
 from schemas.__main__ import page
@@ -130,11 +130,17 @@ def test_every_command_has_its_help() -> None:
         assert CliRunner().invoke(main, [command, "--help"]).exit_code == 0
 
 
-def test_the_picture_is_whole_and_fit_for_dark_pages() -> None:
+def test_the_drawing_is_whole_and_fit_for_dark_pages() -> None:
     text = (CHECKOUT / "docs" / "architecture.svg").read_text("utf-8")
     root = ET.fromstring(text)
     assert root.find("{http://www.w3.org/2000/svg}title") is not None
     assert "prefers-color-scheme: dark" in text
+
+
+def test_the_picture_of_a_terminal_is_what_the_commands_print() -> None:
+    drawn = (CHECKOUT / "docs" / "shown.svg").read_text("utf-8")
+    assert drawn == shown.picture(), "run: python -m docs.shown > docs/shown.svg"
+    assert "http" not in drawn.replace("http://www.w3.org/2000/svg", "").replace("https://www.textualize.io", "")
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "console"], ids=label)
