@@ -118,6 +118,21 @@ def test_a_decision_says_what_was_chosen_against_what_and_at_what_cost() -> None
         assert -1 not in parts and parts == sorted(parts), path.name
 
 
+def test_the_log_is_newest_first_and_keeps_long_sentences_out_of_tables() -> None:
+    text = (CHECKOUT / "docs" / "log.md").read_text("utf-8")
+    headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    dates = [re.match(r"(\d{4}-\d\d-\d\d), [\w ]+: \S", heading) for heading in headings]
+    assert [heading for heading, date in zip(headings, dates, strict=True) if date is None] == []
+    found = [date[1] for date in dates if date]
+    assert found and found == sorted(found, reverse=True)
+    cells = [cell for line in text.splitlines() if line.startswith("|") for cell in line.split("|")]
+    assert [cell for cell in cells if len(cell) > 100] == []
+
+
+def test_the_readme_is_short() -> None:
+    assert len((CHECKOUT / "README.md").read_text("utf-8").splitlines()) <= 150
+
+
 def test_every_setting_is_explained_by_the_help() -> None:
     said = CliRunner().invoke(main, ["refresh", "--help"]).output
     for each in fields(Settings):
