@@ -9,9 +9,9 @@ Severity = Literal["critical", "warning"]
 
 WITHDRAWN = "source_rejected"
 WITHDRAWN_REASON = {
-    WITHDRAWN: "the row it was made from is no longer kept; what was measured stays, should that row be kept again"
+    WITHDRAWN: "the row it was made from is no longer kept; its measurement stays and is used if that row is kept again"
 }
-"""A table that lists this reason holds on to what was paid for; any other drops the row."""
+"""A table that lists this reason keeps the row and what was paid for it; any other table removes the row."""
 
 
 class Column(NamedTuple):
