@@ -24,7 +24,7 @@ setup(
         "pygments>=2.18,<3",
         "tokenizers>=0.21,<1",
         "jinja2>=3.1,<4",
-        "aiohttp>=3.11,<4",
+        "aiohttp>=3.13.3,<4",
         "tenacity>=9,<10",
         "filelock>=3.16,<4",
         "numpy>=2,<3",

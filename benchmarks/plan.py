@@ -63,7 +63,7 @@ def planned(spark: SparkSession, folder: Path, keys: int) -> tuple[float, dict[s
     sizes.fit(spark, 2 * keys, int(spark.sparkContext.defaultParallelism))
     started = time.monotonic()
     wanted, have = (spark.read.parquet(f"{folder}/{name}") for name in ("wanted", "have"))
-    todo = plan(wanted, have, spark.createDataFrame([], "doc_id string"), "m", "d")
+    todo = plan(wanted, have, spark.createDataFrame([], "doc_id string"), "m", "d", "salt")
     todo.sort("input_hash").write.mode("overwrite").parquet(f"{folder}/plan")
     counted = spark.read.parquet(f"{folder}/plan").groupBy("action").count().collect()
     return time.monotonic() - started, {row["action"]: row["count"] for row in counted}

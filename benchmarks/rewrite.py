@@ -78,7 +78,8 @@ def digest(text: str) -> str:
 async def send(session: aiohttp.ClientSession, running: Engine, spec: RewriteSpec, request: Request) -> int:
     """Ask one request the plain way; return its output tokens."""
     url = f"{running.base_url}/chat/completions"
-    async with session.post(url, json=body(spec, request), headers=engine.headers(spec.engine)) as response:
+    sent = session.post(url, json=body(spec, request), headers=engine.headers(spec.engine), allow_redirects=False)
+    async with sent as response:
         response.raise_for_status()
         tokens: int = (await response.json(content_type=None))["usage"]["completion_tokens"]
         return tokens

@@ -85,17 +85,17 @@ def compare(settings: Settings, doc_id: str | None, table: str) -> None:
     show_default=True,
     help="json prints one object per row.",
 )
+@click.option("--unsafe", is_flag=True, help="Run any statement, one that writes files or reads others as well.")
 @settings_options("lake")
 @one_line_errors
-def sql(settings: Settings, query: str, form: str) -> None:
-    """Run one SQL query over the tables, in DuckDB's dialect.
+def sql(settings: Settings, query: str, form: str, unsafe: bool) -> None:
+    """Run one SQL query over the tables, in DuckDB's dialect. It reads the lake and nothing else.
 
     Besides the tables there is a view `rejects`: every rejected row's table, doc_id and reason.
     """
     from jobs import showing
-    from lakehouse.query import run_sql
 
-    showing.print_rows(run_sql(settings, query), form)
+    showing.sql(settings, query, form, unsafe)
 
 
 @main.command(short_help="Score Python files as the tables would.", epilog=OTHER_SETTINGS)

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 import prompts
 from lakehouse import ledger
-from lakehouse.settings import Settings, UserError
+from lakehouse.settings import Settings, UserError, tell_endpoints_file
 from udfs import asking, rewrite
 from udfs.engine import EngineError, EngineSpec, is_folder_name
 from udfs.rewrite import RewriteSpec
@@ -44,6 +44,8 @@ def engine_spec(settings: Settings) -> EngineSpec:
         asking.tokenizer_of(spec)
     except EngineError as problem:
         raise UserError(str(problem)) from None
+    if spec.endpoint:
+        tell_endpoints_file(spec.endpoint)
     return spec
 
 

@@ -3,17 +3,22 @@
 Promises: each blob's object is fetched once; a blob that cannot be read is a row with a reason.
 """
 
-from pyspark.sql import DataFrame, SparkSession
+from collections.abc import Iterator
+
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.submit import submit
+from lakehouse import incoming
 from lakehouse.settings import Settings, UserError
 from lakehouse.sources import listing_version, read_parquet, require_folder, value_count
 from lakehouse.stage import Source, Stage, keep, nothing_above
 from schemas import raw_code
 from udfs import contents
+from udfs.encodings import NAMES, SEPARATORS, UTF_8
 
 LANGUAGE = "Python"
+UNKNOWN = ""  # stands for every encoding that is not in the closed list, so that these are counted together
 SOURCE_COLUMNS = {
     "repo_name": "string",
     "revision_id": "string",
@@ -24,7 +29,7 @@ SOURCE_COLUMNS = {
     "files.src_encoding": "string",
     "files.length_bytes": "int64",
     "files.license_type": "string",
-    "files.detected_licenses": "*",
+    "files.detected_licenses": "list<string>",
     "files.is_vendor": "bool",
     "files.is_generated": "bool",
 }
@@ -39,45 +44,79 @@ def source_version(settings: Settings) -> str:
 def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
     """Return one row per Python blob with its occurrences, licences united, ordered by repository and path."""
     repositories = read_parquet(spark, settings.require("code_source"), SOURCE_COLUMNS)
-    files = repositories.select("repo_name", "revision_id", "snapshot_id", F.explode("files").alias("file"))
-    occurrence = F.struct(
-        "repo_name",
-        "file.path",
-        "revision_id",
-        "snapshot_id",
-        "file.license_type",
-        F.sort_array("file.detected_licenses").alias("detected_licenses"),
-    )
+    files = repositories.select(*named("repo_name", "revision_id", "snapshot_id"), F.explode("files").alias("file"))
     python = files.where(F.col("file.language") == LANGUAGE)
     if python.isEmpty():
         raise UserError(f"no file of {settings.code_source} has the language {LANGUAGE}")
-    by_blob = python.groupBy(F.coalesce("file.blob_id", F.lit("")).alias("doc_id")).agg(
-        F.sort_array(F.collect_set(occurrence)).alias("occurrences"),
-        F.min("file.src_encoding").alias("src_encoding"),
-        F.max("file.length_bytes").alias("length_bytes"),
-        F.max("file.is_vendor").alias("is_vendor"),
-        F.max("file.is_generated").alias("is_generated"),
+    python = python.select(
+        *(name for name in python.columns if name != "file"),
+        *named("file.blob_id", "file.path", "file.src_encoding", "file.license_type"),
+        incoming.names(F.col("file.detected_licenses")).alias("detected_licenses"),
+        *(f"file.{name}" for name in ("length_bytes", "is_vendor", "is_generated")),
     )
+    occurrence = F.struct("repo_name", "path", "revision_id", "snapshot_id", "license_type", "detected_licenses")
+    by_blob = python.groupBy(F.coalesce("blob_id", F.lit("")).alias("doc_id")).agg(
+        F.sort_array(F.collect_set(occurrence)).alias("occurrences"),
+        F.collect_set(F.struct("repo_name", encoding_of("src_encoding").alias("encoding"))).alias("said"),
+        F.min(F.when(encoding_of("src_encoding") == UNKNOWN, F.col("src_encoding"))).alias("unknown_encoding"),
+        F.min(license_rank("license_type")).alias("license"),
+        F.max("length_bytes").alias("length_bytes"),
+        F.max("is_vendor").alias("is_vendor"),
+        F.max("is_generated").alias("is_generated"),
+    )
+    by_blob = by_blob.withColumn("encodings", most_said_first("said", "unknown_encoding"))
     licenses = F.flatten(F.filter("occurrences.detected_licenses", lambda found: found.isNotNull()))
-    said = F.transform("occurrences.license_type", lambda license_type: F.coalesce(license_type, F.lit("no_license")))
     return by_blob.select(
         "doc_id",
         # The object never changes under its blob_id, so it is read again only if it is to be decoded otherwise.
-        F.sha2(F.concat_ws(" ", "doc_id", "src_encoding"), 256).alias("input_hash"),
-        "src_encoding",
+        incoming.identity("doc_id", "encodings").alias("input_hash"),
+        "encodings",
+        F.col("encodings")[0].alias("src_encoding"),
         "length_bytes",
         "is_vendor",
         "is_generated",
         "occurrences",
         F.col("occurrences")[0]["repo_name"].alias("repo_name"),
         F.col("occurrences")[0]["path"].alias("path"),
-        # A blob is permissive only if every repository that holds it says so.
-        F.array_min(said).alias("license_type"),
+        F.col("license.license_type"),
         F.sort_array(F.array_distinct(licenses)).alias("detected_licenses"),
         F.lit(settings.code_dataset).alias("source_dataset"),
         F.lit(version).alias("source_version"),
         nothing_above().alias("made_by"),
     )
+
+
+def named(*columns: str) -> Iterator[Column]:
+    """Yield the columns as names, fields of structs under their own."""
+    for column in columns:
+        yield incoming.name(F.col(column)).alias(column.rpartition(".")[2])
+
+
+def encoding_of(column: str) -> Column:
+    """Return the encoding that a repository names, under its one name; UNKNOWN where it is none of the closed list."""
+    said = F.trim(F.regexp_replace(F.lower(column), SEPARATORS, "_"), F.lit("_"))
+    known = F.create_map(*(F.lit(word) for pair in NAMES.items() for word in pair))
+    return F.when(F.coalesce(column, F.lit("")).isin("", "UTF-8"), UTF_8).otherwise(
+        F.coalesce(known[said], F.lit(UNKNOWN))
+    )  # nearly all, and looking up takes its time
+
+
+def most_said_first(said: str, unknown: str) -> Column:
+    """Return a blob's encodings by how many repositories name them; of equally many UTF-8 first, then by name."""
+
+    def rank(encoding: Column) -> Column:
+        repositories = F.size(F.filter(said, lambda each: each["encoding"] == encoding))
+        return F.struct(-repositories, encoding != UTF_8, encoding.alias("encoding"))
+
+    ranked = F.array_sort(F.transform(F.array_distinct(F.col(said)["encoding"]), rank))
+    return F.transform(ranked["encoding"], lambda each: F.when(each == UNKNOWN, F.col(unknown)).otherwise(each))
+
+
+def license_rank(column: str) -> Column:
+    """Return what a repository says of the licence, comparable: the least permissive word is the smallest."""
+    said = F.coalesce(F.nullif(F.col(column), F.lit("")), F.lit("no_license"))
+    place = F.array_position(F.array(*map(F.lit, raw_code.LICENSE_TYPES)), said)  # 0: not among them
+    return F.struct(place, said.alias("license_type"))
 
 
 def fetch(rows: DataFrame, settings: Settings, _scratch: str) -> DataFrame:
@@ -99,8 +138,8 @@ STAGE = Stage(
     source=Source(source_version, blobs, size=lambda settings: value_count(settings.code_source), gathered=True),
     measure=fetch,
     decide=decide,
-    measured_by=lambda settings: {"rule": 1, "read_from": "content/<blob_id>"},
-    decided_by=lambda settings: {"rule": 1},
+    measured_by=lambda settings: {"rule": 2, "read_from": "content/<blob_id>"},
+    decided_by=lambda settings: {"rule": 2},
     passing_failure="fetch_status = 'content_missing'",
     needs=("udfs.contents",),
     phases=("fetch",),

@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.submit import submit
+from lakehouse import incoming
 from lakehouse.settings import Settings
 from lakehouse.sources import listing_version, read_parquet, value_count
 from lakehouse.stage import Source, Stage, keep, nothing_above
@@ -22,17 +23,26 @@ SOURCE_COLUMNS = {
     "language": "string",
     "score": "double",
 }
+NAMES = ("url", "warc_filename", "crawl", "language")
 SOMETHING = r"(?U)\S"  # a character that is no white space of Unicode
 LICENSE = "ODC-By-1.0"  # of FineMath as a database; its pages keep their authors' rights
 
 
 def pages(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
     """Return the source's pages with their identity."""
-    place = F.concat_ws(" ", "url", "warc_filename", F.col("warc_record_offset").cast("string"))
-    return read_parquet(spark, settings.require("math_source"), SOURCE_COLUMNS).select(
-        F.sha2(place, 256).alias("doc_id"),
+    rows = read_parquet(spark, settings.require("math_source"), SOURCE_COLUMNS)
+    status = incoming.read_status(F.col("text"), raw_math.MAX_TEXT_BYTES)
+    rows = rows.select(
+        *(incoming.name(F.col(name)).alias(name) for name in NAMES),
+        "warc_record_offset",
+        "score",
+        F.when(status == incoming.READ, F.col("text")).alias("text"),
+        status.alias("read_status"),
+    )
+    return rows.select(
+        incoming.identity("url", "warc_filename", "warc_record_offset").alias("doc_id"),
         F.sha2(F.coalesce("text", F.lit("")), 256).alias("input_hash"),
-        *SOURCE_COLUMNS,
+        *rows.columns,
         F.lit("no_license").alias("license_type"),
         F.array(F.lit(LICENSE)).alias("detected_licenses"),
         F.lit(settings.math_dataset).alias("source_dataset"),
@@ -48,6 +58,8 @@ def measure(rows: DataFrame, settings: Settings, _scratch: str) -> DataFrame:
 
 def decide(rows: DataFrame, settings: Settings) -> DataFrame:
     """Keep pages that say something."""
+    for status in raw_math.NOT_READ:
+        rows = keep(rows, F.col("read_status") != status, otherwise=status)
     rows = keep(rows, F.col("text").rlike(SOMETHING), otherwise="no_text")
     return keep(rows, ~F.contains("text", F.lit("\0")), otherwise="null_bytes")
 
@@ -61,8 +73,8 @@ STAGE = Stage(
     ),
     measure=measure,
     decide=decide,
-    measured_by=lambda settings: {"rule": 1},
-    decided_by=lambda settings: {"rule": 1},
+    measured_by=lambda settings: {"rule": 2, "max_text_bytes": raw_math.MAX_TEXT_BYTES},
+    decided_by=lambda settings: {"rule": 2},
     phases=("read",),
 )
 

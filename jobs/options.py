@@ -10,11 +10,13 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from lakehouse.settings import Settings, UserError, environment_name, resolve
+from udfs.printable import printable
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 LANES = ("code", "math")
 OTHER_SETTINGS = "All other settings, which are options here too: recast refresh --help"
+LINES = "\n"  # an engine's last words are several
 FAILED = 1
 USER_ERROR = 2  # as click itself exits for an unknown option
 EXTRAS = {"pyspark": "spark", "delta": "spark", "great_expectations": "quality"}
@@ -147,6 +149,6 @@ class OneLineGroup(click.Group):
 
 
 def stop(problem: Exception | str, status: int) -> NoReturn:
-    """Print the problem and leave."""
-    click.echo(f"recast: {problem}", err=True)
+    """Print the problem, in one line where it is the user's mistake, and leave."""
+    click.echo(f"recast: {printable(str(problem), keep='' if status == USER_ERROR else LINES)}", err=True)
     sys.exit(status)

@@ -11,7 +11,7 @@ from pathlib import Path
 import filelock
 
 from jobs import asking
-from lakehouse import ledger
+from lakehouse import ledger, query
 from lakehouse.ledger import Run
 from lakehouse.progress import Meter
 from lakehouse.settings import NOTHING, Settings, UserError, is_local
@@ -51,7 +51,12 @@ def holding(settings: Settings, stages: Sequence[Stage]) -> Iterator[None]:
 
 
 def has_work(settings: Settings, stage: Stage) -> bool:
-    """Say, without a JVM, whether the stage's source, rules or table changed since its last run."""
+    """Say, without a JVM, whether the stage's source, rules or table changed since its last run.
+
+    Raises:
+        UserError: a file of the table is missing or torn.
+    """
+    query.require_whole(settings, stage.name)
     run = ledger.begin(
         "", stage.name, stage.source.version(settings), stage.measured_by(settings), stage.decided_by(settings)
     )

@@ -1,13 +1,14 @@
 """`recast score`: rates local files by the code that fills parsed_code and linted_code."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from jobs.showing import json_line
 from udfs import comments, limits, lint, scoring, syntax
+from udfs.printable import printable
 
 
 def score(files: Sequence[str], threshold: float, with_messages: bool) -> Iterator[dict[str, Any]]:
@@ -66,11 +67,12 @@ def print_scores(scored: Iterable[dict[str, Any]], as_json: bool) -> list[str]:
         if row["reason"] == "unreadable":
             unread.append(row["path"])
         if as_json:
-            print(json.dumps(row, ensure_ascii=False), flush=True)
+            print(json_line(row), flush=True)
             continue
         number = "    -" if row["adjusted_score"] is None else f"{row['adjusted_score']:5.2f}"
         verdict = "kept" if row["kept"] else row["reason"]
-        print(f"{number}  {verdict:16}  {row['path']}", *explained(row), sep="\n       ", flush=True)
+        lines = map(printable, (f"{number}  {verdict:16}  {row['path']}", *explained(row)))
+        print(*lines, sep="\n       ", flush=True)
     return unread
 
 

@@ -3,6 +3,7 @@
 import csv
 import datetime
 import decimal
+import itertools
 import json
 import math
 import os
@@ -18,8 +19,10 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from lakehouse import query
+from lakehouse.problems import first_line, warn
 from lakehouse.settings import Settings, UserError
 from schemas import TABLES
+from udfs.printable import printable
 
 FETCH_ROWS = 1024
 CELL_CHARS = 120
@@ -29,6 +32,7 @@ REASONS_CHARS = 30  # the least that the reasons in `recast status` get
 GAP_CHARS = 2  # between columns
 GIVEN_UP = ("last run", "requests", "seconds", "tokens")  # columns that make room for them, in this order
 PIPE_COLUMNS = 140
+COMPARED_CHARS = 3000  # of each text: comparing takes their product, a hundred million steps for a hundred such pairs
 LOOKED_AT = 50  # kept rewrites among which `recast compare` shows the one that changed most
 REWRITES = {"optimized_code": "styled_code", "styled_code": "linted_code", "rewritten_math": "raw_math"}
 """Tables of rewrites, and the table that each one's sources are rows of."""
@@ -40,17 +44,31 @@ def terminal() -> Console:
     return Console(width=width, highlight=False)
 
 
+def sql(settings: Settings, statement: str, form: str, unsafe: bool = False) -> None:
+    """Run one SQL statement over the tables and print its rows; a table that cannot be read is named beside them.
+
+    Raises:
+        UserError: as `query.run_sql` says, or the query fails on the rows it meets.
+    """
+    lake = query.connect(settings, unsafe=unsafe)
+    result = query.execute(lake, settings, statement, unsafe)
+    for words in lake.damaged.values():
+        warn(words)
+    print_rows(result, form)
+
+
 def print_rows(result: duckdb.DuckDBPyConnection, form: str) -> None:
     """Print a query's rows to standard output as a table, as CSV, or as one JSON object per line.
+
+    What a terminal would obey is shown as an escape; CSV for a file or another program is as the lake has it.
 
     Raises:
         UserError: the query fails on the rows it meets.
     """
     columns = query.column_names(result)
     if form == "csv":
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(columns)
-        for row in fetched(result):
+        writer = csv.writer(RowByRow(), lineterminator="\r\n")
+        for row in itertools.chain([columns], fetched(result)):
             writer.writerow([json_line(value) if isinstance(value, list | dict) else plain(value) for value in row])
     elif form == "json":
         for row in fetched(result):
@@ -59,9 +77,23 @@ def print_rows(result: duckdb.DuckDBPyConnection, form: str) -> None:
         print_table(columns, [[cell(value) for value in row] for row in fetched(result)])
 
 
+class RowByRow:
+    """Writes rows of CSV to standard output, one a line.
+
+    Python's writer quotes what stands in its line terminator. Given both characters of a line's end it quotes both, as
+    every reader needs, and the row still ends with one.
+    """
+
+    def write(self, row: str) -> None:
+        """Write a row that ends with carriage return and newline."""
+        row = row.removesuffix("\r\n")
+        print(printable(row) if sys.stdout.isatty() else row)
+
+
 def print_table(columns: list[str], rows: list[list[Text]]) -> None:
     """Print cells as a grid or, where that would cut too much of them, a line per cell."""
     console = terminal()
+    columns = [printable(name) for name in columns]
     headings = [Text(name) for name in columns]
     widths = [max(text.cell_len for text in column) for column in zip(headings, *rows, strict=True)]
     least = max(SHRUNK_CHARS, *(heading.cell_len for heading in headings))
@@ -89,12 +121,13 @@ def fetched(result: duckdb.DuckDBPyConnection) -> Iterable[tuple[Any, ...]]:
         while batch := result.fetchmany(FETCH_ROWS):
             yield from batch
     except duckdb.Error as problem:
-        raise UserError(query.first_line(problem)) from None
+        raise UserError(first_line(problem)) from None
 
 
 def json_line(value: Any) -> str:
-    """Return a value of a query as one line of JSON."""
-    return json.dumps(plain(value), ensure_ascii=False)
+    """Return a value as one line of JSON: in ASCII where it holds anything that a terminal would obey."""
+    line = json.dumps(plain(value), ensure_ascii=False)
+    return line if printable(line) == line else json.dumps(plain(value))
 
 
 def plain(value: Any) -> Any:
@@ -124,7 +157,7 @@ def cell(value: Any) -> Text:
         return Text(value.strftime("%Y-%m-%d %H:%M:%S"))
     if isinstance(value, float):
         return Text(f"{value:.4g}" if abs(value) < 1000 else f"{value:,.1f}")
-    words = str(value).replace("\n", "⏎ ")
+    words = printable(str(value)[: CELL_CHARS + 1].replace("\n", "⏎ "))
     return Text(words if len(words) <= CELL_CHARS else words[: CELL_CHARS - 1] + "…")
 
 
@@ -132,19 +165,20 @@ def status(settings: Settings) -> None:
     """Print a line per table: rows, reasons, and what its runs cost, all of them together.
 
     Raises:
-        UserError: no table is built, or one cannot be read.
+        UserError: no table is built; or, behind the lines of the others, one cannot be read.
     """
-    connection, built = query.connect(settings)
-    documents = [name for name in TABLES if name in built and TABLES[name].reasons]
+    lake = query.connect(settings)
+    documents = [name for name in TABLES if name in lake.built and TABLES[name].reasons]
+    damaged = query.DamagedError("; ".join(lake.damaged.values())) if lake.damaged else None
     if not documents:
-        raise query.nothing_built(settings)
+        raise damaged or query.nothing_built(settings)
     spent = {}
-    if "runs" in built:
-        spent = {row["table_name"]: row for row in query.dictionaries(query.execute(connection, SPENT))}
+    if "runs" in lake.built:
+        spent = {row["table_name"]: row for row in query.dictionaries(query.execute(lake, settings, SPENT))}
     lines = []
     for name in documents:
         statement = f"SELECT reason, count(*) AS n FROM {name} GROUP BY ALL ORDER BY n DESC, reason"
-        reasons = query.dictionaries(query.execute(connection, statement))
+        reasons = query.dictionaries(query.execute(lake, settings, statement))
         rejected = {row["reason"]: row["n"] for row in reasons if row["reason"]}
         total, lost = sum(row["n"] for row in reasons), sum(rejected.values())
         lines.append(
@@ -152,6 +186,8 @@ def status(settings: Settings) -> None:
             | cost_words(spent.get(name))
         )
     print_status(settings.lake, lines)
+    if damaged:
+        raise damaged
 
 
 def print_status(lake: str, lines: list[dict[str, str]]) -> None:
@@ -164,12 +200,12 @@ def print_status(lake: str, lines: list[dict[str, str]]) -> None:
         if sum(widths.values()) > console.width:
             dropped.append(heading)
             del widths[heading]
-    grid = Grid(title=Text(lake), title_justify="left", box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+    grid = Grid(title=Text(printable(lake)), title_justify="left", box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in widths:
         text = heading in ("table", "rejected", "last run")
         grid.add_column(heading, justify="left" if text else "right", no_wrap=heading != "rejected")
     for line in lines:
-        grid.add_row(*(Text(line[heading]) for heading in widths))
+        grid.add_row(*(Text(printable(line[heading])) for heading in widths))
     console.print(grid)
     if dropped:
         console.print(f"a wider terminal shows {', '.join(reversed(dropped))}", style="dim")
@@ -198,7 +234,7 @@ def rejected_words(rejected: dict[str, int]) -> str:
 
 SPENT = """
 SELECT table_name, sum(seconds) AS seconds,
-       sum(model_requests)::BIGINT AS requests, sum(output_tokens)::BIGINT AS tokens,
+       sum(model_requests) AS requests, sum(output_tokens) AS tokens,
        arg_max(status, started_at) AS last_status, max(started_at) AS last_started
 FROM runs GROUP BY table_name
 """
@@ -213,19 +249,22 @@ def compare(settings: Settings, table: str, doc_id: str | None) -> None:
     if table and table not in REWRITES:
         raise UserError(f"{table} holds no rewrites; {', '.join(REWRITES)} do")
     wanted = (table,) if table else tuple(REWRITES)
-    connection, built = query.connect(settings, *wanted)
-    if not built:
-        if not query.connect(settings)[1]:
+    lake = query.connect(settings, *wanted)
+    for words in lake.damaged.values():
+        raise query.DamagedError(words)
+    if not lake.built:
+        if not query.connect(settings).built:
             raise query.nothing_built(settings)
         raise UserError(f"{' or '.join(wanted)} is not built in {settings.lake}; build it with: recast refresh")
     for name in wanted:
-        if name not in built:
+        if name not in lake.built:
             continue
-        chosen = f"starts_with(doc_id, '{escaped(doc_id)}')" if doc_id else "kept"
+        chosen = f"starts_with(doc_id, {query.quoted(doc_id)})" if doc_id else "kept"
         some = f"SELECT * FROM {name} WHERE {chosen} ORDER BY doc_id LIMIT {LOOKED_AT}"
-        most_changed = "levenshtein(source_text, coalesce(text, '')) DESC, doc_id LIMIT 1"
+        beginnings = f"source_text[:{COMPARED_CHARS}], coalesce(text, '')[:{COMPARED_CHARS}]"
+        most_changed = f"levenshtein({beginnings}) DESC, doc_id LIMIT 1"
         order = "doc_id LIMIT 2" if doc_id else most_changed
-        found = query.dictionaries(query.execute(connection, f"SELECT * FROM ({some}) ORDER BY {order}"))
+        found = query.dictionaries(query.execute(lake, settings, f"SELECT * FROM ({some}) ORDER BY {order}"))
         if len(found) > 1 and found[0]["doc_id"] != doc_id:
             raise UserError(f"more than one doc_id of {name} begins with {doc_id}; give more of it")
         if found:
@@ -234,9 +273,19 @@ def compare(settings: Settings, table: str, doc_id: str | None) -> None:
     raise UserError(f"no rewrite of {doc_id} found" if doc_id else "no rewrite was kept yet; `recast status` says why")
 
 
-def escaped(text: str) -> str:
-    """Return `text` fit to stand between single quotes in SQL."""
-    return text.replace("'", "''")
+def lines_of(text: str) -> str:
+    """Return a stranger's text of several lines as a terminal, or a page of a notebook, may show it."""
+    return printable(text.replace("\r\n", "\n"), keep="\n\t")
+
+
+def frame(settings: Settings, statement: str) -> Any:
+    """Return a query's rows as a pandas DataFrame, with strangers' texts as a notebook may show them.
+
+    Raises:
+        UserError: as `query.run_sql` says.
+    """
+    found = query.run_sql(settings, statement).df()
+    return found.map(lambda value: lines_of(value) if isinstance(value, str) else value)
 
 
 def side_by_side(name: str, row: dict[str, Any]) -> None:
@@ -247,16 +296,17 @@ def side_by_side(name: str, row: dict[str, Any]) -> None:
     verdict = "kept" if row["kept"] else f"rejected: {row['reason']}"
     right = row["text"] if row["text"] is not None else row["answer"]
     grid = Grid(
-        Column(Text(f"{REWRITES[name]}: {row.get('path') or row.get('url')}"), ratio=1),
-        Column(Text(f"{name}: {verdict}, by {row['model']} with {row['prompt']}"), ratio=1),
+        Column(Text(printable(f"{REWRITES[name]}: {row.get('path') or row.get('url')}")), ratio=1),
+        Column(Text(printable(f"{name}: {verdict}, by {row['model']} with {row['prompt']}")), ratio=1),
         expand=True,
     )
     grid.add_row(
         *(
-            Syntax(text or "", language, word_wrap=True, background_color="default")
+            Syntax(lines_of(text or ""), language, word_wrap=True, background_color="default")
             for text in (row["source_text"], right)
         )
     )
     console = terminal()
     console.print(grid)
-    console.print(f"doc_id {row['doc_id']}, {row['prompt_tokens']} tokens in, {row['output_tokens']} out", style="dim")
+    words = f"doc_id {row['doc_id']}, {row['prompt_tokens']} tokens in, {row['output_tokens']} out"
+    console.print(Text(printable(words)), style="dim")

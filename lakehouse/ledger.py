@@ -5,16 +5,19 @@ Both tables are written by delta-rs: a few rows take it 50 ms, and Spark two sec
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 import tenacity
 from deltalake import DeltaTable, Schema, write_deltalake
-from deltalake.exceptions import CommitFailedError
+from deltalake.exceptions import CommitFailedError, DeltaError
 
 from lakehouse import __version__, query
-from lakehouse.settings import Settings
+from lakehouse.problems import first_line, warn
+from lakehouse.settings import Settings, UserError
 from schemas.operations import EXPECTATION_RESULTS, RUNS
 from schemas.table import Table
 
@@ -33,7 +36,7 @@ ARROW_TYPES = {
     "map<string, bigint>": pa.map_(pa.string(), pa.int64()),
     "map<string, double>": pa.map_(pa.string(), pa.float64()),
 }
-COUNTS = ("chunks", "rows_in", "rows_kept", "rows_rejected", "rows_measured", "rows_removed")
+COUNTS = ("chunks", "rows_in", "rows_kept", "rows_rejected", "rows_measured", "rows_removed", "rows_conflicting")
 TOKENS = (
     "model_requests",
     "prompt_tokens",
@@ -76,16 +79,29 @@ def begin(
     } | dict.fromkeys(COUNTS + TOKENS, 0)
 
 
+@contextmanager
+def surviving_damage() -> Iterator[None]:
+    """Say in one line, once, that the ledger is damaged, where the block meets that. No rewrite depends on the ledger."""
+    try:
+        yield
+    except CommitFailedError:
+        raise
+    except (UserError, DeltaError) as problem:
+        warn(f"the ledger is damaged, and the run goes on without it: {first_line(problem)}")
+
+
 def record(settings: Settings, run: Run) -> None:
     """Write the run's row as it stands; a later call replaces it."""
-    write(settings, RUNS, [run], replaced=is_run(run["run_id"], run["table_name"]))
+    with surviving_damage():
+        write(settings, RUNS, [run], replaced=is_run(run["run_id"], run["table_name"]))
 
 
 def record_results(settings: Settings, results: list[dict[str, Any]]) -> None:
     """Add rows to expectation_results, and make one file of the many that chunks have added."""
-    table = write(settings, EXPECTATION_RESULTS, results)
-    if len(table.file_uris()) > FILES_BEFORE_COMPACTION:
-        table.optimize.compact()
+    with surviving_damage():
+        table = write(settings, EXPECTATION_RESULTS, results)
+        if len(table.file_uris()) > FILES_BEFORE_COMPACTION:
+            table.optimize.compact()
 
 
 # Two lanes may run at once and write these tables at the same moment; delta-rs then refuses one of them.
@@ -125,15 +141,21 @@ def is_run(run_id: str, table_name: str) -> str:
 
 def status_of(settings: Settings, run_id: str, table_name: str) -> str | None:
     """Return the status of a run as the ledger knows it, None where it does not."""
-    if query.version(settings, RUNS.name) is None:
-        return None
-    found = query.rows(settings, f"SELECT status FROM runs WHERE {is_run(run_id, table_name)}", RUNS.name)
-    return found[0]["status"] if found else None
+    with surviving_damage():
+        if query.version(settings, RUNS.name) is not None:
+            found = query.rows(settings, f"SELECT status FROM runs WHERE {is_run(run_id, table_name)}", RUNS.name)
+            return found[0]["status"] if found else None
+    return None
 
 
 def is_up_to_date(settings: Settings, run: Run) -> bool:
-    """Say whether the stage's last run read the same source by the same rules and its table is as that run left it."""
-    last = query.last_run(settings, run["table_name"])
+    """Say whether the stage's last run read the same source by the same rules and its table is as that run left it.
+
+    Where the ledger cannot be read it is not: the plan finds what there is to do.
+    """
+    last = None
+    with surviving_damage():
+        last = query.last_run(settings, run["table_name"])
     if last is None or last["status"] != "succeeded":
         return False
     same = ("source_version", "measured_by", "decided_by")

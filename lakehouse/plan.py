@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 PLAN_DDL = (
     "doc_id string, input_hash string, carried_hash bigint, action string, from_doc_id string, copies bigint, "
-    "replaces boolean"
+    "conflicting bigint, replaces boolean"
 )
 """What `plan` returns, so that reading a written plan looks into no file."""
 # Rows are counted by so many hexadecimal digits of their hash: at most 65,536 numbers on the driver.
@@ -57,15 +57,21 @@ def chunks_of(rows: dict[str, int], chunk_rows: int, staggered: bool = False) ->
     return [Chunk(i, low, bounds[i + 1] if i + 1 < len(bounds) else None) for i, low in enumerate(bounds)]
 
 
-def plan(wanted: DataFrame, have: DataFrame, rejected: DataFrame, measured_by: str, decided_by: str) -> DataFrame:
+def plan(
+    wanted: DataFrame, have: DataFrame, rejected: DataFrame, measured_by: str, decided_by: str, salt: str
+) -> DataFrame:
     """Return what has to be done, a row per document.
 
-    Its columns: `doc_id, input_hash, carried_hash, action, from_doc_id, copies, replaces`.
+    Its columns: `doc_id, input_hash, carried_hash, action, from_doc_id, copies, conflicting, replaces`.
 
     The actions: `measure` pays for a text; `copy` takes the measurement of an equal text from the row `from_doc_id`;
     `decide` judges a row again from its own columns; `withdraw` rejects a row and keeps what was measured, because its
-    source row is rejected now; `remove` deletes a row whose source row is gone.
-    `replaces` says whether the target holds a row of that document.
+    source row is rejected now; `remove` deletes a row whose source row is gone; `nothing` is there for `conflicting`
+    alone. `replaces` says whether the target holds a row of that document.
+
+    Source rows of one document that differ are `conflicting`, so many of them. The one that the target holds stays, or
+    else one of the text that it holds; otherwise the smallest by a hash with `salt` is taken. So nobody can write a row
+    that takes a stored document's place, or one that is sure to win.
 
     Args:
         wanted: `doc_id, input_hash, carried_hash` of every source row; a document listed twice counts once, and
@@ -75,10 +81,8 @@ def plan(wanted: DataFrame, have: DataFrame, rejected: DataFrame, measured_by: s
         rejected: `doc_id` of the source rows that are there and not kept; empty where rejected rows are removed, too.
         measured_by: fingerprint that a stored measurement must carry to be used.
         decided_by: fingerprint that a stored decision must carry to stand.
+        salt: what nobody knows when a source is written.
     """
-    wanted = wanted.groupBy("doc_id").agg(
-        F.min(F.struct("input_hash", "carried_hash")).alias("source"), F.count("*").alias("copies")
-    )
     held = (
         have.where("in_target")
         .select(
@@ -87,6 +91,24 @@ def plan(wanted: DataFrame, have: DataFrame, rejected: DataFrame, measured_by: s
             F.struct("measured_by", "decided_by", "withdrawn").alias("rules"),
         )
         .join(rejected.select("doc_id", F.lit(True).alias("rejected")), "doc_id", "left")
+    )
+    listed = wanted.select("doc_id", F.struct("input_hash", "carried_hash").alias("source"))
+    source, row = F.col("source"), F.col("row")
+    unlike_held = (source != row, source["input_hash"] != row["input_hash"])
+    rank = F.struct(
+        *(F.coalesce(unlike, F.lit(True)).alias(f"unlike_{place}") for place, unlike in enumerate(unlike_held)),
+        F.xxhash64(F.lit(salt), "doc_id", source).alias("drawn"),
+        source.alias("source"),
+    )
+    documents = (
+        listed.join(held, "doc_id", "full_outer")
+        .groupBy("doc_id")
+        .agg(
+            F.min(F.when(source.isNotNull(), rank))["source"].alias("source"),
+            F.count("source").alias("copies"),
+            (F.min("source") != F.max("source")).alias("differ"),
+            *(F.first(name).alias(name) for name in ("row", "rules", "rejected")),
+        )
     )
     same_row = F.coalesce((F.col("source") == F.col("row")) & (F.col("rules.measured_by") == measured_by), F.lit(False))
     action = (
@@ -97,18 +119,15 @@ def plan(wanted: DataFrame, have: DataFrame, rejected: DataFrame, measured_by: s
         .when(same_row, "decide")
         .otherwise("measure")
     )
-    pending = (
-        wanted.join(held, "doc_id", "full_outer")
-        .select(
-            "doc_id",
-            F.coalesce("source.input_hash", "row.input_hash").alias("input_hash"),
-            F.coalesce("source.carried_hash", "row.carried_hash").alias("carried_hash"),
-            action.alias("action"),
-            "copies",
-            F.col("row").isNotNull().alias("replaces"),
-        )
-        .where("action != 'nothing'")
-    )
+    pending = documents.select(
+        "doc_id",
+        F.coalesce("source.input_hash", "row.input_hash").alias("input_hash"),
+        F.coalesce("source.carried_hash", "row.carried_hash").alias("carried_hash"),
+        action.alias("action"),
+        "copies",
+        F.when(F.col("differ"), F.col("copies")).otherwise(0).alias("conflicting"),
+        F.col("row").isNotNull().alias("replaces"),
+    ).where("action != 'nothing' OR conflicting > 0")
     # A text is paid for once: by no row where its measurement is stored, else by the first of the rows that carry it.
     stored = (
         have.where(F.col("measured_by") == measured_by).groupBy("input_hash").agg(F.min("doc_id").alias("stored_in"))
@@ -121,5 +140,5 @@ def plan(wanted: DataFrame, have: DataFrame, rejected: DataFrame, measured_by: s
         .withColumn("first", first)
         .withColumn("from_doc_id", copied_from)
         .withColumn("action", F.when(F.col("from_doc_id").isNotNull(), "copy").otherwise(F.col("action")))
-        .select("doc_id", "input_hash", "carried_hash", "action", "from_doc_id", "copies", "replaces")
+        .select("doc_id", "input_hash", "carried_hash", "action", "from_doc_id", "copies", "conflicting", "replaces")
     )

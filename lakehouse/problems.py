@@ -1,23 +1,107 @@
 """Reduces an error of Spark, Java or py4j to one line, without their stack traces."""
 
 import re
+import sys
+import traceback
+from collections.abc import Iterator
+from functools import cache
+
+from udfs.printable import printable
 
 # A line of a trace that names an error: Python's, or Java's as py4j and "Caused by" spell it.
 _RAISED = re.compile(
     r"^(?:: |Caused by: )?(?:[\w.$]+\.)?(?P<kind>\w+(?:Error|Exception)): (?P<words>.+(?:\n  .+)*)", re.MULTILINE
 )
 _WRAPPERS = ("Py4JJavaError", "PythonException", "UndeclaredThrowableException", "InvocationTargetException")
+LOG = "Spark's log, for a local lake _work/spark.log, says more"
+SMALLER = "give the driver more with --conf spark.driver.memory=8g, or set RECAST_CHUNK_ROWS lower"
+# What machines die of, said by a trace in words of Spark's own: the first that is found is what happened.
+_DEATHS = {
+    re.compile(pattern): said
+    for pattern, said in {
+        r"ENOSPC|No space left on device": "a disk is full: make room in the lake's place and in Spark's spark.local.dir",
+        r"Container killed by YARN for exceeding|OOMKilled|Command exited with code 137|exit (?:code|status):? 137": (
+            "an executor was killed, mostly for its memory: give it more with --conf spark.executor.memoryOverhead=2g, "
+            "or fewer cores"
+        ),
+        r"direct buffer memory|Direct buffer memory": (
+            f"the JVM ran out of direct buffer memory, mostly over very long texts: {SMALLER}"
+        ),
+        r"OutOfMemoryError: unable to create (?:new )?native thread": (
+            "the machine has no room for another thread: raise its limit of processes (ulimit -u)"
+        ),
+        r"java\.lang\.OutOfMemoryError|SparkOutOfMemoryError|UNABLE_TO_ACQUIRE_MEMORY|GC overhead limit": (
+            f"the JVM ran out of memory: {SMALLER}"
+        ),
+        r"Python worker exited unexpectedly|Fatal Python error": (
+            "a Python worker died over a row of this stage: it crashed, or was killed for its memory "
+            "(the machine's own log says so; then use fewer cores, or set RECAST_CHUNK_ROWS lower)"
+        ),
+        r"Python worker failed to connect back|PYTHON_WORKER_FAILED": (
+            "a Python worker did not start: is Python there on every host, of the driver's version?"
+        ),
+        r"ExecutorLostFailure|executor lost|Executor heartbeat timed out|worker lost|MetadataFetchFailed|FetchFailed": (
+            "an executor was lost, and too often: its host is gone or it was killed, mostly for its memory"
+        ),
+        r"does not exist in the JVM|Answer from Java side is empty|Error while (?:sending|receiving|sending or receiving)"
+        r"|trying to connect to the Java server|JavaPackage' object is not callable"
+        r"|(?:stopped|shut ?down) SparkContext|SparkContext (?:was|has been) (?:stopped|shut ?down)|\[Errno (?:104|111)\]": (
+            f"Spark's driver (a JVM) is gone, mostly for its memory: {SMALLER}"
+        ),
+    }.items()
+}
+_PYTHON_DEATHS = {
+    re.compile(r"^(?:[\w.]+\.)?_?(?:Array)?MemoryError\b", re.MULTILINE): (
+        "a Python worker ran out of memory: use fewer cores, or set RECAST_CHUNK_ROWS lower"
+    )
+}
 
 
 def explain(problem: BaseException) -> str:
-    """Return what went wrong: the innermost error that a trace names."""
-    words = str(problem).strip()
-    if not type(problem).__module__.startswith(("pyspark", "py4j")):
-        return words or type(problem).__name__
-    raised = [found for found in _RAISED.finditer(words) if found["kind"] not in _WRAPPERS]
-    return f"{raised[-1]['kind']}: {raised[-1]['words']}" if raised else words.partition("\n")[0]
+    """Return what went wrong: what ended a machine or a process, else the innermost error that a trace names.
+
+    An error of Spark's may hide the one that came before it: with the JVM gone, whatever is tidied up fails as well.
+    """
+    if not of_spark(problem):
+        return printable(str(problem).strip() or type(problem).__name__, keep="\n")
+    traces = [str(each).strip() for each in chain(problem) if of_spark(each)]
+    for trace in reversed(traces):
+        # What Python raised says more of itself than words in it may seem to: an engine runs out of memory, too.
+        deaths = _PYTHON_DEATHS if "Traceback (most recent" in trace else _DEATHS
+        if said := next((said for pattern, said in deaths.items() if pattern.search(trace)), None):
+            return f"{said}. {LOG}"
+    for trace in traces:
+        if raised := [found for found in _RAISED.finditer(trace) if found["kind"] not in _WRAPPERS]:
+            return printable(f"{raised[-1]['kind']}: {raised[-1]['words']}", keep="\n")
+    words = traces[0].partition("\n")[0]
+    if not words or words.startswith("An error occurred while calling"):
+        return f"Spark failed without saying why. {LOG}"
+    return printable(words)
+
+
+def of_spark(problem: BaseException) -> bool:
+    """Say whether Spark or the way to its JVM raised an error."""
+    if type(problem).__module__.startswith(("pyspark", "py4j")) or "JavaPackage" in str(problem):
+        return True
+    frames = traceback.walk_tb(problem.__traceback__) if isinstance(problem, ConnectionError) else ()
+    return any(frame.f_globals.get("__name__", "").startswith("py4j") for frame, _ in frames)
+
+
+def chain(problem: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those that it came of or hid, the latest first."""
+    seen: set[int] = set()
+    while problem is not None and id(problem) not in seen:
+        yield problem
+        seen.add(id(problem))
+        problem = problem.__cause__ or problem.__context__
 
 
 def first_line(problem: BaseException) -> str:
     """Return the first line of `explain`."""
     return explain(problem).partition("\n")[0]
+
+
+@cache
+def warn(words: str) -> None:
+    """Print a line to standard error, once in a process however often it is said."""
+    print(f"recast: {printable(words)}", file=sys.stderr)

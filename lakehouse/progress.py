@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from lakehouse.ledger import Run
+from udfs.printable import printable
 
 PLAIN_EVERY_S = 15.0
 LIVE_EVERY_S = 0.5
@@ -63,7 +64,7 @@ class Meter:
 
     def say(self, words: str) -> None:
         """Print a line."""
-        self._print(escape(words), style="dim")
+        self._print(escape(printable(words)), style="dim")
 
     def _print(self, words: str, style: str | None = None) -> None:
         at = "" if self.console.is_terminal else f"{datetime.now(UTC):%H:%M:%S} "

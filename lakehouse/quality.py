@@ -4,6 +4,7 @@ import os
 import warnings
 from datetime import UTC, datetime
 from functools import lru_cache, partial
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -122,8 +123,15 @@ def library() -> Any:
         from jinja2 import Environment, FileSystemBytecodeCache
 
     # Great Expectations compiles the templates of Data Docs anew for every chunk, which takes longer than the expectations.
-    view.Environment = partial(Environment, bytecode_cache=FileSystemBytecodeCache())
+    # The default folder of this cache is one in /tmp whose name anybody can take first.
+    view.Environment = partial(Environment, bytecode_cache=FileSystemBytecodeCache(bytecode_folder().name))
     return great_expectations
+
+
+@lru_cache(maxsize=1)
+def bytecode_folder() -> TemporaryDirectory[str]:
+    """Return a folder that only this user can enter and that goes with the process."""
+    return TemporaryDirectory(prefix="recast-jinja-")
 
 
 @lru_cache(maxsize=4)

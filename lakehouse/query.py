@@ -2,20 +2,38 @@
 
 import contextlib
 import itertools
+import json
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from lakehouse.problems import first_line
 from lakehouse.settings import Settings, UserError, is_default_lake, is_local
 from schemas import TABLES
 
 # For a table without statistics, which Recast's own all have.
 ROWS_PER_FILE = 10_000
-# What a lone statement of these kinds makes is gone with the connection: the tables are views of files.
-CHANGING = ("INSERT", "UPDATE", "DELETE", "MERGE_INTO", "CREATE", "CREATE_FUNC", "DROP", "ALTER")
+COMMIT = re.compile(r"/_delta_log/\d+\.json$")
+REFUSED = (
+    "tables are only read here, by one SELECT, DESCRIBE, EXPLAIN, SHOW, SUMMARIZE or PIVOT, and nothing but the lake is "
+    "(--unsafe lifts this); `recast refresh` writes them"
+)
+
+
+class DamagedError(UserError):
+    """A table's log or one of its files is missing or cannot be read."""
+
+
+class Lake(NamedTuple):
+    """A connection that knows the built tables, their names, and one line about each table that cannot be read."""
+
+    connection: duckdb.DuckDBPyConnection
+    built: list[str]
+    damaged: dict[str, str]
 
 
 def table_uri(settings: Settings, name: str) -> str:
@@ -27,7 +45,8 @@ def open_table(settings: Settings, name: str) -> DeltaTable | None:
     """Return the table, or None where it is not built yet.
 
     Raises:
-        UserError: something that is not a Delta table lies in its place, or it cannot be read.
+        DamagedError: its log cannot be read.
+        UserError: something that is not a Delta table lies in its place.
     """
     uri = table_uri(settings, name)
     if is_local(uri):
@@ -45,7 +64,53 @@ def open_table(settings: Settings, name: str) -> DeltaTable | None:
             raise UserError(f"{uri} holds files but no Delta table. Is --lake right?") from None
         return None
     except (DeltaError, OSError) as problem:
-        raise UserError(f"{uri} cannot be read: {first_line(problem)}") from None
+        raise DamagedError(damage(uri, f"{torn_commit(uri)} cannot be read: {first_line(problem)}")) from None
+
+
+def damage(folder: str, what: str) -> str:
+    """Return one line about the table in `folder`, of which `what` is said."""
+    return f"{what}; restore it, or move {folder} away: recast refresh makes a new one"
+
+
+def torn_commit(folder: str) -> str:
+    """Return the commit of a table's log that is no JSON, or the log, where no commit is or the table is not local."""
+    log = f"{folder}/_delta_log"
+    for commit in sorted(Path(log).glob("*.json")) if is_local(folder) else []:
+        try:
+            lines = commit.read_bytes().splitlines()
+            if not lines or not all(isinstance(json.loads(line), dict) for line in lines):
+                return str(commit)
+        except (OSError, ValueError):
+            return str(commit)
+    return log
+
+
+def misfit(table: DeltaTable, folder: str) -> str | None:
+    """Return what a listing says against a table's files: one is missing, or has another size than the log says."""
+    from pyarrow.fs import FileSelector  # takes longer to import than most queries take
+
+    from udfs.journal import place
+
+    filesystem, path = place(folder)
+    sizes = {each.path: each.size for each in filesystem.get_file_info(FileSelector(path, recursive=True))}
+    wanted = table.get_add_actions()
+    for name, size in zip(wanted["path"].to_pylist(), wanted["size_bytes"].to_pylist(), strict=True):
+        found = sizes.get(f"{path}/{name}")
+        if found != size:
+            return f"{folder}/{name} " + ("is missing" if found is None else f"has {found:,} bytes of {size:,}")
+    empty = (each for each, size in sizes.items() if size == 0 and COMMIT.search(each))
+    return next((f"{each} is empty" for each in empty), None)
+
+
+def require_whole(settings: Settings, name: str) -> None:
+    """Stop where a file that the table's log names is missing or has another size, by a listing; none is opened.
+
+    Raises:
+        DamagedError: the table's log or such a file, and what to do.
+    """
+    table, folder = open_table(settings, name), table_uri(settings, name)
+    if table is not None and (words := misfit(table, folder)):
+        raise DamagedError(damage(folder, words))
 
 
 def version(settings: Settings, name: str) -> int | None:
@@ -69,30 +134,57 @@ def state(settings: Settings, name: str) -> str | None:
     return None if table is None else f"{table.version()}@{table.metadata().id}"
 
 
-def connect(settings: Settings, *names: str) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
+def connect(settings: Settings, *names: str, unsafe: bool = False) -> Lake:
     """Return a DuckDB connection with the built tables among `names` and the view of their rejects, and what is built.
 
-    Without names: every table.
+    Without names: every table. It reads the files of the lake and no others, unless `unsafe`.
     """
     connection = duckdb.connect()
     # It is off, and refuses to be set, in a notebook that lacks the widgets to draw it.
     with contextlib.suppress(duckdb.InvalidInputException):
         connection.execute("SET enable_progress_bar = false")
-    built = []
+    lake = Lake(connection, [], {})
     for name in names or TABLES:
-        table = open_table(settings, name)
-        if table is not None:
-            show(connection, name, table, table_uri(settings, name))
-            built.append(name)
-    documents = [name for name in built if TABLES[name].reasons]
+        try:
+            table = open_table(settings, name)
+            if table is not None:
+                show(connection, name, table, table_uri(settings, name))
+                lake.built.append(name)
+        except DamagedError as problem:
+            lake.damaged[name] = str(problem)
+    documents = [name for name in lake.built if TABLES[name].reasons]
     if documents:
         selects = (
             f"SELECT '{name}' AS table_name, doc_id, reason, run_id, written_at FROM {name} WHERE NOT kept"
             for name in documents
         )
         connection.execute(f"CREATE VIEW rejects AS {' UNION ALL '.join(selects)}")
-        built.append("rejects")
-    return connection, built
+        lake.built.append("rejects")
+    if not unsafe:
+        confine(connection, settings)
+    return lake
+
+
+def confine(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Let a connection read the files of the lake and the tables that it knows, and nothing else, for good.
+
+    As https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview says.
+    """
+    folders = [quoted(f"{settings.lake}/")] if is_local(settings.lake) else []
+    for setting, value in {
+        "allowed_directories": f"[{', '.join(folders)}]",
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "python_enable_replacements": "false",  # a name may not stand for a variable of this program
+        "enable_external_access": "false",
+        "lock_configuration": "true",
+    }.items():
+        connection.execute(f"SET {setting} = {value}")
+
+
+def quoted(text: str) -> str:
+    """Return `text` as a string of SQL."""
+    return "'{}'".format(text.replace("'", "''"))
 
 
 def show(connection: duckdb.DuckDBPyConnection, name: str, table: DeltaTable, folder: str) -> None:
@@ -100,46 +192,81 @@ def show(connection: duckdb.DuckDBPyConnection, name: str, table: DeltaTable, fo
 
     Recast's tables have no deletion vectors, partitions or renamed columns, so a local table is just its files, which
     DuckDB reads by itself. Elsewhere, and for a table without rows, Arrow stands between; it takes seconds to import.
+
+    Raises:
+        DamagedError: a file is missing or is no Parquet file.
     """
     names = [uri.rpartition("/")[2] for uri in table.file_uris()]  # their folder stands there percent-encoded
-    if names and is_local(folder):
-        listed = ", ".join("'{}'".format(f"{folder}/{each}".replace("'", "''")) for each in names)
-        # A folder above the lake may well be called `date=2026-01-01`, which is no column of ours.
-        how = "union_by_name = true, hive_partitioning = false"
-        connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{listed}], {how})")
-    else:
+    if not names or not is_local(folder):
         connection.register(name, table.to_pyarrow_dataset())
+        return
+    # A folder above the lake may well be called `date=2026-01-01`, which is no column of ours.
+    scan = "SELECT * FROM read_parquet([{}], union_by_name = true, hive_partitioning = false)"
+    paths = [f"{folder}/{each}" for each in names]
+    try:
+        connection.execute(f"CREATE VIEW {name} AS {scan.format(', '.join(map(quoted, paths)))}")
+    except duckdb.Error:
+        words = misfit(table, folder)
+        for path in [] if words else paths:
+            try:
+                connection.execute(f"DESCRIBE {scan.format(quoted(path))}")
+            except duckdb.Error as problem:
+                words = f"{path} cannot be read: {first_line(problem)}"
+                break
+        raise DamagedError(damage(folder, words or f"the files of {folder} do not fit each other")) from None
 
 
-def run_sql(settings: Settings, statement: str, *names: str) -> duckdb.DuckDBPyConnection:
+def run_sql(settings: Settings, statement: str, *names: str, unsafe: bool = False) -> duckdb.DuckDBPyConnection:
     """Run one SQL statement over the tables, all or those named; `column_names` and `fetchmany` of what it returns give
     its rows.
 
     Raises:
-        UserError: no table is built, the statement is wrong or changes a table, or it names an unknown table.
+        UserError: no table is built, the statement is wrong or does more than read the lake, or it names a table that is
+            unknown or damaged.
     """
-    connection, built = connect(settings, *names)
-    if not built:
-        raise nothing_built(settings)
-    return execute(connection, statement, f" Tables: {', '.join(built)}")
+    return execute(connect(settings, *names, unsafe=unsafe), settings, statement, unsafe)
 
 
-def execute(connection: duckdb.DuckDBPyConnection, statement: str, tables: str = "") -> duckdb.DuckDBPyConnection:
-    """Run one SQL statement on what `connect` returned; `tables` is said where the statement names an unknown one.
+def execute(lake: Lake, settings: Settings, statement: str, unsafe: bool = False) -> duckdb.DuckDBPyConnection:
+    """Run one SQL statement on what `connect` returned.
 
     Raises:
-        UserError: the statement is wrong or empty, or changes a table.
+        UserError: as `run_sql` says.
     """
+    if not lake.built:
+        raise DamagedError(next(iter(lake.damaged.values()))) if lake.damaged else nothing_built(settings)
     try:
         statements = duckdb.extract_statements(statement)
         if not statements:
             raise UserError("there is no statement in the query")
-        if len(statements) == 1 and statements[0].type.name in CHANGING:
-            raise UserError("tables are only read here; `recast refresh` writes them")
-        return connection.execute(statement)
-    except duckdb.Error as problem:
-        unknown = isinstance(problem, duckdb.CatalogException)
-        raise UserError(first_line(problem) + (tables if unknown else "")) from None
+        if not unsafe and not (len(statements) == 1 and only_reads(statements[0])):
+            raise UserError(REFUSED)
+        return lake.connection.execute(statement)
+    except duckdb.PermissionException as problem:
+        raise UserError(f"{first_line(problem)}; {REFUSED}") from None
+    except duckdb.CatalogException as problem:
+        damaged = (words for name, words in lake.damaged.items() if f" {name} " in first_line(problem))
+        raise UserError(next(damaged, f"{first_line(problem)} Tables: {', '.join(lake.built)}")) from None
+    except (duckdb.Error, UnicodeError) as problem:
+        raise UserError(first_line(problem)) from None
+
+
+def only_reads(statement: duckdb.Statement) -> bool:
+    """Say whether a statement is a query, or asks how a query would run: ``EXPLAIN ANALYZE COPY`` copies."""
+    words = statement.query.encode()
+    try:
+        kind = str(statement.type.name)
+    except ValueError:  # one that the library has no name for
+        return False
+    if kind == "MULTI":  # how the parser takes a PIVOT apart that must look at its rows first, even one inside a COPY
+        return re.match(rb"(pivot|select|from)\b", words.lower()) is not None
+    if kind != "EXPLAIN":
+        return kind == "SELECT"  # DESCRIBE, SHOW, SUMMARIZE, FROM, WITH and VALUES are SELECT to the parser
+    for start, _ in duckdb.tokenize(statement.query)[1:]:
+        # What is explained stands at the end, behind EXPLAIN and its options, which are no statement.
+        with contextlib.suppress(duckdb.Error):
+            return all(map(only_reads, duckdb.extract_statements(words[start:].decode())))
+    return False
 
 
 def nothing_built(settings: Settings) -> UserError:
@@ -152,11 +279,6 @@ def nothing_built(settings: Settings) -> UserError:
     return UserError(f"there is no table in {settings.lake} yet; build them with: recast refresh")
 
 
-def first_line(problem: Exception) -> str:
-    """Return the first line of an error's words."""
-    return str(problem).strip().splitlines()[0]
-
-
 def column_names(result: duckdb.DuckDBPyConnection) -> list[str]:
     """Return the names of a result's columns; one that is taken gets a number (``text_1``), as DuckDB's own `df` does."""
     names: list[str] = []
@@ -167,9 +289,16 @@ def column_names(result: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def dictionaries(result: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    """Return a result's rows as dictionaries."""
+    """Return a result's rows as dictionaries.
+
+    Raises:
+        UserError: the query fails on the rows it meets.
+    """
     columns = column_names(result)
-    return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
+    try:
+        return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
+    except duckdb.Error as problem:
+        raise UserError(first_line(problem)) from None
 
 
 def rows(settings: Settings, statement: str, *names: str) -> list[dict[str, Any]]:

@@ -8,11 +8,14 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import reduce
 from typing import Any, NamedTuple
 
+from py4j.protocol import Py4JError, Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -34,6 +37,7 @@ CHUNKS_AHEAD = 1
 CANCEL_EVERY_S = 1.0
 RECORD_EVERY_S = 60.0  # the ledger's word on a run under way; should the run be killed, its last commit says more
 JOURNALS = "journal"
+LARGEST = 2**63 - 1  # number that a column of the ledger holds
 
 
 class Work(NamedTuple):
@@ -59,9 +63,13 @@ class Work(NamedTuple):
         """Where a chunk's rows lie until their commit."""
         return f"{self.folder}/staged/{chunk.number}"
 
-    def planned(self) -> DataFrame:
+    def written_plan(self) -> DataFrame:
         """Return the written plan."""
         return self.spark.read.schema(PLAN_DDL).parquet(self.plan_path)
+
+    def planned(self) -> DataFrame:
+        """Return what the written plan says is to be done."""
+        return self.written_plan().where("action != 'nothing'")
 
     def staged(self, path: str) -> DataFrame:
         """Return the rows that this run has staged in the folder `path`."""
@@ -104,6 +112,8 @@ def refresh(
     run = ledger.begin(
         run_id, stage.name, stage.source.version(settings), stage.measured_by(settings), stage.decided_by(settings)
     )
+    for name in filter(None, (stage.source.table, stage.name)):
+        query.require_whole(settings, name)
     if not retry and ledger.is_up_to_date(settings, run):
         return None
     run["master"], run["application_id"] = spark.sparkContext.master, spark.sparkContext.applicationId
@@ -112,7 +122,7 @@ def refresh(
     sizes.fit(spark, source_rows + query.row_count(settings, stage.name), executors.most_cores(spark))
     table_folder = store.work_path(settings, stage.name)
     unfinished = store.folders(spark, table_folder)
-    leftovers = [path for each in unfinished for path in staged_below(spark, each, stage)]
+    leftovers = [path for each in unfinished for path in staged_below(spark, each, stage, meter)]
     if unfinished:
         settle_books(spark, settings, stage)
     store.open_table(spark, settings, stage.target)
@@ -154,16 +164,36 @@ def settle_books(spark: SparkSession, settings: Settings, stage: Stage) -> None:
         ledger.record(settings, committed | {"status": "interrupted", "started_at": started})
 
 
-def staged_below(spark: SparkSession, run_folder: str, stage: Stage) -> list[str]:
-    """Return what a run that was killed had staged whole, unless an older version of Recast staged it."""
-    staged = [path for path in store.folders(spark, f"{run_folder}/staged") if store.is_written(spark, path)]
-    return [path for path in staged if set(stage.target.column_names) <= set(spark.read.parquet(path).columns)]
+def staged_below(spark: SparkSession, run_folder: str, stage: Stage, meter: Meter) -> list[str]:
+    """Return what a run that was killed had staged whole, unless an older version of Recast staged it.
+
+    Each is read to its end first: files of a killed machine may be torn, empty or no Parquet files, and what they held
+    can be made again. Nothing else of a killed run is read again but its journals, which see to themselves.
+    """
+    found = []
+    for path in store.folders(spark, f"{run_folder}/staged"):
+        if not store.is_written(spark, path):
+            continue
+        try:
+            rows = spark.read.parquet(path)
+            if set(stage.target.column_names) <= set(rows.columns):
+                rows.write.format("noop").mode("overwrite").save()
+                found.append(path)
+        except (PySparkException, Py4JJavaError) as problem:
+            meter.say(f"{path} of a run that was killed is dropped and made again: {first_line(problem)}")
+            store.delete_folder(spark, path)
+    return found
 
 
 def do_pending(work: Work, meter: Meter) -> None:
     """Do everything the plan says, chunk by chunk."""
     with meter.step("plan"):
         to_write, to_remove = write_plan(work)
+    if work.run["rows_conflicting"]:
+        meter.say(
+            f"warning: {work.run['rows_conflicting']:,} source rows of {work.stage.name} share their identity with "
+            "another that differs; one of each was taken (docs/architecture.md, Plan)"
+        )
     meter.expect(sum(to_write.values()))
     staggered = work.stage.asks_model  # an engine must not wait while both chunks in work drain
     chunks = chunks_of(to_write, work.settings.chunk_rows, staggered) if to_write else []
@@ -229,20 +259,26 @@ def rejected_keys(work: Work) -> DataFrame:
 
 
 def write_plan(work: Work) -> tuple[dict[str, int], int]:
-    """Find what is pending, once per run; return the rows to write by the beginning of their hash, and those to remove."""
+    """Find what is pending, once per run; return the rows to write by the beginning of their hash, and those to remove.
+
+    Counts `rows_conflicting`, too.
+    """
     withdrawn = F.coalesce(F.col("reason") == WITHDRAWN, F.lit(False)).alias("withdrawn")
     keys = ("doc_id", "input_hash", "carried_hash", "measured_by", "decided_by", withdrawn)
     have = found_rows(work).select(*keys, F.lit(True).alias("in_target"))
     for path in work.leftovers:
         have = have.unionByName(found_rows(work, path).select(*keys, F.lit(False).alias("in_target")))
     wanted = source_rows(work).select("doc_id", "input_hash", "carried_hash")
-    todo = plan(wanted, have, rejected_keys(work), work.run["measured_by"], work.run["decided_by"])
+    rules = (work.run["measured_by"], work.run["decided_by"])
+    todo = plan(wanted, have, rejected_keys(work), *rules, salt=work.run["run_id"])
     todo.sort("input_hash").write.mode("overwrite").parquet(work.plan_path)
-    removed = (F.col("action") == "remove").alias("removed")
-    prefix = F.when(~removed, F.substring("input_hash", 1, PREFIX_DIGITS)).alias("prefix")
-    counted = work.planned().groupBy(removed, prefix).count().collect()
-    to_write = {row["prefix"]: row["count"] for row in counted if not row["removed"]}
-    return to_write, sum(row["count"] for row in counted if row["removed"])
+    written = ~F.col("action").isin("remove", "nothing")
+    prefix = F.when(written, F.substring("input_hash", 1, PREFIX_DIGITS)).alias("prefix")
+    sums = (F.count_if(F.col("action") != "nothing").alias("rows"), F.sum("conflicting").alias("conflicting"))
+    counted = work.written_plan().groupBy(prefix).agg(*sums).collect()
+    work.run["rows_conflicting"] = sum(row["conflicting"] for row in counted)
+    to_write = {row["prefix"]: row["rows"] for row in counted if row["prefix"] is not None}
+    return to_write, sum(row["rows"] for row in counted if row["prefix"] is None)
 
 
 def measured_ahead(work: Work, chunks: list[Chunk], meter: Meter) -> Iterator[Chunk]:
@@ -270,7 +306,8 @@ def measured_ahead(work: Work, chunks: list[Chunk], meter: Meter) -> Iterator[Ch
             # only jobs that run at that moment are cancelled, and a chunk that is being planned has none yet.
             stopped.set()
             while not all(job.done() for job in under_way):
-                context.cancelJobGroup(meter.job_group)
+                with suppress(Py4JError, OSError):  # of a JVM that is gone, and its jobs with it
+                    context.cancelJobGroup(meter.job_group)
                 wait(under_way, CANCEL_EVERY_S)
 
 
@@ -395,7 +432,7 @@ def add_counts(run: Run, counted: dict[str, Any]) -> None:
         if name == "reasons":
             run["reasons"] = {r: run["reasons"].get(r, 0) + value.get(r, 0) for r in {*run["reasons"], *value}}
         else:
-            run[name] += value
+            run[name] = min(run[name] + value, LARGEST)
     run["chunks"] += 1
 
 
@@ -414,9 +451,10 @@ def counts(staged: DataFrame, run_started_at: datetime) -> dict[str, Any]:
             "recalled_output_tokens": ("output_tokens", paid & (F.col("answered_at") < F.lit(run_started_at))),
         }
         for name, (column, condition) in of_these.items():
-            sums[name] = F.coalesce(F.sum(F.when(condition, F.col(column))), F.lit(0))
+            # An endpoint may count as it likes: a decimal holds every sum of bigints.
+            sums[name] = F.coalesce(F.sum(F.when(condition, F.col(column)).cast("decimal(38)")), F.lit(0))
     by_reason = staged.groupBy("reason").agg(*(column.alias(name) for name, column in sums.items())).collect()
-    totals = {name: sum(row[name] for row in by_reason) for name in sums}
+    totals = {name: sum(int(row[name]) for row in by_reason) for name in sums}
     reasons = {row["reason"]: row["rows_in"] for row in by_reason if row["reason"]}
     rejected = sum(reasons.values())
     return totals | {"rows_kept": totals["rows_in"] - rejected, "rows_rejected": rejected, "reasons": reasons}

@@ -65,6 +65,8 @@ DEFAULTS = {
     # Small Arrow batches, sent as soon as they are full. A row is a whole file, and the linter takes seconds for 64 of them.
     # Answers are linted while others are still asked for, and progress counts batches. The cost is 10 us a row or less.
     "spark.sql.execution.arrow.maxRecordsPerBatch": "64",
+    # Python workers import nothing of the working directory, whatever files lie there.
+    "spark.executorEnv.PYTHONSAFEPATH": "1",
     "spark.sql.execution.pandas.udf.buffer.size": "512",
     "spark.sql.execution.pythonUDF.arrow.enabled": "true",
     # A model stage gets as many tasks as the executors that are there when it begins can run. A standalone cluster waits
@@ -82,6 +84,11 @@ NEEDED = {
     # A run reads the version of a table that it found at its start. Delta refuses versions older than a week even where all
     # their files exist. Only VACUUM deletes files, and it must not run beside a refresh.
     "spark.databricks.delta.vacuum.enforceTimeTravelWithinDeletedFileRetentionDuration": "false",
+    # Rows are whole files. Spark reads 4,096 at once otherwise, whose texts may be 16 GB, and Parquet's writer looks at
+    # the size of what it has gathered every 100.
+    "spark.sql.parquet.columnarReaderBatchSize": "64",
+    "parquet.page.size.row.check.min": "10",
+    "parquet.block.size.row.check.min": "10",
 }
 CONNECT_HINT = (
     "Spark Connect is asked for (SPARK_REMOTE, SPARK_API_MODE, spark.remote or a Connect session), and Recast needs a "
@@ -246,11 +253,11 @@ def why_not(problem: Exception, log: Path | None, logged_before: int) -> str:
     bytes before the start: the JVM writes its last error to the log.
     """
     words = first_line(problem)
-    if "JAVA_GATEWAY_EXITED" in words and log and log.exists():
+    if "JAVA_GATEWAY_EXITED" in str(problem) and log and log.exists():
         since = log.read_bytes()[logged_before:].decode("utf-8", "replace")
         ended = re.findall(r"^(?:Exception in thread \S+ [\w.$]+|Error): (.+)$", since, re.MULTILINE)
         words = ended[-1] if ended else words
-    elif "stopped SparkContext" in words:
+    elif "stopped SparkContext" in str(problem):
         master = SparkConf().get("spark.master")
         words = f"nothing answers at {master}, or it does not take the application"
     return words.rstrip(". ")

@@ -6,15 +6,19 @@ variable (``RECAST_LINT_THRESHOLD=6.5``), in the file ``recast.toml`` of the wor
 executors, credentials) are Spark's own and stay in ``spark-submit --conf``.
 """
 
+import functools
 import math
 import os
 import re
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+from udfs.redaction import endpoint_fault
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 """No settings of Spark besides those in Spark's own files."""
@@ -28,6 +32,8 @@ CONFIG_FILE = "recast.toml"
 BESIDE = ("RECAST_CONFIG", "RECAST_TEST_LAKE", "RECAST_API_KEY")  # variables that are no settings
 # Kubernetes sets these in every pod of a namespace with a service whose name begins with "recast".
 OF_SERVICES = re.compile(r"RECAST_(\w+_)?(SERVICE_(HOST|PORT)|PORT)(_\w+)?")
+# What the configuration file may name as a key's variable: a file that lies in some folder must not have any secret sent.
+KEY_VARIABLE = re.compile(r"RECAST_\w*|\w*_API_KEY")
 LOCATIONS = ("lake", "code_source", "code_contents", "math_source")
 LEAST = {
     "chunk_rows": 1,
@@ -114,6 +120,8 @@ class Settings:
                 raise UserError(f"{name} is {value}; give {MOST[name]} or less")
             if name in SHARES and not 0 <= value <= 1:
                 raise UserError(f"{name} is {value}; give a share between 0 and 1")
+        if self.endpoint and (fault := endpoint_fault(self.endpoint)):
+            raise UserError(fault)
         for name in LOCATIONS:
             if getattr(self, name):
                 object.__setattr__(self, name, absolute(getattr(self, name)))
@@ -180,7 +188,7 @@ def from_file() -> dict[str, Any]:
     """Return what the configuration file sets; paths in it are seen from its folder. No file sets nothing.
 
     Raises:
-        UserError: the file is named but missing, is not TOML, or sets something that is no setting.
+        UserError: the file is named but missing, is not TOML, or sets something that is no setting or no file's to set.
     """
     file = config_file()
     if file is None:
@@ -195,10 +203,22 @@ def from_file() -> dict[str, Any]:
             raise UserError(f"{file} sets {name!r}, which is no setting; there are {', '.join(known)}")
         if type(value) is not known[name] and not (known[name] is float and type(value) is int):
             raise UserError(f"{file} sets {name} to {value!r}; give a {known[name].__name__}")
+        if name == "api_key_variable" and not KEY_VARIABLE.fullmatch(value):
+            raise UserError(
+                f"{file} names {value!r} as the endpoint's key: a file may name RECAST_... and ..._API_KEY alone; "
+                f"give any other as --api-key-variable or {environment_name(name)}"
+            )
         is_folder = name in ("model", "tokenizer") and value and (file.parent / value).is_dir()
         if (name in LOCATIONS and value) or is_folder:
             values[name] = absolute(value, file.parent.absolute())
     return values
+
+
+@functools.cache
+def tell_endpoints_file(endpoint: str) -> None:
+    """Say on standard error, once, that the endpoint in use is one that the configuration file names, where it does."""
+    if from_file().get("endpoint") == endpoint:
+        print(f"recast: the endpoint {endpoint} is from {config_file()}", file=sys.stderr)
 
 
 def resolve(**given: Any) -> Settings:

@@ -103,6 +103,7 @@ MAX_OTHER_FILES = 2
 # Below is hardly a program, above costs a sample run more than it shows.
 MIN_BYTES, MAX_BYTES = 200, 30_000
 STORE_AS_IS = "not_gzip"
+STORE_ANOTHER = "wrong_content"
 GZIP_BYTES_KEPT = {"gzip_cut_off": 30}
 
 PARQUET_FILES = {"small": 3, "full": 6}
@@ -227,6 +228,8 @@ def own_file(written: Written) -> SourceFile:
         stored = None
     elif written.source == STORE_AS_IS:
         stored = data
+    elif written.source == STORE_ANOTHER:
+        stored = compressed(data.replace(b"False", b"True"))
     elif written.source in GZIP_BYTES_KEPT:
         stored = compressed(data)[: GZIP_BYTES_KEPT[written.source]]
     return SourceFile(written.path, data, written.encoding, stored, written.defects)

@@ -12,7 +12,7 @@ DEFECTS = {
     "huge": "unpacks to 17 MiB from an object of 17 kB",
     "unknown_encoding": "src_encoding names no encoding that exists",
     "wrong_encoding": "src_encoding says UTF-8, the bytes are Latin-1",
-    "lone_surrogates": "valid UTF-7 whose text holds half of a surrogate pair",
+    "wrong_content": "the object holds another file than the one that git names so",
     "null_byte": "a NUL stands in the source",
     "byte_order_mark": "UTF-8 with a byte order mark, which no encoding name announces",
     "empty": "a file of no bytes",
@@ -235,7 +235,7 @@ OWN: tuple[tuple[str, tuple[str, ...], tuple[Written, ...]], ...] = (
             Written("/half.py", "gzip_cut_off", ("gzip_cut_off",)),
             Written("/no_such_encoding.py", "unknown_encoding", ("unknown_encoding",), "X-EBCDIC-MARS"),
             Written("/not_utf8.py", "wrong_encoding", ("wrong_encoding",)),
-            Written("/surrogate.py", "lone_surrogates", ("lone_surrogates",), "UTF-7"),
+            Written("/mixed_up.py", "wrong_content", ("wrong_content",)),
             Written("/null.py", "null_byte", ("null_byte",)),
             Written("/nested.py", "too_deep", ("too_deep",)),
             Written("/one_line.py", "long_line", ("long_line",)),
@@ -261,8 +261,7 @@ def built() -> dict[str, bytes]:
         "gzip_cut_off": b'"""A module whose upload broke off."""\n\nPARTS = 2\n',
         "unknown_encoding": b'"""A module in an encoding from elsewhere."""\n\nHOME = "Mars"\n',
         "wrong_encoding": '"""Café."""\n\nPRICE_EUR = 2.5\n'.encode("latin-1"),
-        # "+2AA-" is UTF-7 for the code point D800 alone, which Python's decoder lets through.
-        "lone_surrogates": b'"""Half an emoji: +2AA-."""\n\nHALF = 1\n',
+        "wrong_content": b'"""A module that the mirror mixed up with another."""\n\nOTHER = False\n',
         "null_byte": b'"""Tape archive padding."""\n\nBLOCK = 512\n\x00\x00\x00\x00',
         "byte_order_mark": b'\xef\xbb\xbf"""Saved by an editor that marks UTF-8."""\n\nRATE = 1.19\n\n\n'
         b'def gross(net):\n    """Return the price with tax."""\n    return round(net * RATE, 2)\n',

@@ -23,6 +23,11 @@ RUNS = Table(
         Column("rows_rejected", "bigint", "of these, rows with a reason"),
         Column("rows_measured", "bigint", "of these, rows whose measurement this run paid for"),
         Column("rows_removed", "bigint", "rows deleted because their source row is gone or no longer kept"),
+        Column(
+            "rows_conflicting",
+            "bigint",
+            "source rows that share their identity with another that differs; of each such group one was taken",
+        ),
         Column("reasons", "map<string, bigint>", "rejected rows by reason"),
         Column("model_requests", "bigint", "requests that a model answered and this run committed"),
         Column("prompt_tokens", "bigint", "tokens of those requests"),

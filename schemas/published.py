@@ -12,7 +12,7 @@ from schemas.table import (
     unexpected_rows,
 )
 
-REASONS = {"no_tokens": "the tokenizer finds nothing in the text"}
+REASONS = {"no_tokens": "the tokenizer finds nothing in the text, or fails at it"}
 FACTS = (
     Column("token_count", "bigint", "tokens of text, by the tokenizer of the model that wrote it"),
     Column("tokenizer", "string", "tokenizer that counted, or how the count was estimated"),

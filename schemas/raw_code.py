@@ -2,14 +2,17 @@
 
 from schemas.table import CODE_SOURCE, IDENTITY, PROVENANCE, VERDICT, Column, Expectation, Table, document_expectations
 
+LICENSE_TYPES = ("proprietary", "non_permissive", "no_license", "copyleft", "weak_copyleft", "permissive")
+"""Words for a licence, the least permissive first. A word that is not here may mean anything and comes before all."""
+
 REASONS = {
     "bad_blob_id": "the listing's blob_id is not 40 hexadecimal digits; where it has none, doc_id is empty",
     "content_missing": "the content store has no object of this blob_id",
     "not_gzip": "the object is not a gzip stream, or it breaks off",
-    "too_large": "the object holds more bytes than the limit, compressed or not",
-    "unknown_encoding": "src_encoding names no text encoding that Python knows",
-    "undecodable": "the bytes are not text in src_encoding",
-    "lone_surrogates": "the text holds half of a surrogate pair, which no UTF-8 table can store",
+    "too_large": "the object, its bytes or its text as UTF-8 are more than 4 MiB",
+    "wrong_content": "the object's bytes are others than those that git names blob_id",
+    "unknown_encoding": "no repository names an encoding that is in the closed list (udfs/encodings.py)",
+    "undecodable": "the bytes are text in none of the encodings that repositories name, nor in UTF-8",
 }
 
 TABLE = Table(
@@ -20,7 +23,11 @@ TABLE = Table(
         Column("text", "string", "the decoded content; null where it could not be read"),
         *VERDICT,
         *CODE_SOURCE,
-        Column("src_encoding", "string", "encoding that the source names for the blob"),
+        Column(
+            "src_encoding",
+            "string",
+            "encoding that most repositories name for the blob, as Python calls it; tried first, then the others and UTF-8",
+        ),
         Column("length_bytes", "bigint", "size of the blob in bytes, as the source says"),
         Column("is_vendor", "boolean", "whether any occurrence was marked as vendored"),
         Column("is_generated", "boolean", "whether any occurrence was marked as generated"),
@@ -28,7 +35,7 @@ TABLE = Table(
             "occurrences",
             "array<struct<repo_name: string, path: string, revision_id: string, snapshot_id: string, "
             "license_type: string, detected_licenses: array<string>>>",
-            "every repository and path that holds this blob, by name",
+            "every repository and path that holds this blob, by name; at most 100 licences each",
         ),
         Column("fetch_status", "string", "fetched, or why there is no text"),
         *PROVENANCE,

@@ -10,12 +10,15 @@ text in upper case. Arguments of the real server that it does not know are ignor
 
 import argparse
 import asyncio
+import base64
+import functools
 import json
 import os
 import re
 import signal
 import sys
 import time
+import zlib
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,16 +37,18 @@ REFUSED = {
 
 @dataclass
 class Reply:
-    """One response; `cut` closes the connection in the middle of it."""
+    """One response; `cut` closes the connection in the middle of it, `then` follows again and again, every `every_s`."""
 
     status: int = 200
     content: Any = b""
     headers: dict[str, str] = field(default_factory=dict)
     cut: bool = False
+    then: bytes = b""
+    every_s: float = 0.0
 
     def encoded(self) -> bytes:
         content = self.content if isinstance(self.content, bytes) else json.dumps(self.content).encode()
-        length = len(content) + (1000 if self.cut else 0)
+        length = len(content) + (1000 if self.cut else 1 << 40 if self.then else 0)
         head = [f"HTTP/1.1 {self.status} Whatever", f"Content-Length: {length}"]
         head += [f"{name}: {value}" for name, value in self.headers.items()]
         return "\r\n".join([*head, "", ""]).encode() + content
@@ -58,6 +63,7 @@ class Fake:
         self.totals: Counter[str] = Counter()
         self.running = self.most_running = 0
         self.seats = asyncio.Semaphore(options.max_num_seqs)
+        self.reached: list[str] = []
         self.responses: dict[str, Any] = {}
         if options.responses:
             with open(options.responses, encoding="utf-8") as file:
@@ -70,9 +76,17 @@ class Fake:
                 request, *lines = head.decode("latin-1").split("\r\n")
                 headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
                 body = await reader.readexactly(int(headers.get("content-length", 0)))
-                reply = await self.answer(request.split(" ")[1], headers, body)
+                method, path, _ = request.split(" ", 2)
+                if path != "/facts":
+                    sent = headers.get("authorization") or headers.get("proxy-authorization") or "no key"
+                    self.reached.append(f"{method} {path} {sent}")
+                reply = await self.answer(path, headers, body)
                 writer.write(reply.encoded())
                 await writer.drain()
+                while reply.then:
+                    writer.write(reply.then)
+                    await writer.drain()
+                    await asyncio.sleep(reply.every_s)
                 if reply.cut:
                     break
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -84,6 +98,9 @@ class Fake:
         refused = self.options.key and headers.get("authorization") != f"Bearer {self.options.key}"
         if path.startswith("/v1/") and refused:
             return Reply(401, {"error": {"message": "bad key"}})
+        odd = re.search(r"\[\[odd (\w+)\]\]", body.decode()) if path == "/v1/chat/completions" else None
+        if odd or path in self.options.odd_path:
+            return self.odd(odd[1] if odd else self.options.odd, path, headers)
         if path == "/v1/chat/completions":
             return await self.chat(json.loads(body))
         if path == "/v1/models":
@@ -100,6 +117,32 @@ class Fake:
         if path == "/facts":
             return Reply(content=self.facts())
         return Reply(404)
+
+    def odd(self, word: str, path: str, headers: dict[str, str]) -> Reply:
+        """Return what a stranger may answer to anything; chats ask for it with `[[odd WORD]]`."""
+        sent = headers.get("authorization", "Bearer nothing")
+        key = sent.removeprefix("Bearer ")
+        basic = base64.b64encode(f"user:{key}".encode()).decode()
+        quoted = f"{sent} {''.join(f'%{ord(c):02X}' for c in key)} Basic {basic} {key.encode().hex()}"
+        if word.startswith("redirect"):
+            location = {"Location": self.options.elsewhere + path} if self.options.elsewhere else {}
+            return Reply(int(word.removeprefix("redirect")), b"an internal page", location)
+        message = {"role": "assistant", "content": f"Hello {quoted}", "reasoning": f"hm {quoted}"}
+        choice = {"message": message, "finish_reason": f"\x1b]0;{quoted}\u202e\n"}
+        replies = {
+            "bomb": lambda: Reply(content=bomb(), headers={"Content-Encoding": "gzip"}),
+            "endless": lambda: Reply(content=b'{"data": [', then=b" " * 65536),
+            "drip": lambda: Reply(content=b"{", then=b" ", every_s=0.05),
+            "flood": lambda: Reply(500, b"<" * 150_000),
+            "quoting": lambda: Reply(400, {"error": {"message": f"Incorrect API key provided: {quoted}"}}),
+            "unauthorized": lambda: Reply(401, {"error": {"message": f"Incorrect API key provided: {quoted}"}}),
+            "header": lambda: Reply(200, b"", {f"bad {key} name": "x"}),
+            "telling": lambda: Reply(content={"choices": [choice]}),
+            "models": lambda: Reply(content={"data": [{"id": f"m\x1b[2J\n{quoted}"}, {"id": 5}, {"id": ["x"]}]}),
+            "version": lambda: Reply(content={"version": f"1.0\x1b[2J\n{quoted}" + "x" * 3000}),
+            "deep": lambda: Reply(content=b"[" * 100_000),
+        }
+        return replies[word]()
 
     async def chat(self, body: dict[str, Any]) -> Reply:
         text = body["messages"][-1]["content"]
@@ -206,11 +249,21 @@ class Fake:
         variables = ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "VLLM_PORT", "HF_HUB_OFFLINE")
         return {
             "asked": self.asked,
+            "reached": self.reached,
             "most_running": self.most_running,
             "pid": os.getpid(),
             "environment": {name: os.environ[name] for name in variables if name in os.environ},
             "arguments": sys.argv[1:],
         }
+
+
+@functools.cache
+def bomb() -> bytes:
+    """Return 64 MB of an answer's beginning as 64 kB of gzip."""
+    packer = zlib.compressobj(wbits=31)
+    pieces = [packer.compress(b'{"choices": [{"message": {"content": "')]
+    pieces += [packer.compress(b" " * (1 << 20)) for _ in range(64)]
+    return b"".join([*pieces, packer.flush()])
 
 
 def owner() -> int:
@@ -240,6 +293,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--state", default="")
     parser.add_argument("--key", default="")
     parser.add_argument("--context", type=int, help="what /v1/models says of it", default=4096)
+    parser.add_argument("--odd", default="", help="a word of Fake.odd, for the paths that --odd-path names")
+    parser.add_argument("--odd-path", action="append", default=[])
+    parser.add_argument("--elsewhere", default="", help="where it redirects to")
     parser.add_argument("--gateway", action="store_true", help="list models bare, and drop what asks for the version")
     return parser.parse_known_args(arguments)[0]
 

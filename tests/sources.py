@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,6 +25,27 @@ FILE = pa.struct(
 REPOSITORIES = pa.schema(
     [("repo_name", pa.string()), ("revision_id", pa.string()), ("snapshot_id", pa.string()), ("files", pa.list_(FILE))]
 )
+
+
+def table_of(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Return rows as a table whose strings may hold any bytes: those that are no UTF-8 are written as surrogate escapes."""
+
+    def raw(value: Any) -> Any:
+        if isinstance(value, str):
+            return value.encode("utf-8", "surrogateescape")
+        if isinstance(value, dict):
+            return {name: raw(each) for name, each in value.items()}
+        return [raw(each) for each in value] if isinstance(value, list | tuple) else value
+
+    def binary(type_: pa.DataType) -> pa.DataType:
+        if pa.types.is_struct(type_):
+            return pa.struct([(field.name, binary(field.type)) for field in type_])
+        if pa.types.is_list(type_):
+            return pa.list_(binary(type_.value_type))
+        return pa.binary() if pa.types.is_string(type_) else type_
+
+    bytes_schema = pa.schema([(field.name, binary(field.type)) for field in schema])
+    return pa.Table.from_pylist([raw(row) for row in rows], bytes_schema).cast(schema, safe=False)
 
 
 def blob_id(content: bytes) -> str:
@@ -56,5 +78,5 @@ def write_code(folder: Path, repositories: dict[str, dict[str, str | bytes]], li
                 }
             )
         rows.append({"repo_name": repo_name, "revision_id": "r" * 40, "snapshot_id": "s" * 40, "files": listed})
-    pq.write_table(pa.Table.from_pylist(rows, REPOSITORIES), folder / "data" / "repositories.parquet")
+    pq.write_table(table_of(rows, REPOSITORIES), folder / "data" / "repositories.parquet")
     return folder

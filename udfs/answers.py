@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from udfs.finish_reasons import FILTERED, LENGTH, STOP, TOOL_CALLS, interrupted, standard
+from udfs.printable import printable
 
 ANSWER_FIELDS = pa.schema(
     [
@@ -66,11 +67,16 @@ MAX_LABEL_CHARS = 100
 # What a chat template may add to a request's own words, in tokens; no tokenizer needs more than a token for a byte.
 TEMPLATE_TOKENS = 4096
 BYTES_PER_CHAR = 4
-MAX_COUNT = (1 << 63) - 1
+# No context is as long, and a table's sum of such counts is still a bigint.
+MAX_COUNT = (1 << 31) - 1
+# Python turns no longer number into an int (sys.set_int_max_str_digits).
+MAX_DIGITS = 4300
 
 # Below so many finished requests no share of them is held against the error budget.
 BUDGET_MIN_FINISHED = 20
 MAX_ERROR_CHARS = 500
+# What is looked at of an error response; words that a reader needs come first.
+MAX_ERROR_BODY_CHARS = 1 << 16
 MAX_RETRY_AFTER_S = 600.0
 
 
@@ -115,25 +121,30 @@ def clearly_over_budget(failed: int, finished: int, budget: float) -> bool:
     return over_budget(failed, finished, budget) and failed > expected + 3 * math.sqrt(expected)
 
 
-def answer_columns(answers: Sequence[Answer]) -> pa.RecordBatch:
-    """Return answers as a record batch of ANSWER_FIELDS."""
+def answer_columns(answers: Sequence[Answer]) -> pa.Table:
+    """Return answers as a table of ANSWER_FIELDS; a column may pass the 2 GiB that one of Arrow's arrays can hold."""
     columns = zip(*answers, strict=True)
-    return pa.RecordBatch.from_arrays(
+    return pa.Table.from_arrays(
         [pa.array(column, field.type) for column, field in zip(columns, ANSWER_FIELDS, strict=True)],
         schema=ANSWER_FIELDS,
     )
 
 
+def size(answer: Answer) -> int:
+    """Return how many characters an answer holds."""
+    return len(answer.answer or "") + len(answer.reasoning or "")
+
+
 def read_answer(
-    content: bytes, engine: str, seconds: float, max_tokens: int | None = None, prompt_chars: int | None = None
+    content: bytes | str, engine: str, seconds: float, max_tokens: int | None = None, prompt_chars: int | None = None
 ) -> Answer | None:
     """Return the answer in a response's body, None where there is none (HTML, an error object, an aborted request).
 
     A JSON object with a choice, a text or counts of tokens was paid for, so it is an answer in whatever form: a choice's or
     a message's text, a list of parts, nothing but thoughts (`reasoning`); a form that is not known stands there as JSON.
     `finish_reason` is one of `stop`, `length`, `content_filter` and `tool_calls`, or what the server said where that is no
-    known word for one of them; `server_finish_reason` is always what it said. An answer of `max_tokens` tokens, the
-    request's limit, has the reason `length` whatever the server calls it.
+    known word for one of them; `server_finish_reason` is always what it said, printable and at most MAX_LABEL_CHARS. An
+    answer of `max_tokens` tokens, the request's limit, has the reason `length` whatever the server calls it.
 
     Args:
         content: the body.
@@ -142,8 +153,9 @@ def read_answer(
         max_tokens: the request's limit; counts above it are not believed.
         prompt_chars: characters of the request's messages, likewise.
     """
+    text = decoded(content)
     try:
-        reply = _json(content)
+        reply = json.loads(text, parse_int=_whole)
     except (ValueError, RecursionError):
         return None
     if not isinstance(reply, dict):
@@ -158,7 +170,7 @@ def read_answer(
     message, usage = _message(form), reply.get("usage", reply)
     said = next(filter(None, map(form.get, _FINISH_FIELDS)), None)
     said = said.get("type", said.get("reason")) if isinstance(said, dict) else said
-    label = clean(said)[:MAX_LABEL_CHARS] if isinstance(said, str) else None
+    label = printable(clean(said[:MAX_LABEL_CHARS]), MAX_LABEL_CHARS) if isinstance(said, str) else None
     if interrupted(label):
         return None
     calls = message.get("tool_calls") or message.get("function_call")
@@ -170,7 +182,7 @@ def read_answer(
         if not (words or thoughts or refusal) and _MESSAGE_FIELDS.isdisjoint(message):
             thoughts = [_dumped(form)]
     except RecursionError:
-        words, thoughts, refusal = "", [content.decode("utf-8", "replace")], ""
+        words, thoughts, refusal = "", [text], ""
     finish_reason = standard(label)
     if calls:
         finish_reason = TOOL_CALLS if finish_reason == STOP else finish_reason
@@ -178,12 +190,12 @@ def read_answer(
         finish_reason = STOP  # it called nothing: all that it wrote is here
     if refusal and not words.strip():
         words, finish_reason = refusal, FILTERED
-    most_prompt = None if prompt_chars is None else prompt_chars * BYTES_PER_CHAR + TEMPLATE_TOKENS
+    most_prompt = MAX_COUNT if prompt_chars is None else prompt_chars * BYTES_PER_CHAR + TEMPLATE_TOKENS
     prompt_tokens = _counted(usage, most_prompt, ("prompt_tokens", "input_tokens", "prompt_eval_count"))
     # Some count a little past the limit; what is far past it is no count of this answer.
     output_tokens = _counted(
         usage,
-        None if max_tokens is None else 2 * max_tokens,
+        MAX_COUNT if max_tokens is None else 2 * max_tokens,
         ("completion_tokens", "output_tokens", "eval_count"),
     )
     if max_tokens is not None and output_tokens is not None and output_tokens >= max_tokens and finish_reason == STOP:
@@ -194,7 +206,9 @@ def read_answer(
         finish_reason=finish_reason,
         prompt_tokens=prompt_tokens,
         output_tokens=output_tokens if max_tokens is None or (output_tokens or 0) <= max_tokens else None,
-        cached_tokens=_count(usage, prompt_tokens, "prompt_tokens_details", "cached_tokens"),
+        cached_tokens=_count(
+            usage, most_prompt if prompt_tokens is None else prompt_tokens, "prompt_tokens_details", "cached_tokens"
+        ),
         engine=engine,
         answered_at=datetime.now(UTC),
         request_seconds=seconds,
@@ -203,12 +217,14 @@ def read_answer(
     )
 
 
-def _json(content: bytes) -> Any:
-    """Return what a body says in JSON; what is not UTF-8 in it becomes replacement characters. Raises ValueError."""
-    try:
-        return json.loads(content)
-    except UnicodeDecodeError:
-        return json.loads(content.decode("utf-8", "replace"))
+def decoded(body: bytes | bytearray | str) -> str:
+    """Return a body as text, in the encoding that JSON has; what is wrong in it becomes replacement characters."""
+    return body if isinstance(body, str) else body.decode(json.detect_encoding(body), "replace")
+
+
+def _whole(digits: str) -> float:
+    """Return a number in JSON; one that is too long for Python to read costs no answer."""
+    return int(digits) if len(digits) <= MAX_DIGITS else math.inf
 
 
 def _message(form: dict[str, Any]) -> dict[str, Any]:
@@ -269,13 +285,13 @@ def _dumped(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _counted(usage: Any, most: int | None, names: Sequence[str]) -> int | None:
+def _counted(usage: Any, most: int, names: Sequence[str]) -> int | None:
     """Return the first count that `usage` has under one of the names that servers give it."""
     present = [name for name in names if isinstance(usage, dict) and name in usage]
     return _count(usage, most, present[0]) if present else None
 
 
-def _count(usage: Any, most: int | None, *path: str) -> int | None:
+def _count(usage: Any, most: int, *path: str) -> int | None:
     """Return a count of a response's `usage`, None for anything odd: an answer that was paid for counts without it."""
     for name in path:
         usage = usage.get(name) if isinstance(usage, dict) else None
@@ -283,7 +299,7 @@ def _count(usage: Any, most: int | None, *path: str) -> int | None:
         usage = int(usage)
     if not isinstance(usage, int) or isinstance(usage, bool):
         return None
-    return usage if 0 <= usage <= (MAX_COUNT if most is None else most) else None
+    return usage if 0 <= usage <= min(most, MAX_COUNT) else None
 
 
 def clean(text: str) -> str:
@@ -291,16 +307,16 @@ def clean(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def error_words(content: bytes) -> str:
-    """Return what an error response says, on one line and not too long."""
-    text = content.decode("utf-8", "replace")
+def error_words(content: bytes | str) -> str:
+    """Return what an error response says, on one line, printable and not too long; takes no longer for a long one."""
+    text = decoded(content[:MAX_ERROR_BODY_CHARS])
     try:
         reply = json.loads(text)
         error = reply.get("error", reply)
-        text = error.get("message", text) if isinstance(error, dict) else str(error)
+        text = str(error.get("message", text) if isinstance(error, dict) else error)
     except (ValueError, AttributeError, RecursionError):
-        text = re.sub(r"<[^>]*>", " ", text)
-    return " ".join(clean(str(text)).split())[:MAX_ERROR_CHARS]
+        text = re.sub(r"<[^<>]*>", " ", text)
+    return printable(" ".join(clean(text).split()), MAX_ERROR_CHARS)
 
 
 def retry_after_s(value: str | None) -> float:

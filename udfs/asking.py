@@ -90,7 +90,7 @@ class Counter:
         """Load the tokenizer, if there is one. Raises EngineError where the model cannot chat or is not there."""
         self._spec = spec
         self._tokenizer = tokenizer_of(spec.engine)
-        self._longest_token_chars = (
+        self.longest_token_chars = (
             self._tokenizer.longest_token_chars if self._tokenizer else tokens.LONGEST_TOKEN_CHARS
         )
         self._context = engines.context_tokens(spec.engine)
@@ -119,7 +119,7 @@ class Counter:
             return Answer(None, EMPTY_INPUT)
         context, spec = self._context, self._spec
         # 50 MB need no tokenizer to be refused, nor a trip to the endpoint.
-        if len(text) > (context * self._longest_token_chars if context else MAX_CHARS):
+        if len(text) > (context * self.longest_token_chars if context else MAX_CHARS):
             words = f"a context of {context} tokens" if context else "any context we know of"
             return Answer(None, TOO_LONG, error=f"{len(text)} characters cannot fit {words}")
         user = user_message(spec, text)

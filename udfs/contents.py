@@ -1,36 +1,40 @@
 """Reads the contents of The Stack v2's blobs: one gzip object per blob_id, as Software Heritage publishes them."""
 
 import gzip
+import hashlib
 import io
 import re
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 
+from udfs.encodings import NAMES, UTF_8, normalised
 from udfs.journal import Place, place
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-MAX_TEXT_BYTES = 16 * 1024 * 1024  # far above what the linter takes (udfs/limits.py); bounds a task's memory
+MAX_TEXT_BYTES = 4 * 1024 * 1024  # of the object, its bytes and its text: 4 for a character that limits.py lets through
+MAX_BATCH_BYTES = 64_000_000  # of text in a batch for Spark, which holds several of them
 FETCHES_AT_ONCE = 32  # an object store answers one small read in tens of milliseconds, so a task keeps many under way
 ROWS_AHEAD = 256  # so that the slowest object of a batch holds up no fetch of the next ones
+BYTES_AHEAD = 2 * FETCHES_AT_ONCE * MAX_TEXT_BYTES  # of texts that wait; a fetch under way counts as the largest
 FETCHED = "fetched"
 BLOB_ID = re.compile("[0-9a-f]{40}")  # anything else could name another place than an object of the store
 
 
 class Content(NamedTuple):
-    """A blob's text, or None and why there is none: a reason of raw_code."""
+    """A blob's text as UTF-8, or None and why there is none: a reason of raw_code."""
 
-    text: str | None
+    text: bytes | None
     status: str
 
 
-def fetch(store: Place, blob_id: str, encoding: str | None) -> Content:
+def fetch(store: Place, blob_id: str, encodings: Sequence[str]) -> Content:
     """Read one object and decode it.
 
     Raises:
@@ -43,11 +47,11 @@ def fetch(store: Place, blob_id: str, encoding: str | None) -> Content:
             packed = stream.read(MAX_TEXT_BYTES + 1)
     except FileNotFoundError:
         return Content(None, "content_missing")
-    return decode(packed, encoding)
+    return unpack(packed, blob_id, encodings)
 
 
-def decode(packed: bytes, encoding: str | None) -> Content:
-    """Unpack a gzip object and decode its bytes; without an encoding they are read as UTF-8."""
+def unpack(packed: bytes, blob_id: str, encodings: Sequence[str]) -> Content:
+    """Unpack a gzip object, see that git would give its bytes the name `blob_id`, and decode them."""
     if len(packed) > MAX_TEXT_BYTES:
         return Content(None, "too_large")
     try:
@@ -57,37 +61,88 @@ def decode(packed: bytes, encoding: str | None) -> Content:
         return Content(None, "not_gzip")
     if len(raw) > MAX_TEXT_BYTES:
         return Content(None, "too_large")
-    try:
-        text = raw.decode(encoding or "utf-8")
-        text.encode()
-    except LookupError:
+    if git_name(raw) != blob_id:
+        return Content(None, "wrong_content")
+    return decode(raw, encodings)
+
+
+def git_name(raw: bytes) -> str:
+    """Return the name that git gives to a file of these bytes: a SHA-1, hexadecimal."""
+    return hashlib.sha1(b"blob %d\0" % len(raw) + raw, usedforsecurity=False).hexdigest()
+
+
+def decode(raw: bytes, encodings: Sequence[str]) -> Content:
+    """Decode bytes in the first of `encodings`, then UTF-8, in which they are text.
+
+    Names that are none of `udfs.encodings` are passed over; where there are no others, the bytes are not read.
+    """
+    known = [NAMES[name] for name in map(normalised, encodings) if name in NAMES]
+    if encodings and not known:
         return Content(None, "unknown_encoding")
-    except UnicodeEncodeError:
-        return Content(None, "lone_surrogates")
-    except (UnicodeError, ValueError):  # some codecs raise a bare ValueError
-        return Content(None, "undecodable")
-    return Content(text, FETCHED)
+    for encoding in dict.fromkeys([*known, UTF_8]):
+        try:
+            text = raw.decode(encoding).encode()
+        except (UnicodeError, ValueError):  # some codecs raise a bare ValueError
+            continue
+        return Content(text, FETCHED) if len(text) <= MAX_TEXT_BYTES else Content(None, "too_large")
+    return Content(None, "undecodable")
 
 
 def fetch_all(batches: Iterable[pa.RecordBatch], store_uri: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Add `text` and `fetch_status` to every row of `batches`, which hold `doc_id` and `src_encoding`."""
-    store = place(store_uri)
-    under_way: deque[tuple[pa.RecordBatch, list[Future[Content]]]] = deque()
+    """Add `text` and `fetch_status` to every row of `batches`, which hold `doc_id` and `encodings`.
+
+    Rows keep their order. A batch whose texts fill more than MAX_BATCH_BYTES is handed on in several.
+    """
+    taken: deque[pa.RecordBatch] = deque()
+
+    def blobs() -> Iterator[tuple[str, list[str]]]:
+        for batch in batches:
+            if batch.num_rows:
+                taken.append(batch)
+                yield from zip(batch["doc_id"].to_pylist(), batch["encodings"].to_pylist(), strict=True)
+
+    found: list[Content] = []
+    first = size = 0
+    for content in _in_order(place(store_uri), blobs()):
+        more = len(content.text or b"")
+        if size + more > MAX_BATCH_BYTES:
+            yield _with_contents(taken[0].slice(first, len(found)), found, schema)
+            first, size, found = first + len(found), 0, []
+        found.append(content)
+        size += more
+        if first + len(found) == taken[0].num_rows:
+            yield _with_contents(taken.popleft().slice(first), found, schema)
+            first, size, found = 0, 0, []
+
+
+def _in_order(store: Place, blobs: Iterator[tuple[str, list[str]]]) -> Iterator[Content]:
+    """Yield the blobs' contents in their order, while those of the next ones are fetched."""
+    ahead: deque[Future[Content]] = deque()
+    under_way: set[Future[Content]] = set()
+    held = 0  # bytes of the texts in `ahead`
     with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
         try:
-            for batch in batches:
-                blobs = zip(batch["doc_id"].to_pylist(), batch["src_encoding"].to_pylist(), strict=True)
-                under_way.append((batch, [pool.submit(fetch, store, blob_id, encoding) for blob_id, encoding in blobs]))
-                while sum(ahead.num_rows for ahead, _ in under_way) > ROWS_AHEAD:
-                    yield _with_contents(*under_way.popleft(), schema)
-            while under_way:
-                yield _with_contents(*under_way.popleft(), schema)
+            blob = next(blobs, None)
+            while blob or ahead:
+                if blob and len(ahead) < ROWS_AHEAD and held + (1 + len(under_way)) * MAX_TEXT_BYTES <= BYTES_AHEAD:
+                    ahead.append(pool.submit(fetch, store, *blob))
+                    under_way.add(ahead[-1])
+                    blob = next(blobs, None)
+                    continue
+                ended = {each for each in under_way if each.done()}
+                if not ended and ahead[0] in under_way:
+                    ended = wait(under_way, return_when=FIRST_COMPLETED).done
+                under_way -= ended
+                held += sum(len(each.result().text or b"") for each in ended)
+                if ahead[0] not in under_way:
+                    content = ahead.popleft().result()
+                    held -= len(content.text or b"")
+                    yield content
         finally:
             pool.shutdown(wait=False, cancel_futures=True)  # a store that fails is not asked for the rest
 
 
-def _with_contents(batch: pa.RecordBatch, fetched: Iterable[Future[Content]], schema: pa.Schema) -> pa.RecordBatch:
-    found = [each.result() for each in fetched]
+def _with_contents(batch: pa.RecordBatch, found: list[Content], schema: pa.Schema) -> pa.RecordBatch:
     texts = pa.array([content.text for content in found], pa.string())
     statuses = pa.array([content.status for content in found], pa.string())
     return pa.RecordBatch.from_arrays([*batch.columns, texts, statuses], schema=schema)

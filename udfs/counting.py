@@ -23,12 +23,20 @@ def load(tokenizer: str, revision: str) -> "Tokenizer":
     return Tokenizer.from_file(str(model_folder(tokenizer, revision) / "tokenizer.json"))
 
 
-def count(texts: list[str], tokenizer: str, revision: str) -> list[int]:
-    """Return the number of tokens of each text, without special tokens; an estimate where `tokenizer` is empty."""
+def count(texts: list[str], tokenizer: str, revision: str) -> list[int | None]:
+    """Return the number of tokens of each text, without special tokens; an estimate where `tokenizer` is empty.
+
+    A text that the tokenizer fails at has None.
+    """
     if not tokenizer:
         return [-(-len(text.encode()) // ESTIMATED_BYTES_PER_TOKEN) for text in texts]
-    encoded = load(tokenizer, revision).encode_batch_fast(texts, add_special_tokens=False)
-    return [len(each.ids) for each in encoded]
+    loaded = load(tokenizer, revision)
+    try:
+        return [len(each.ids) for each in loaded.encode_batch_fast(texts, add_special_tokens=False)]
+    except Exception:
+        if len(texts) == 1:
+            return [None]
+        return [counted for text in texts for counted in count([text], tokenizer, revision)]
 
 
 def count_batches(

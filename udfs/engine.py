@@ -11,28 +11,33 @@ watched by `udfs.engine_watch` and ends with its owner. docs/engine.md tells the
 import contextlib
 import fcntl
 import hashlib
-import http.client
 import json
 import logging
 import os
 import re
 import shutil
 import signal
-import socket
+import stat
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+import aiohttp
+
+from udfs import exchange
 from udfs.engine_watch import ENDINGS_FILE, SERVER_FILE, end_group, instance, process_start, write_whole
+from udfs.exchange import Response, ResponseError
+from udfs.locks import Wait, take
+from udfs.printable import printable
+from udfs.redaction import endpoint_fault, redacted
 from udfs.tokens import chat_template, model_folder, read_config
 
 logger = logging.getLogger(__name__)
@@ -45,6 +50,11 @@ PROBE_TIMEOUT_S = 10.0
 HEALTH_PATIENCE_S = 120.0
 ENDPOINT_TRIES = 3
 ENDPOINT_TIMEOUT_S = 30.0
+# What is read of a list of models, a version or figures: 16 kB for each of 500 models.
+MAX_GET_BYTES = 8 << 20
+MAX_LABEL_CHARS = 100
+# A context beyond this is nobody's, and no number of tokens.
+MAX_CONTEXT = 1 << 31
 # A restart waits 1, 2, 4, ... s for each start within the last ten minutes, the first one excepted.
 BACKOFF_MAX_S = 60.0
 RESTART_TRIES = 3
@@ -151,18 +161,19 @@ class Engine:
     @property
     def label(self) -> str:
         """The engine as rows record it: `vllm 0.32.0 on cpu`."""
-        return " ".join(part for part in (self.name, self.version, f"on {self.device}" if self.device else "") if part)
+        parts = (self.name, self.version, f"on {self.device}" if self.device else "")
+        return printable(" ".join(part for part in parts if part), MAX_LABEL_CHARS)
 
 
 def check(spec: EngineSpec) -> None:
     """Refuse a spec that cannot work, before anything is started.
 
     Raises EngineError for a model folder that is not there or holds no model or chat template, for an endpoint that is no
-    URL, and for a --max-model-len that is no number. Hub names are checked when they are fetched.
+    URL or holds a password, and for a --max-model-len that is no number. Hub names are checked when they are fetched.
     """
     if spec.endpoint:
-        if urlsplit(spec.endpoint).scheme not in ("http", "https"):
-            raise EngineError(f"the endpoint {spec.endpoint!r} is no http or https URL")
+        if fault := endpoint_fault(spec.endpoint):
+            raise EngineError(fault)
         return
     if spec.given_context:
         _tokens(spec.given_context)
@@ -201,9 +212,8 @@ def context_tokens(spec: EngineSpec) -> int:
     if spec.max_model_len:
         return spec.max_model_len
     if spec.endpoint:
-        status, body = _get(f"{spec.endpoint.rstrip('/')}/models", spec)
-        models = _models(body) if status == 200 else None
-        return (models or {}).get(spec.model, 0)
+        listed = _get(f"{spec.endpoint.rstrip('/')}/models", spec, headers(spec))
+        return (_models(listed.text) or {}).get(spec.model, 0) if listed.status == 200 else 0
     try:
         config = read_config(model_folder(spec.model, spec.revision) / "config.json")
     except ValueError as error:
@@ -397,11 +407,14 @@ def load(engine: Engine) -> Load | None:
     if status != 200:
         return None
     sums = dict.fromkeys(_METRICS, 0.0)
-    for line in body.decode("utf-8", "replace").splitlines():
-        name = re.split(r"[{ ]", line, maxsplit=1)[0]
-        if name in sums:
-            sums[name] += float(line.rsplit(" ", 1)[1])
-    return Load(*(int(value) for value in sums.values()))
+    try:
+        for line in body.splitlines():
+            name = re.split(r"[{ ]", line, maxsplit=1)[0]
+            if name in sums:
+                sums[name] += float(line.rsplit(" ", 1)[1])
+        return Load(*(int(value) for value in sums.values()))
+    except (ValueError, IndexError, OverflowError):
+        return None
 
 
 def stop(engine: Engine) -> None:
@@ -447,30 +460,51 @@ def visible_devices(spec: EngineSpec) -> str:
 def runtime_folder(spec: EngineSpec, owner_pid: int, devices: str) -> Path:
     """Return (and make, for this user alone) the folder of a server: its lock, socket, log and state.
 
-    Short whatever the checkout's path, because a Unix socket's path may have 107 bytes. Raises EngineError where no
-    writable folder is short enough or where somebody else's folder is in the way.
+    Short whatever the checkout's path, because a Unix socket's path may have 107 bytes. A root where somebody else has
+    made the folder before us is passed over. Raises EngineError where none is left.
     """
     identity = [owner_pid, process_start(owner_pid), _pid_namespace(), devices, asdict(spec)]
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
-    for root in ("/tmp", tempfile.gettempdir()):
+    for root in _roots():
         folder = Path(root, f"recast-{os.getuid()}", digest)
-        if len(os.fsencode(folder / SOCKET_FILE)) > MAX_SOCKET_PATH_BYTES or not os.access(root, os.W_OK):
+        if len(os.fsencode(folder / SOCKET_FILE)) > MAX_SOCKET_PATH_BYTES or not _private(folder.parent):
             continue
-        folder.parent.mkdir(mode=0o700, exist_ok=True)
-        if folder.parent.is_symlink() or folder.parent.stat().st_uid != os.getuid():
-            raise EngineError(f"{folder.parent} belongs to somebody else")
         if not folder.exists():
             _sweep(folder.parent)
-            folder.mkdir(mode=0o700, exist_ok=True)
+        if _private(folder):
             write_whole(folder / OWNER_FILE, json.dumps(identity[:3]))
-        return folder
-    raise EngineError(f"no writable folder is short enough for a Unix socket ({MAX_SOCKET_PATH_BYTES} bytes)")
+            return folder
+    words = f"a path short enough for a Unix socket ({MAX_SOCKET_PATH_BYTES} bytes)"
+    raise EngineError(f"no folder for an engine, of this user alone and with {words}, can be made below {_roots()}")
+
+
+def _roots() -> list[str]:
+    """Return where runtime folders may lie, the first choice first."""
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    roots = ["/tmp", tempfile.gettempdir(), os.environ.get("XDG_RUNTIME_DIR", ""), cache]
+    return list(dict.fromkeys(root for root in roots if os.path.isabs(root)))
+
+
+def _private(folder: Path) -> bool:
+    """Make a folder for this user alone; tell whether it is one. One of ours with a wider mode is narrowed."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+            return False
+        if stat.S_IMODE(found.st_mode) != 0o700:
+            folder.chmod(0o700)
+        return os.access(folder, os.W_OK)
+    except OSError:
+        return False
 
 
 def _sweep(parent: Path) -> None:
     """Remove the folders of owners that are gone and whose watcher could not do it (both were killed)."""
     for owner_file in parent.glob(f"*/{OWNER_FILE}"):
         try:
+            if owner_file.lstat().st_uid != os.getuid():
+                continue  # from when the folder was open to others
             pid, start, namespace = json.loads(owner_file.read_text("utf-8"))
             if namespace == _pid_namespace() and process_start(pid) != start:
                 _clear(owner_file.parent)
@@ -507,7 +541,7 @@ def _java_ancestor() -> int:
 def _server_command(spec: EngineSpec, folder: Path) -> list[str]:
     """Return the server's command line."""
     model = str(Path(spec.model).resolve()) if Path(spec.model).is_dir() else spec.model
-    # -P keeps files of the working directory from shadowing the server's imports.
+    # -P, as for the watcher, keeps files of the working directory from shadowing the server's imports.
     command = [*(spec.command or (sys.executable, "-P", "-m", "vllm.entrypoints.openai.api_server"))]
     command += ["--uds", str(folder / SOCKET_FILE), "--model", model, "--served-model-name", spec.served_name]
     if length := context_tokens(spec):
@@ -528,7 +562,9 @@ def _server_environment(spec: EngineSpec, folder: Path, devices: str) -> dict[st
     """Return the server's environment: this process's, cleaned."""
     environment = {name: value for name, value in os.environ.items() if name not in _DROPPED_VARIABLES}
     package_root = str(Path(__file__).absolute().parent.parent)  # a folder, or a zip that Spark sent
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (package_root, os.environ.get("PYTHONPATH", ""))))
+    # An empty entry would be the working directory.
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (package_root, *given)))
     environment["VLLM_RPC_BASE_PATH"] = str(folder)  # more Unix sockets, which a long TMPDIR would break
     environment["VLLM_WORKER_MULTIPROC_METHOD"] = "spawn"
     environment["VLLM_NO_USAGE_STATS"] = environment["DO_NOT_TRACK"] = "1"
@@ -558,7 +594,7 @@ def _start(spec: EngineSpec, folder: Path, owner_pid: int, devices: str) -> None
     with log.open("ab") as output:
         subprocess.run(
             [
-                *(sys.executable, "-m", "udfs.engine_watch"),
+                *(sys.executable, "-P", "-m", "udfs.engine_watch"),
                 *(str(folder), str(owner_pid), str(owner_start), str(log)),
                 *_server_command(spec, folder),
             ],
@@ -587,7 +623,7 @@ def _await_start(spec: EngineSpec, folder: Path, devices: str, started_at: float
             _clear(folder)
             raise _failure(folder, f"the engine was not ready after {spec.start_timeout_s:.0f} s")
         time.sleep(POLL_S)
-    version = json.loads(_probe(str(folder / SOCKET_FILE), "/version")[1] or b"{}").get("version", "")
+    version = _version(_probe(str(folder / SOCKET_FILE), "/version")[1])
     engine = Engine(
         base_url="http://localhost/v1",
         socket=str(folder / SOCKET_FILE),
@@ -680,30 +716,13 @@ def _wait_healthy(folder: Path, patience_s: float) -> bool:
     return False
 
 
-class _UnixConnection(http.client.HTTPConnection):
-    """An HTTP connection over a Unix socket, for probes."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=PROBE_TIMEOUT_S)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
-
-
-def _probe(socket_path: str, resource: str) -> tuple[int, bytes]:
+def _probe(socket_path: str, resource: str) -> tuple[int, str]:
     """GET a resource of an own server; return its status and body, status 0 where it does not answer in time."""
-    connection = _UnixConnection(socket_path)
     try:
-        connection.request("GET", resource)
-        response = connection.getresponse()
-        return response.status, response.read()
-    except (OSError, http.client.HTTPException):
-        return 0, b""
-    finally:
-        connection.close()
+        got = exchange.get(f"http://localhost{resource}", MAX_GET_BYTES, PROBE_TIMEOUT_S, socket=socket_path)
+    except (OSError, aiohttp.ClientError, ResponseError):
+        return 0, ""
+    return got.status, got.text
 
 
 def device_name(devices: str) -> str:
@@ -721,9 +740,13 @@ def device_name(devices: str) -> str:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on a file; the kernel lets go of it when its holder dies."""
+    """Hold an exclusive lock on a file; raise EngineError where its holder is stopped (the kernel frees it of a dead one)."""
     with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        wait = Wait()
+        while not take(file, fcntl.LOCK_EX):
+            if reason := wait.in_vain(file):
+                raise EngineError(reason)
+            time.sleep(POLL_S / 4)
         yield
 
 
@@ -738,41 +761,51 @@ def _read(path: Path) -> dict[str, Any] | None:
 # --- somebody else's endpoint ----------------------------------------------------------------------------------------
 
 
-def headers(spec: EngineSpec) -> dict[str, str]:
-    """Return the request headers an endpoint wants: the key, if the spec names one. Raises EngineError for no such key."""
-    key = os.environ.get(spec.api_key_variable, "").strip() if spec.api_key_variable else ""
-    if not (key.isascii() and key.isprintable()):
+def key(spec: EngineSpec) -> str:
+    """Return the key of the spec's endpoint, "" where it has none. Raises EngineError for one that cannot be sent."""
+    value = os.environ.get(spec.api_key_variable, "").strip() if spec.api_key_variable else ""
+    if not (value.isascii() and value.isprintable()):
         # Who sends it would say so, too, and quote it.
         raise EngineError(f"the key in {spec.api_key_variable} holds characters that no request can carry")
-    return {"Authorization": f"Bearer {key}"} if key else {}
+    return value
+
+
+def headers(spec: EngineSpec) -> dict[str, str]:
+    """Return the request headers an endpoint wants: the key, if the spec names one. Raises EngineError as `key` does."""
+    value = key(spec)
+    return {"Authorization": f"Bearer {value}"} if value else {}
+
+
+def without_key(spec: EngineSpec, text: str, in_answer: bool = False) -> str:
+    """Return what an endpoint says without its key: the one place that all of it passes first."""
+    return redacted(text, key(spec), in_answer)
 
 
 def _connect_endpoint(spec: EngineSpec) -> Engine:
     """Return the record of an endpoint that answers and knows the model, else raise EngineError with one line."""
     base_url = spec.endpoint.rstrip("/")
-    status, body = _get(f"{base_url}/models", spec)
-    if status in (401, 403):
-        key = f"the key in {spec.api_key_variable}" if headers(spec) else f"a request without key {_hint(spec)}"
-        raise EngineError(f"the endpoint {base_url} refused {key}")
+    listed = _get(f"{base_url}/models", spec, headers(spec))
+    if listed.status in (401, 403):
+        refused = f"the key in {spec.api_key_variable}" if headers(spec) else f"a request without key {_hint(spec)}"
+        raise EngineError(f"the endpoint {base_url} refused {refused}")
     # Some gateways do not list their models; one that lists them and lacks ours is a mistake worth an early word.
-    if status == 200:
-        models = _models(body)
+    if listed.status == 200:
+        models = _models(listed.text)
         if models is None:
             raise EngineError(f"{base_url}/models does not answer as an OpenAI-compatible endpoint does")
         if models and spec.model not in models:
-            raise EngineError(
-                f"the endpoint {base_url} has no model {spec.model}; it has {', '.join(list(models)[:10])}"
-            )
-    root = base_url.removesuffix("/v1")
+            has = ", ".join(printable(name, MAX_LABEL_CHARS) for name in list(models)[:10])
+            raise EngineError(f"the endpoint {base_url} has no model {spec.model}; it has {has}")
     try:
-        status, body = _get(f"{root}/version", spec, tries=1)
-        version = str(json.loads(body)["version"]) if status == 200 else ""
-    except (EngineError, ValueError, KeyError, TypeError):
+        # Outside the base URL, which may be another's: so without the key.
+        told = _get(f"{base_url.removesuffix('/v1')}/version", spec, tries=1)
+        version = _version(told.text) if told.status == 200 else ""
+    except EngineError:
         version = ""  # it is vLLM's own, and a gateway may do anything with it
     return Engine(base_url, None, urlsplit(base_url).netloc, version, device="", start_seconds=0.0)
 
 
-def _models(body: bytes) -> dict[str, int] | None:
+def _models(body: str) -> dict[str, int] | None:
     """Return what an endpoint lists under /models with each one's context, 0 where it does not say; None for no list.
 
     `max_model_len` is vLLM's; other servers do not say.
@@ -780,29 +813,50 @@ def _models(body: bytes) -> dict[str, int] | None:
     try:
         listed = json.loads(body)
         entries = listed if isinstance(listed, list) else listed["data"]  # some answer the list itself
-        return {entry["id"]: int(entry.get("max_model_len") or 0) for entry in entries}
-    except (ValueError, KeyError, TypeError, AttributeError):
+        named = [(entry["id"], entry.get("max_model_len")) for entry in entries]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+    return {name: _context(value) for name, value in named if isinstance(name, str)}
+
+
+def _context(value: Any) -> int:
+    """Return a listed context in tokens, 0 for anything odd."""
+    try:
+        tokens = int(value)
+    except (ValueError, TypeError, OverflowError):
+        return 0
+    return tokens if 0 < tokens < MAX_CONTEXT else 0
+
+
+def _version(body: str) -> str:
+    """Return the version that vLLM's /version tells, as a label; "" for anything else."""
+    try:
+        told = json.loads(body)["version"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    return printable(told, MAX_LABEL_CHARS) if isinstance(told, str) else ""
 
 
 def _hint(spec: EngineSpec) -> str:
     return f"({spec.api_key_variable} is not set)" if spec.api_key_variable else "(no variable is named for one)"
 
 
-def _get(url: str, spec: EngineSpec, tries: int = 0) -> tuple[int, bytes]:
-    """GET a URL of an endpoint, again where it is busy; raise EngineError where nothing answers."""
+def _get(url: str, spec: EngineSpec, sent: dict[str, str] | None = None, tries: int = 0) -> Response:
+    """GET a URL of an endpoint, again where it is busy; raise EngineError where nothing answers, or somewhere else."""
     reason = ""
     tries = tries or ENDPOINT_TRIES
     for attempt in range(tries):
         time.sleep(attempt)
         try:
-            request = urllib.request.Request(url, headers=headers(spec))
-            with urllib.request.urlopen(request, timeout=ENDPOINT_TIMEOUT_S) as response:
-                return response.status, response.read()
-        except urllib.error.HTTPError as error:
-            with error:
-                if attempt == tries - 1 or not (error.code == 429 or error.code >= 500):
-                    return error.code, error.read()
-        except (OSError, http.client.HTTPException) as error:
-            reason = str(getattr(error, "reason", error)) or type(error).__name__
+            response = exchange.get(url, MAX_GET_BYTES, ENDPOINT_TIMEOUT_S, partial(without_key, spec), sent)
+            if attempt == tries - 1 or not (response.status == 429 or response.status >= 500):
+                return response
+        except ResponseError as error:
+            if not error.target:
+                raise EngineError(f"{url} answers {error}") from None
+            elsewhere = error.target.removesuffix(urlsplit(url).path.rpartition("/")[2]).rstrip("/")
+            words = f"give {elsewhere} as the endpoint, if that is where requests shall go"
+            raise EngineError(f"the endpoint {spec.endpoint} answers {error}: {words}") from None
+        except (OSError, aiohttp.ClientError) as error:
+            reason = without_key(spec, exchange.words(error, ENDPOINT_TIMEOUT_S))
     raise EngineError(f"the endpoint {spec.endpoint} cannot be reached: {reason}")

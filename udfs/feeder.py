@@ -24,6 +24,8 @@ import time
 from collections import Counter as Counts
 from collections import deque
 from collections.abc import Iterable, Sequence
+from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,7 +33,7 @@ import aiohttp
 import pyarrow as pa
 
 from udfs import engine as engines
-from udfs import journal, telemetry
+from udfs import exchange, journal, telemetry
 from udfs.answers import (
     ANSWERED,
     EMPTY_INPUT,
@@ -49,11 +51,14 @@ from udfs.answers import (
     error_words,
     read_answer,
     retry_after_s,
+    size,
 )
 from udfs.asking import Counter, Request, RewriteSpec, body
 from udfs.company import POLL_S, Company
 from udfs.engine import Engine, EngineError, Load
+from udfs.exchange import ResponseError
 from udfs.journal import JournalError
+from udfs.tokens import LONGEST_TOKEN_CHARS
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +91,11 @@ METRICS_CALM_S = 8.0
 OUTPUT_ROWS = 64
 OUTPUT_BYTES = 16 << 20
 OUTPUT_LISTS = 16
+# Answers of so many characters go into one segment of the journal; Arrow holds 2 GiB of a column in one piece.
+SEGMENT_CHARS = 64 << 20
+# A response may be as long as its tokens, were each the longest one, and what else belongs to it; but never this long.
+RESPONSE_EXTRA_BYTES = 1 << 20
+MAX_RESPONSE_BYTES = 256 << 20
 # 256 files of the corpus take about 2 MB, text and source text.
 LARGE_BATCH_BYTES = 4 << 20
 PREPARED_ROWS = 32
@@ -242,6 +252,7 @@ class Feeder:
         self._failure: Exception | None = None
         self._engine: Engine | None = None
         self._session: aiohttp.ClientSession | None = None
+        self._proxy: str | None = None
         self._company: Company | None = None
         self._health: asyncio.Task[str] | None = None
         self._flush: asyncio.Task[None] | None = None
@@ -457,8 +468,9 @@ class Feeder:
                 else aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S)
             )
             timeout = aiohttp.ClientTimeout(total=self.spec.request_timeout_s, sock_connect=30.0)
-            # Proxies of the environment are for endpoints; a Unix socket has none.
-            self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=not self._own)
+            # Not with trust_env, which would send what ~/.netrc says. A Unix socket has no proxy.
+            self._session = aiohttp.ClientSession(connector=connector, timeout=timeout)
+            self._proxy = None if self._own else exchange.proxy_of(self._engine.base_url)
 
     def _send(self) -> None:
         """Fill the window from the backlog."""
@@ -516,17 +528,14 @@ class Feeder:
         engine, sent_at, sent_as = self._engine, time.monotonic(), self._limit_name
         url = f"{engine.base_url}/chat/completions"
         try:
-            async with self._session.post(
-                url, json=self._body(request), headers=engines.headers(self.spec.engine)
-            ) as response:
-                status, content = response.status, await response.read()
-                after_s = retry_after_s(response.headers.get("Retry-After"))
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            return await self._trouble(str(error), busy=True, sent=False)
-        except TimeoutError:
-            return await self._trouble(f"no answer within {self.spec.request_timeout_s:.0f} s", hung=True)
+            status, content, retry_after = await self._post(url, request)
+        except ResponseError as error:
+            return Answer(None, REQUEST_FAILED, error=str(error)[:MAX_ERROR_CHARS], engine=engine.label)
         except (aiohttp.ClientError, OSError) as error:
-            return await self._trouble(str(error) or type(error).__name__)
+            words = engines.without_key(self.spec.engine, exchange.words(error, self.spec.request_timeout_s))
+            if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+                return await self._trouble(words, busy=True, sent=False)
+            return await self._trouble(words, hung=isinstance(error, TimeoutError))
         if status == 200:
             prompt_chars = len(self.spec.system) + len(request.user)
             seconds = time.monotonic() - sent_at
@@ -545,10 +554,22 @@ class Feeder:
         if status in (400, 422) and self._refuses_parameters(words, sent_as):
             return await self._exchange(request)
         if status in (429, 503):
-            return await self._trouble(words, busy=True, after_s=after_s)
+            return await self._trouble(words, busy=True, after_s=retry_after_s(retry_after))
         if status in (408, 409, 425) or status >= 500:
             return await self._trouble(words)
         return Answer(None, REQUEST_FAILED, error=words, engine=engine.label)
+
+    async def _post(self, url: str, request: Request) -> exchange.Response:
+        """Return what the engine answers to a request, without the key; raise as `exchange.receive` does."""
+        assert self._session is not None
+        spec = self.spec.engine
+        longest = self._counter.longest_token_chars if self._counter else LONGEST_TOKEN_CHARS
+        most = request.max_tokens * longest + RESPONSE_EXTRA_BYTES
+        sent = self._session.post(
+            url, json=self._body(request), headers=engines.headers(spec), proxy=self._proxy, allow_redirects=False
+        )
+        async with sent as response:
+            return await exchange.receive(response, min(most, MAX_RESPONSE_BYTES), partial(engines.without_key, spec))
 
     def _body(self, request: Request) -> dict[str, Any]:
         """Return the JSON body of a request, its limit under the name that the endpoint takes."""
@@ -787,7 +808,7 @@ class Feeder:
 
     def _give(self, row: pa.RecordBatch, answer: Answer) -> None:
         self._ready.append((row, answer))
-        self._ready_bytes += row.column("text").nbytes
+        self._ready_bytes += row.column("text").nbytes + size(answer)
         if len(self._ready) >= OUTPUT_ROWS or self._ready_bytes >= OUTPUT_BYTES:
             self._flush_rows()
 
@@ -808,8 +829,10 @@ class Feeder:
             try:
                 if self._engine is not None and self._since:
                     await _in_thread(telemetry.write, self._journal.folder, self._journal.name, self._report())
-                if batch:
-                    await _in_thread(self._journal.write, _segment(batch))
+                while batch:
+                    count = _fitting(batch)
+                    await _in_thread(self._journal.write, _segment(batch[:count]))
+                    batch = batch[count:]
             except Exception as error:
                 self._to_journal = batch + self._to_journal
                 if isinstance(error, OSError):
@@ -880,6 +903,12 @@ class Feeder:
             self._wake.set()
         elif now - self._healthy_at > engines.HEALTH_PATIENCE_S and self._engine is not None:
             self._died(silent=True)
+
+
+def _fitting(answers: Sequence[tuple[str, Answer]]) -> int:
+    """Return how many of the answers go into one segment: one at least."""
+    chars = accumulate(size(answer) for _, answer in answers)
+    return max(1, sum(1 for so_far in chars if so_far <= SEGMENT_CHARS))
 
 
 def _segment(answers: Sequence[tuple[str, Answer]]) -> pa.Table:

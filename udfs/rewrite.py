@@ -96,14 +96,11 @@ def _bucket() -> int:
 
 def _with_answers(rows: Sequence[tuple[pa.RecordBatch, Answer]]) -> Iterator[pa.RecordBatch]:
     """Yield these rows with their answers: one record batch, or several where the texts pass Arrow's 2 GiB a column."""
-    given = pa.Table.from_batches([row for row, _ in rows]).combine_chunks()
+    given = pa.Table.from_batches([row for row, _ in rows])
     measured = answer_columns([answer for _, answer in rows])
-    start = 0
-    for piece in given.to_batches():
-        answers = measured.slice(start, piece.num_rows)
-        start += piece.num_rows
-        schema = pa.schema([*piece.schema, *ANSWER_FIELDS])
-        yield pa.RecordBatch.from_arrays([*piece.columns, *answers.columns], schema=schema)
+    schema = pa.schema([*given.schema, *ANSWER_FIELDS])
+    together = pa.Table.from_arrays([*given.columns, *measured.columns], schema=schema)
+    yield from together.combine_chunks().to_batches()
 
 
 def feeders(spark: "SparkSession", spec: EngineSpec) -> int:

@@ -5,6 +5,7 @@ import gzip
 import shutil
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from lakehouse.ledger import Run
 from lakehouse.progress import Meter
 from lakehouse.settings import Settings
 from tests.fake_endpoint import Fake, Reply, parse
-from tests.sources import REPOSITORIES, blob_id
+from tests.sources import REPOSITORIES, blob_id, table_of
 
 PAGES = pa.schema(
     [
@@ -47,13 +48,15 @@ class File:
     content: bytes
     stored: bytes | None = b"*"
     language: str = "Python"
-    src_encoding: str = "UTF-8"
+    src_encoding: str | None = "UTF-8"
     license_type: str | None = "permissive"
     detected_licenses: tuple[str, ...] | None = ("MIT",)
+    named: str = ""
 
     @property
     def blob_id(self) -> str:
-        return blob_id(self.content)
+        """Return what the source calls its content: what git calls it, unless it is `named` otherwise."""
+        return self.named or blob_id(self.content)
 
     def listed(self) -> dict[str, Any]:
         """Return the file as the source lists it."""
@@ -77,7 +80,7 @@ def write_repositories(folder: Path, repositories: dict[str, list[File]]) -> Non
         (folder / name).mkdir(parents=True, exist_ok=True)
     for file in (file for files in repositories.values() for file in files):
         stored = gzip.compress(file.content, mtime=0) if file.stored == b"*" else file.stored
-        if stored is not None:
+        if stored is not None and not file.named:
             (folder / "content" / file.blob_id).write_bytes(stored)
     rows = [
         {
@@ -88,25 +91,15 @@ def write_repositories(folder: Path, repositories: dict[str, list[File]]) -> Non
         }
         for name, files in repositories.items()
     ]
-    pq.write_table(pa.Table.from_pylist(rows, REPOSITORIES), folder / "data" / "repositories.parquet")
+    pq.write_table(table_of(rows, REPOSITORIES), folder / "data" / "repositories.parquet")
 
 
-def write_pages(folder: Path, pages: list[tuple[str, str | None]]) -> None:
-    """Write a math source of pages: address and text."""
+def write_pages(folder: Path, pages: list[tuple[str, str | None]], more: Sequence[dict[str, Any]] = ()) -> None:
+    """Write a math source of pages: address and text; and of pages that have `more` columns of their own."""
     folder.mkdir(parents=True, exist_ok=True)
-    rows = [
-        {
-            "url": url,
-            "text": text,
-            "warc_filename": "w",
-            "warc_record_offset": 1,
-            "crawl": "c",
-            "language": "en",
-            "score": 4.5,
-        }
-        for url, text in pages
-    ]
-    pq.write_table(pa.Table.from_pylist(rows, PAGES), folder / "pages.parquet")
+    usual = {"warc_filename": "w", "warc_record_offset": 1, "crawl": "c", "language": "en", "score": 4.5}
+    rows = [usual | {"url": url, "text": text} for url, text in pages] + [usual | page for page in more]
+    pq.write_table(table_of(rows, PAGES), folder / "pages.parquet")
 
 
 class Model(Fake):

@@ -14,6 +14,7 @@ from lakehouse import query
 from lakehouse.settings import Settings, UserError
 from schemas import TABLES
 from tests.jobs.lanes import File, Lane, Model, improved, write_repositories
+from udfs import contents
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -56,7 +57,8 @@ UNREADABLE = {
     "not_gzip": File("plain.py", program("plain"), stored=program("plain")),
     "undecodable": File("accents.py", '"""Müller"""\n'.encode("latin-1")),
     "unknown_encoding": File("odd.py", program("odd"), src_encoding="klingon"),
-    "lone_surrogates": File("half.py", b'"""+2D0-"""\n', src_encoding="utf-7"),
+    "wrong_content": File("other.py", program("other"), stored=gzip.compress(program("another"), mtime=0)),
+    "too_large": File("large.py", b"#" * (contents.MAX_TEXT_BYTES + 1)),
 }
 BROKEN_OFF = File("broken.py", program("broken"), stored=gzip.compress(program("broken"))[:-9])
 REPOSITORIES = {

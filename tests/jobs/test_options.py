@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from jobs.__main__ import main
+from jobs.options import FAILED, stop
 from lakehouse.settings import Settings
 
 
@@ -90,3 +91,20 @@ def test_the_summary_of_no_command_is_cut() -> None:
 def test_a_name_is_refused_before_the_stages_are_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jobs.catalogue", None)
     assert "there is no lane or table 'linted'" in recast("refresh", "linted").stderr
+
+
+@pytest.mark.parametrize("words", ["a\x1b[2Jb", "a\x9b2Jb", "a\nrecast: b", "a\r\nb", "a\u202eb", "a\u2028b", "a\x07"])
+def test_foreign_words_in_a_mistake_are_one_line_that_commands_nothing(words: str) -> None:
+    for arguments in (["refresh", words], ["compare", "--table", words], [words], ["score", f"/nowhere/{words}"]):
+        result = recast(*arguments)
+        (line,) = result.stderr.splitlines()
+        assert line.startswith("recast: ")
+        assert line.isprintable()
+
+
+def test_a_failure_may_have_lines_and_commands_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        stop("styled_code failed: the engine does not start\n  \x1b[31mits last words\r", FAILED)
+    assert capsys.readouterr().err == (
+        "recast: styled_code failed: the engine does not start\n  \\x1b[31mits last words\\r\n"
+    )

@@ -166,3 +166,16 @@ def test_with_messages_a_file_that_the_linter_gave_up_says_why(folder: Path, mon
 
 def test_the_scorer_of_record_is_kept_by_itself() -> None:
     assert verdicts(scoring.__file__)[0]["kept"] is True
+
+
+HOSTILE = "\x1b]0;owned\x07\x9b2J\u202e.py"
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",), ("--messages",), ("--messages", "--json")])
+def test_a_name_and_a_parsers_words_command_no_terminal(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    (tmp_path / HOSTILE).write_text("x = '\x1b[2J\u202e\n")
+    (tmp_path / f"2{HOSTILE}").write_text("\u202ex = 1\n")
+    result = score(tmp_path / HOSTILE, tmp_path / f"2{HOSTILE}", tmp_path / f"3{HOSTILE}", *arguments)
+    assert result.exit_code == 2, "the third is not there"
+    assert not any(each in result.output for each in "\x1b\x07\x9b\u202e")
+    assert len(result.stderr.splitlines()) == 1

@@ -3,17 +3,24 @@
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import duckdb
+import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
+from jobs import showing
 from jobs.__main__ import main
 from lakehouse import query
+from lakehouse.problems import warn
+from lakehouse.settings import Settings
 from schemas import TABLES
-from tests.lakehouse.lakes import write_lake, write_table
+from tests.lakehouse.lakes import RUN, write_lake, write_table
 
 REWRITES = [
     {
@@ -117,6 +124,167 @@ def test_csv_is_read_back_by_any_reader(lake: Path) -> None:
     assert rows[1][:3] == ["b", "low_score", "naïve, b.py"]
     assert json.loads(rows[1][3])[0]["symbol"] == "unused-import"
     assert rows[2] == ["c", "low_score", "", ""]
+
+
+BROKEN_LINES = [
+    "x = 1\ry = 2",
+    "x\r\ny",
+    "a\nb",
+    "\r",
+    "\n",
+    "\r\n",
+    'say "\r"',
+    "a,b",
+    " a ",
+    "",
+    "\ttab",
+    "é\x85\u2028",
+    "'",
+    '"',
+]
+
+
+def test_csv_holds_every_line_break_as_it_is_for_three_readers(lake: Path, tmp_path: Path) -> None:
+    write_table(lake, "parsed_code", [{"doc_id": text, "kept": True, "reason": "x"} for text in BROKEN_LINES])
+    query = "SELECT doc_id, reason FROM parsed_code ORDER BY doc_id"
+    # Not through click's runner, which has line ends of its own.
+    text = subprocess.run(
+        [sys.executable, "-m", "jobs", "sql", query, "--format", "csv", "--lake", str(lake)],
+        stdout=subprocess.PIPE,
+        check=True,
+    ).stdout
+    wanted = sorted(BROKEN_LINES)
+    path = tmp_path / "rows.csv"
+    path.write_bytes(text)
+    with path.open(newline="") as opened:
+        assert [row[0] for row in csv.reader(opened)] == ["doc_id", *wanted]
+    frame = pd.read_csv(path, keep_default_na=False)
+    assert frame["doc_id"].tolist() == wanted
+    read = duckdb.sql(
+        f"SELECT coalesce(doc_id, '') FROM read_csv('{path}', header = true, all_varchar = true)"
+    ).fetchall()
+    assert sorted(row[0] for row in read) == wanted
+    assert b'\n"a,b",x\n' in text, "a row ends with a newline alone"
+    assert b"\n', x\n".replace(b" ", b"") in text, "what needs no quotes has none"
+
+
+COMMANDS = {
+    "a window's title": "\x1b]0;owned\x07",
+    "a cleared screen": "\x1b[2J\x1b[H",
+    "a C1 introducer": "\x9b31m",
+    "a C1 string": "\x9d0;owned\x9c",
+    "a bell, a backspace and a form feed": "\x07\x08\x0c",
+    "a carriage return": "good\rbad",
+    "an override of direction": "\u202egnp.exe",
+    "an isolate of direction": "\u2066x\u2069",
+    "a mark of direction": "\u200f",
+    "a deletion": "\x7f",
+    "a line separator": "a\u2028b",
+    "a shift of character sets": "\x0e",
+}
+STYLE = re.compile(r"\x1b\[[\d;]*m")  # of the tables themselves
+OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv"])
+@pytest.mark.parametrize("case", COMMANDS)
+def test_what_a_terminal_would_obey_is_shown(
+    lake: Path, case: str, form: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = COMMANDS[case]
+    write_table(lake, "linted_code", [{"doc_id": words, "kept": False, "reason": words, "path": words}])
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    for statement in (
+        "SELECT * FROM linted_code",
+        f'SELECT [path] AS "a {words}", MAP {{path: path}} AS b FROM linted_code',
+    ):
+        showing.sql(Settings(lake=str(lake)), statement, form)
+        shown = STYLE.sub("", capsys.readouterr().out)
+        assert not OBEYED.search(shown)
+        assert re.search(r"\\[xur]", shown), "it is shown, not left out"
+
+
+@pytest.mark.parametrize("case", COMMANDS)
+def test_json_shows_commands_and_is_read_back_as_they_were(lake: Path, case: str) -> None:
+    words = COMMANDS[case]
+    write_table(lake, "linted_code", [{"doc_id": f"naïve {words}", "kept": True}])
+    shown = printed(lake, "sql", "SELECT doc_id FROM linted_code", "--format", "json")
+    assert not OBEYED.search(shown)
+    assert json.loads(shown) == {"doc_id": f"naïve {words}"}
+
+
+@pytest.mark.parametrize("case", COMMANDS)
+def test_csv_for_another_program_holds_texts_as_they_are(lake: Path, case: str) -> None:
+    words = COMMANDS[case]
+    write_table(lake, "linted_code", [{"doc_id": words, "kept": True}])
+    shown = printed(lake, "sql", "SELECT doc_id FROM linted_code", "--format", "csv")
+    assert list(csv.reader(io.StringIO(shown, newline=""))) == [["doc_id"], [words]]
+
+
+@pytest.mark.parametrize("case", COMMANDS)
+def test_compare_and_status_show_commands_of_every_foreign_word(lake: Path, case: str) -> None:
+    words = COMMANDS[case]
+    foreign = ("path", "source_text", "text", "answer", "model", "prompt")
+    write_table(lake, "styled_code", [{"doc_id": "a", "kept": True} | dict.fromkeys(foreign, f"x = '{words}'\r\n\ty")])
+    write_table(lake, "parsed_code", [{"doc_id": "a", "kept": False, "reason": words}])
+    write_table(lake, "runs", [RUN | {"status": words, "model_requests": 2**63 - 1} for _ in range(3)])
+    assert not OBEYED.search(printed(lake, "compare"))
+    assert not OBEYED.search(printed(lake, "status"))
+    refusal = refused(lake, "sql", f'SELECT * FROM "{words}"')
+    assert not OBEYED.search(refusal)
+
+
+def test_compare_shows_line_ends_of_windows_as_line_ends(lake: Path) -> None:
+    write_table(lake, "styled_code", [REWRITES[0] | {"source_text": "a = 1\r\nb = 2\r\n"}])
+    assert "\\r" not in printed(lake, "compare")
+
+
+def test_compare_looks_at_the_beginnings_of_huge_texts(lake: Path) -> None:
+    texts = {"source_text": "ab" * 200_000, "text": "ba" * 200_000}
+    changed = {"doc_id": "changed", "source_text": "a" * 100_000, "text": "b" * 100_000}
+    write_table(
+        lake, "styled_code", [REWRITES[0] | texts | {"doc_id": f"{i}"} for i in range(60)] + [REWRITES[0] | changed]
+    )
+    began = time.process_time()
+    assert "doc_id" in printed(lake, "compare")
+    assert time.process_time() - began < 30, "whole texts take hours"
+
+
+def test_status_adds_numbers_that_no_endpoint_can_have_meant(lake: Path) -> None:
+    largest = {"model_requests": 2**63 - 1, "output_tokens": 2**63 - 1}
+    write_table(lake, "runs", [RUN | largest | {"run_id": f"run-{i}"} for i in range(5)])
+    assert f"{5 * (2**63 - 1):,.0f}" in printed(lake, "status")
+
+
+def test_status_and_sql_show_what_is_whole_beside_a_line_about_what_is_not(lake: Path) -> None:
+    (path,) = (lake / "runs").glob("*.parquet")
+    path.write_bytes(b"")
+    for arguments, status in ((["status"], 2), (["sql", "SELECT doc_id FROM linted_code"], 0)):
+        warn.cache_clear()
+        result = recast(lake, *arguments)
+        (line,) = result.stderr.splitlines()
+        assert str(path) in line
+        assert result.exit_code == status
+        assert "linted_code" in result.stdout or "naïve" in result.stdout or "doc_id" in result.stdout
+    assert str(path) in refused(lake, "sql", "SELECT * FROM runs")
+    (path,) = (lake / "linted_code").glob("*.parquet")
+    path.unlink()
+    assert f"{path} is missing" in recast(lake, "status").stderr
+
+
+def test_compare_names_a_rewrite_table_that_cannot_be_read(lake: Path) -> None:
+    write_table(lake, "styled_code", REWRITES)
+    (path,) = (lake / "styled_code").glob("*.parquet")
+    path.write_bytes(path.read_bytes()[:50])
+    assert str(path) in refused(lake, "compare")
+
+
+def test_sql_writes_files_only_where_it_is_told_that_it_may(lake: Path, tmp_path: Path) -> None:
+    copy = f"COPY parsed_code TO '{tmp_path}/out.csv'"
+    assert "--unsafe" in refused(lake, "sql", copy)
+    assert not (tmp_path / "out.csv").exists()
+    assert "1 row" in printed(lake, "sql", "--unsafe", copy)
+    assert (tmp_path / "out.csv").exists()
 
 
 def test_a_table_shows_headings_rows_and_their_number(lake: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakehouse import ledger, query
+from lakehouse.problems import warn
 from lakehouse.settings import Settings
 from schemas.operations import EXPECTATION_RESULTS, RUNS
 from tests.lakehouse.lakes import RUN, write_table
@@ -117,3 +118,56 @@ def test_results_of_many_chunks_are_gathered_into_one_file(tmp_path: Path, monke
 def test_every_type_of_the_operations_tables_is_known_to_arrow() -> None:
     types = {column.type for table in (RUNS, EXPECTATION_RESULTS) for column in table.columns}
     assert types == set(ledger.ARROW_TYPES)
+
+
+def tear_a_file(folder: Path) -> Path:
+    (path,) = folder.glob("*.parquet")
+    path.write_bytes(path.read_bytes()[:100])
+    return path
+
+
+def tear_the_log(folder: Path) -> Path:
+    path = sorted((folder / "_delta_log").glob("*.json"))[-1]
+    path.write_bytes(path.read_bytes()[:100])
+    return path
+
+
+def remove_a_file(folder: Path) -> Path:
+    (path,) = folder.glob("*.parquet")
+    path.unlink()
+    return path
+
+
+def empty_a_file(folder: Path) -> Path:
+    (path,) = folder.glob("*.parquet")
+    path.write_bytes(b"")
+    return path
+
+
+DAMAGE = {
+    "a torn file": tear_a_file,
+    "no file": remove_a_file,
+    "an empty file": empty_a_file,
+    "a torn log": tear_the_log,
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_a_damaged_ledger_means_work_and_stops_no_run(
+    tmp_path: Path, case: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings, run = Settings(lake=str(tmp_path)), ledger.begin("run-1", "linted_code", "3", {}, {})
+    ledger.record(settings, run | {"status": "succeeded", "target_version": None})
+    ledger.record_results(settings, [{"run_id": "run", "chunk": 0, "success": True}])
+    assert ledger.is_up_to_date(settings, run)
+    warn.cache_clear()
+    paths = [DAMAGE[case](tmp_path / name) for name in ("runs", "expectation_results")]
+    for _ in range(2):
+        assert not ledger.is_up_to_date(settings, run)
+        assert ledger.status_of(settings, "run-1", "linted_code") is None
+        ledger.record(settings, run)
+        ledger.record_results(settings, [{"run_id": "run", "chunk": 1, "success": True}])
+    lines = capsys.readouterr().err.splitlines()
+    assert all(line.startswith("recast: the ledger is damaged, and the run goes on without it: ") for line in lines)
+    assert any(str(paths[0]) in line for line in lines)
+    assert len(set(lines)) == len(lines), "each is said once"

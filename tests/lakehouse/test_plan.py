@@ -61,9 +61,60 @@ def planned(
     wanted_rows = spark.createDataFrame(wanted, "doc_id string, input_hash string, carried_hash bigint")
     have_rows = spark.createDataFrame([(*row, row[0] in withdrawn) for row in have], HAVE)
     rejected_rows = spark.createDataFrame([(doc_id,) for doc_id in rejected], "doc_id string")
-    rows = plan(wanted_rows, have_rows, rejected_rows, "m1", "d1").collect()
+    rows = plan(wanted_rows, have_rows, rejected_rows, "m1", "d1", "salt").collect()
     assert len(rows) == len({row["doc_id"] for row in rows})
     return {row["doc_id"]: (row["action"], row["from_doc_id"]) for row in rows}
+
+
+CONFLICTS = {
+    "equal rows are no conflict": ([("a", "x", 1), ("a", "x", 1)], [], {"a": ("measure", 0)}),
+    "another text is one": ([("a", "x", 1), ("a", "y", 1)], [], {"a": ("measure", 2)}),
+    "other columns are one": ([("a", "x", 1), ("a", "x", 1), ("a", "x", 2)], [], {"a": ("measure", 3)}),
+    "the stored row stays": (
+        [*(("a", f"{number:02}", 1) for number in range(30)), ("a", "x", 1)],
+        [("a", "x", 1, "m1", "d1", True)],
+        {"a": ("nothing", 31)},
+    ),
+    "the stored text stays under other columns": (
+        [*(("a", f"{number:02}", 1) for number in range(30)), ("a", "x", 2)],
+        [("a", "x", 1, "m1", "d1", True)],
+        {"a": ("copy", 31)},
+    ),
+    "a stored row that was measured otherwise stays, too": (
+        [*(("a", f"{number:02}", 1) for number in range(30)), ("a", "x", 1)],
+        [("a", "x", 1, "m0", "d1", True)],
+        {"a": ("measure", 31)},
+    ),
+    "what a killed run staged stays only where it was committed": (
+        [("a", "x", 1), ("a", "y", 1), ("b", "x", 1)],
+        [("b", "x", 1, "m1", "d1", False)],
+        {"a": (None, 2), "b": ("copy", 0)},
+    ),
+}
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize("case", CONFLICTS)
+def test_rows_of_one_document_that_differ_are_counted_and_the_stored_one_stays(spark: SparkSession, case: str) -> None:
+    wanted, have, expected = CONFLICTS[case]
+    wanted_rows = spark.createDataFrame(wanted, "doc_id string, input_hash string, carried_hash bigint")
+    have_rows = spark.createDataFrame([(*row, False) for row in have] or [], HAVE)
+    rows = plan(wanted_rows, have_rows, spark.createDataFrame([], "doc_id string"), "m1", "d1", "salt").collect()
+    found = {row["doc_id"]: (row["action"], row["conflicting"]) for row in rows}
+    assert found == {name: (action or found[name][0], count) for name, (action, count) in expected.items()}
+    assert all(row["input_hash"] == "x" for row in rows if have and row["doc_id"] == have[0][0])
+
+
+@pytest.mark.spark
+def test_which_of_conflicting_rows_is_taken_depends_on_the_salt_alone(spark: SparkSession) -> None:
+    rows = [(str(document), text, 1) for document in range(40) for text in "xy"]
+    taken = []
+    for wanted, salt in ((rows, "a"), (rows[::-1], "a"), (rows, "b")):
+        wanted_rows = spark.createDataFrame(wanted, "doc_id string, input_hash string, carried_hash bigint")
+        nothing = spark.createDataFrame([], "doc_id string")
+        planned = plan(wanted_rows, spark.createDataFrame([], HAVE), nothing, "m1", "d1", salt)
+        taken.append({row["doc_id"]: row["input_hash"] for row in planned.collect()})
+    assert taken[0] == taken[1] != taken[2]
 
 
 CASES = {

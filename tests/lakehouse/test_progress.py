@@ -43,6 +43,13 @@ def test_plain_lines_begin_with_the_time_of_day_in_utc(meter: Meter, screen: io.
     assert f"{before:%H:%M:%S}" <= at <= f"{datetime.now(UTC):%H:%M:%S}" or before.day != datetime.now(UTC).day
 
 
+def test_foreign_words_command_no_terminal(meter: Meter, screen: io.StringIO) -> None:
+    meter.say("the engine serves \x1b]0;owned\x07\x9b2J\r\nrecast: [red]all is well[/red] \u202e")
+    (line,) = screen.getvalue().splitlines()
+    assert line.isprintable()
+    assert line.endswith(r"serves \x1b]0;owned\x07\x9b2J\r\nrecast: [red]all is well[/red] \u202e")
+
+
 def test_a_terminal_needs_no_times(screen: io.StringIO) -> None:
     Meter(Console(file=screen, width=200, force_terminal=True, color_system=None)).say("a line")
     assert screen.getvalue() == "a line\n"

@@ -1,10 +1,14 @@
 """Expectations: what stops a run, and what is said of it."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lakehouse.quality import QualityError, Result, require
+from lakehouse.quality import QualityError, Result, bytecode_folder, library, require
 from schemas import TABLES
 from schemas.table import Expectation, document_expectations, unexpected_rows
 
@@ -59,3 +63,27 @@ def test_what_no_row_may_do_is_said_in_words_and_in_sql() -> None:
 def test_the_expectations_of_a_table_differ_from_one_another(name: str) -> None:
     found = [(each.type, str(each.arguments)) for each in TABLES[name].expectations]
     assert len(set(found)) == len(found)
+
+
+def test_compiled_templates_lie_where_nobody_else_can_put_any() -> None:
+    """Python runs what lies in a cache of bytecode."""
+    folder = Path(bytecode_folder().name)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert folder.stat().st_uid == os.getuid()
+    code = "from lakehouse.quality import bytecode_folder; print(bytecode_folder().name)"
+    others = {
+        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout
+        for _ in range(2)
+    }
+    assert len(others) == 2, "a name that can be foretold can be taken first"
+    assert not any(Path(other.strip()).exists() for other in others), "it goes with its process"
+
+
+@pytest.mark.slow
+def test_data_docs_compile_their_templates_there() -> None:
+    library()
+    from great_expectations.render.view import view
+    from jinja2 import DictLoader
+
+    assert view.Environment(loader=DictLoader({"a": "{{ b }}"})).get_template("a").render(b=1) == "1"
+    assert list(Path(bytecode_folder().name).iterdir())

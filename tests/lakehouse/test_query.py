@@ -1,6 +1,7 @@
 """SQL over the tables without a JVM: what is found, and what is said where nothing is."""
 
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -110,22 +111,125 @@ def test_columns_that_share_a_name_are_numbered(settings: Settings) -> None:
     assert row == {"a": 1, "a_1": 2, "b": 3, "a_1_1": 4}
 
 
+REFUSED = {
+    "a table's row": "INSERT INTO parsed_code VALUES ('z')",
+    "a deletion": "DELETE FROM parsed_code",
+    "a deletion inside a query": "WITH gone AS (DELETE FROM parsed_code RETURNING *) FROM gone",
+    "a table": "CREATE TABLE t AS SELECT 1",
+    "a view that goes": "DROP VIEW parsed_code;",
+    "a data file of a table": "COPY (SELECT 'forged' AS text) TO '{lake}/parsed_code/part.parquet'",
+    "a file of another folder": "COPY parsed_code TO '{outside}/stolen.csv'",
+    "a file, from behind a comment": "/* SELECT */ COPY parsed_code TO '{outside}/stolen.csv'",
+    "a file, from what is only to be explained": "EXPLAIN ANALYZE COPY (SELECT 1) TO '{lake}/part.parquet'",
+    "a file, explained with options": "EXPLAIN (ANALYZE, FORMAT json) COPY (SELECT 1) TO '{lake}/part.parquet'",
+    "a file, from the rows of a pivot": "COPY (PIVOT parsed_code ON reason) TO '{lake}/part.parquet'",
+    "a table, from the rows of a pivot": "CREATE TABLE t AS PIVOT parsed_code ON reason",
+    "a file that is read into a table": "COPY parsed_code FROM '{outside}/secret.txt'",
+    "a database": "ATTACH '{outside}/other.db'",
+    "a database of another program": "ATTACH 'host=example.org' AS elsewhere (TYPE postgres)",
+    "a database that goes": "DETACH memory",
+    "all tables": "EXPORT DATABASE '{outside}'",
+    "all tables of a folder": "IMPORT DATABASE '{outside}'",
+    "an extension from afar": "INSTALL httpfs",
+    "an extension": "LOAD httpfs",
+    "new extensions": "UPDATE EXTENSIONS",
+    "a setting": "SET memory_limit = '1TB'",
+    "what holds all this back": "SET enable_external_access = true",
+    "a setting's default": "RESET lock_configuration",
+    "a setting by its old name": "PRAGMA enable_external_access = true",
+    "a pragma": "PRAGMA database_list",
+    "a function that is called": "CALL enable_logging(storage = 'file')",
+    "a statement for later": "PREPARE later AS SELECT 1",
+    "a key": "CREATE SECRET (TYPE s3, KEY_ID 'a', SECRET 'b')",
+    "a function": "CREATE MACRO one() AS 1",
+    "a transaction": "BEGIN",
+    "a database to work in": "USE memory",
+    "a clean-up": "VACUUM",
+    "two queries": "SELECT 1; SELECT 2",
+    "a query and a copy": "SELECT 1; COPY (SELECT 1) TO '{lake}/part.parquet'",
+    "a file of the machine": "FROM read_text('/etc/passwd')",
+    "a file of the machine as a table": "FROM '/etc/passwd'",
+    "a file beside the lake": "FROM read_text('{outside}/secret.txt')",
+    "a file behind the lake": "FROM read_text('{lake}/../outside/secret.txt')",
+    "a folder whose name begins as the lake's": "FROM read_text('{lake}-2/secret.txt')",
+    "bytes": "FROM read_blob('{outside}/secret.txt')",
+    "rows of a file": "SELECT * FROM read_csv('{outside}/secret.txt', header = false)",
+    "what kind of file it is": "FROM sniff_csv('{outside}/secret.txt')",
+    "an object of a file": "FROM read_json('{outside}/secret.txt')",
+    "metadata of a file": "FROM parquet_metadata('{outside}/secret.txt')",
+    "names of files": "FROM glob('{outside}/*')",
+    "names of files from the root": "FROM glob('/*')",
+    "a file of another's page": "FROM read_csv('https://example.org/a.csv')",
+    "an object of a store": "FROM read_parquet('s3://example/a.parquet')",
+    "a file, out of a text that is a query": "FROM query('FROM read_text(''/etc/passwd'')')",
+    "a file, out of a part of a query": "SELECT (SELECT content FROM read_text('/etc/passwd')) AS a",
+    "a file, out of what is only to be explained": "EXPLAIN ANALYZE FROM read_text('/etc/passwd')",
+    "a log file": "FROM enable_logging(storage = 'file', storage_path = '{outside}/log')",
+    "a variable of the program": "FROM found",
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_statement_that_does_more_than_read_the_lake_is_refused(settings: Settings, case: str) -> None:
+    outside = Path(settings.lake).with_name("outside")
+    for folder in (outside, Path(f"{settings.lake}-2")):
+        folder.mkdir()
+        (folder / "secret.txt").write_text("secret")
+
+    def state() -> list[tuple[Path, bytes]]:
+        return [(path, path.read_bytes()) for path in sorted(outside.parent.rglob("*")) if path.is_file()]
+
+    before, found = state(), pa.table({"a": [1]})
+    lake, beside = (path.replace("'", "''") for path in (settings.lake, str(outside)))
+    words = said(settings, REFUSED[case].format(lake=lake, outside=beside))
+    assert "secret" not in words.replace("secret.txt", "")
+    assert state() == before
+    assert query.rows(settings, "SELECT count(*) AS n FROM parsed_code") == [{"n": len(PARSED)}], found.num_rows
+
+
 @pytest.mark.parametrize(
     "statement",
     [
-        "INSERT INTO parsed_code VALUES ('z')",
-        "DELETE FROM parsed_code",
-        "CREATE TABLE t AS SELECT 1",
-        "DROP VIEW parsed_code;",
+        "SELECT count(*) FROM parsed_code;",
+        "-- COPY, says a comment\nSELECT 1 /* ; */",
+        "FROM parsed_code",
+        "WITH a AS (FROM parsed_code) FROM a",
+        "VALUES (1)",
+        "TABLE parsed_code",
+        "DESCRIBE parsed_code",
+        "SHOW TABLES",
+        "SHOW ALL TABLES",
+        "SUMMARIZE parsed_code",
+        "EXPLAIN SELECT 1",
+        "EXPLAIN ANALYZE /* é; COPY */ FROM parsed_code",
+        "EXPLAIN (FORMAT json) FROM parsed_code",
+        "EXPLAIN (SELECT 1)",
+        "PIVOT parsed_code ON reason",
+        "SELECT * FROM (PIVOT parsed_code ON reason)",
+        "PIVOT parsed_code ON reason IN ('a', 'b') USING count(*)",
+        "SELECT 'COPY x TO y; DROP VIEW z' AS text",
+        "FROM styled_code",
+        "FROM rejects JOIN runs USING (table_name)",
     ],
 )
-def test_a_statement_that_would_change_a_table_is_refused(settings: Settings, statement: str) -> None:
-    assert said(settings, statement) == "tables are only read here; `recast refresh` writes them"
+def test_a_statement_that_only_reads_the_lake_is_run(settings: Settings, statement: str) -> None:
+    assert query.run_sql(settings, statement).fetchall() is not None
 
 
-def test_a_query_may_make_itself_a_table_first(settings: Settings) -> None:
+def test_unsafe_runs_whatever_the_user_may_do(settings: Settings, tmp_path: Path) -> None:
     statements = "CREATE TABLE t AS SELECT doc_id FROM parsed_code; SELECT count(*) AS n FROM t"
-    assert query.rows(settings, statements) == [{"n": len(PARSED)}]
+    assert query.run_sql(settings, statements, unsafe=True).fetchall() == [(len(PARSED),)]
+    query.run_sql(settings, f"COPY parsed_code TO '{tmp_path}/parsed.csv'", unsafe=True)
+    assert len((tmp_path / "parsed.csv").read_text().splitlines()) == 1 + len(PARSED)
+
+
+def test_a_table_that_arrow_reads_can_be_read_where_files_may_not(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As every table of a lake in an object store is."""
+    monkeypatch.setattr(query, "is_local", lambda _: False)
+    assert query.rows(settings, "SELECT count(*) AS n FROM rejects JOIN linted_code USING (doc_id)") == [{"n": 2}]
+    assert "disabled by configuration" in said(settings, f"FROM glob('{Path(settings.lake).parent.parent}/*')")
 
 
 def test_an_unknown_table_is_answered_with_those_there_are(settings: Settings) -> None:
@@ -162,11 +266,88 @@ def test_a_folder_that_is_no_table_is_named(settings: Settings) -> None:
     assert "raw_code holds files but no Delta table" in said(settings, "SELECT * FROM raw_code")
 
 
-def test_a_table_with_a_torn_log_is_named(settings: Settings) -> None:
-    log = Path(settings.lake, "raw_code", "_delta_log")
-    log.mkdir(parents=True)
-    (log / "00000000000000000000.json").write_text('{"metaData": ')
-    assert "raw_code" in said(settings, "SELECT * FROM raw_code")
+def data_files(settings: Settings, name: str) -> list[Path]:
+    return sorted(Path(settings.lake, name).glob("*.parquet"))
+
+
+def overwrite_middle(path: Path) -> None:
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4] + bytes(len(whole) - 12) + whole[-8:])
+
+
+def halve(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "missing": Path.unlink,
+    "empty": lambda path: path.write_bytes(b""),
+    "cut off": halve,
+    "all zeros": lambda path: path.write_bytes(bytes(path.stat().st_size)),
+    "zeros but for its ends": overwrite_middle,
+    "of another kind": lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\n"),
+}
+LOG_DAMAGE: dict[str, Callable[[Path], object]] = {
+    "cut off": lambda log: (log / "00000000000000000000.json").write_text('{"metaData": '),
+    "empty": lambda log: (log / "00000000000000000000.json").write_bytes(b""),
+    "no JSON": lambda log: (log / "00000000000000000000.json").write_bytes(b"\x00\xff\x1b[2J\n"),
+    "other JSON": lambda log: (log / "00000000000000000000.json").write_text("[1]\n"),
+    "a line too many": lambda log: (log / "00000000000000000001.json").write_bytes(b"\x00" * 300),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+@pytest.mark.parametrize("name", ["runs", "linted_code"])
+def test_a_damaged_file_is_named_with_what_to_do_and_stops_no_query_of_other_tables(
+    settings: Settings, name: str, case: str
+) -> None:
+    (path,) = data_files(settings, name)
+    DAMAGE[case](path)
+    words = said(settings, f"SELECT * FROM {name}")
+    assert str(path) in words
+    assert f"move {settings.lake}/{name} away" in words
+    assert query.rows(settings, "SELECT count(*) AS n FROM parsed_code") == [{"n": len(PARSED)}]
+
+
+@pytest.mark.parametrize("case", LOG_DAMAGE)
+@pytest.mark.parametrize("name", ["runs", "linted_code"])
+def test_a_damaged_log_is_named_with_what_to_do_and_stops_no_query_of_other_tables(
+    settings: Settings, name: str, case: str
+) -> None:
+    LOG_DAMAGE[case](Path(settings.lake, name, "_delta_log"))
+    words = said(settings, f"SELECT * FROM {name}")
+    assert f"{settings.lake}/{name}/_delta_log/0000000000000000000" in words
+    assert f"move {settings.lake}/{name} away" in words
+    assert query.rows(settings, "SELECT count(*) AS n FROM parsed_code") == [{"n": len(PARSED)}]
+
+
+def test_a_lake_of_which_nothing_can_be_read_says_why(settings: Settings) -> None:
+    for name in ("runs", "linted_code", "parsed_code"):
+        data_files(settings, name)[0].unlink()
+    shutil.rmtree(Path(settings.lake, "styled_code"))
+    assert "is missing" in said(settings, "SELECT 1")
+
+
+@pytest.mark.parametrize("case", ["missing", "empty", "cut off", "of another kind"])
+def test_a_table_is_whole_while_every_file_that_its_log_names_has_its_size(settings: Settings, case: str) -> None:
+    query.require_whole(settings, "linted_code")
+    query.require_whole(settings, "styled_code")
+    query.require_whole(settings, "raw_code")
+    (path,) = data_files(settings, "linted_code")
+    (path.parent / "left-over.parquet").write_bytes(b"what no commit names is no part of the table")
+    query.require_whole(settings, "linted_code")
+    DAMAGE[case](path)
+    with pytest.raises(UserError) as refused:
+        query.require_whole(settings, "linted_code")
+    assert str(path) in str(refused.value)
+    assert "recast refresh makes a new one" in str(refused.value)
+
+
+def test_a_table_whose_last_commit_is_empty_is_not_whole(settings: Settings) -> None:
+    last = Path(settings.lake, "linted_code", "_delta_log", "00000000000000000001.json")
+    last.touch()
+    with pytest.raises(UserError, match=r"00000000000000000001\.json is empty"):
+        query.require_whole(settings, "linted_code")
 
 
 def test_a_lake_that_is_a_file_is_named(tmp_path: Path) -> None:

@@ -1,7 +1,11 @@
 """The loop: what one run of a stage promises, on real Delta tables and real checkpoints."""
 
+import io
+import shutil
+import struct
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +14,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from rich.console import Console
 
-from lakehouse import query, store
+from lakehouse import ledger, problems, query, store
 from lakehouse.progress import Meter
 from lakehouse.quality import QualityError
-from lakehouse.refresh import check_and_commit, refresh
+from lakehouse.refresh import add_counts, check_and_commit, counts, refresh, staged_below
+from lakehouse.settings import UserError
 from schemas.table import Column
 from tests.lakehouse.toy import TABLE, settings_in, toy_stage, write_notes
 
@@ -44,18 +49,20 @@ class Lake:
         measured_by: str = "rule 1",
         retry: bool = False,
         spoil: Callable[[DataFrame], DataFrame] | None = None,
+        screen: io.StringIO | None = None,
         **changes: object,
     ):
         """Write the source if it is given, run the stage, and return the ledger row and the texts paid for.
 
-        `spoil` is what goes wrong with decided rows.
+        `spoil` is what goes wrong with decided rows; `screen` takes what the run shows.
         """
         if notes is not None:
             write_notes(self.folder / "source", notes)
         self.settings = settings_in(self.folder, **changes)
         self.runs += 1
         bill = self.folder / f"bill-{self.runs}"
-        meter, stage = Meter(Console(quiet=True)), toy_stage(bill, measured_by)
+        console = Console(file=screen, width=1000) if screen else Console(quiet=True)
+        meter, stage = Meter(console), toy_stage(bill, measured_by)
         if spoil:
             decide = stage.decide
             stage = replace(stage, decide=lambda rows, settings: spoil(decide(rows, settings)))
@@ -238,6 +245,113 @@ def test_a_run_that_dies_after_staging_pays_for_nothing_twice(lake: Lake, monkey
     _, paid = lake.run()
     assert paid == []
     assert len(lake.rows()) == 3
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def halve(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def overwrite(path: Path) -> None:
+    path.write_bytes(b"\x00" * path.stat().st_size)
+
+
+def overwrite_pages(path: Path) -> None:
+    """Leave a file's beginning and its footer."""
+    whole = path.read_bytes()
+    (length,) = struct.unpack("<i", whole[-8:-4])
+    path.write_bytes(whole[:4] + b"\xff" * (len(whole) - 12 - length) + whole[-8 - length :])
+
+
+TEARS: dict[str, Callable[[Path], None]] = {
+    "empty": empty,
+    "halved": halve,
+    "overwritten": overwrite,
+    "overwritten but for its footer": overwrite_pages,
+    "missing": Path.unlink,
+}
+
+
+def test_what_a_killed_machine_tore_is_made_again(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A torn plan, too, which no other run reads."""
+
+    def die(*_arguments: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lakehouse.refresh.check_and_commit", die)
+        with pytest.raises(KeyboardInterrupt):
+            lake.run(NOTES)
+    killed = Path(store.work_path(lake.settings, "notes")) / "run-1"
+    stage, screen = toy_stage(lake.folder / "bill"), io.StringIO()
+    meter = Meter(Console(file=screen, width=1000))
+    for case, tear in TEARS.items():
+        copy = lake.folder / "copies" / case.replace(" ", "-")
+        shutil.copytree(killed, copy)
+        assert staged_below(lake.spark, str(copy), stage, meter) == [f"{copy}/staged/0"], "as it was left it is whole"
+        tear_parts(copy / "staged" / "0", tear)
+        assert staged_below(lake.spark, str(copy), stage, meter) == [], case
+        assert f"{copy}/staged/0 of a run that was killed is dropped" in screen.getvalue(), case
+        assert not (copy / "staged" / "0").exists(), case
+    for folder in (killed / "staged" / "0", killed / "plan"):
+        tear_parts(folder, halve)
+    run, paid = lake.run(screen=screen)
+    assert (run["status"], paid) == ("succeeded", ["hello", "hi"])
+    assert len(lake.rows()) == len(NOTES)
+    assert f"{killed}/staged/0 of a run that was killed is dropped" in screen.getvalue()
+
+
+def tear_parts(folder: Path, tear: Callable[[Path], None]) -> None:
+    for path in list(folder.glob("part-*")):
+        tear(path)
+        (folder / f".{path.name}.crc").unlink()
+
+
+def test_a_damaged_ledger_stops_no_refresh(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+    lake.run(NOTES)
+    for name in ("runs", "expectation_results"):
+        for path in Path(lake.settings.lake, name).glob("*.parquet"):
+            path.write_bytes(b"")
+    problems.warn.cache_clear()
+    run, paid = lake.run(NOTES | {"d": ("hey", "dan")})
+    assert (run["status"], paid) == ("succeeded", ["hey"])
+    assert "d" in lake.rows()
+    assert "/runs/part-" in capsys.readouterr().err
+
+
+def test_a_refresh_never_says_that_a_table_which_lost_a_file_is_up_to_date(lake: Lake) -> None:
+    lake.run(NOTES)
+    path = next(Path(lake.settings.lake, "notes").glob("*.parquet"))
+    for case in ("halved", "empty", "missing"):
+        TEARS[case](path)
+        for retry in (False, True):
+            with pytest.raises(UserError) as refused:
+                lake.run(retry=retry)
+            assert str(path) in str(refused.value)
+            assert f"move {lake.settings.lake}/notes away" in str(refused.value)
+    shutil.move(Path(lake.settings.lake, "notes"), lake.folder / "away")
+    lake.run()
+    assert len(lake.rows()) == len(NOTES)
+
+
+def test_tokens_that_no_endpoint_can_have_meant_are_counted_up_to_the_largest_number(spark: SparkSession) -> None:
+    now = datetime.now(UTC)
+    row = (True, "measure", "answered", 2**63 - 1, 2**63 - 1, None, now)
+    columns = "kept boolean, action string, answer_status string, prompt_tokens bigint, output_tokens bigint, "
+    staged = spark.createDataFrame(
+        [(*row, reason) for reason in (None, None, "a", "b")],
+        columns + ("cached_tokens bigint, answered_at timestamp, reason string"),
+    )
+    counted = counts(staged, now)
+    assert counted["prompt_tokens"] == counted["output_tokens"] == 4 * (2**63 - 1)
+    assert counted["cached_tokens"] == counted["recalled_output_tokens"] == 0
+    run = ledger.begin("run", "notes", "1", {}, {})
+    for _ in range(2):
+        add_counts(run, counted)
+    assert (run["output_tokens"], run["rows_in"]) == (2**63 - 1, 8)
 
 
 def test_a_run_that_dies_between_chunks_is_gone_on_with(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyspark
 import pytest
@@ -15,6 +15,9 @@ from lakehouse import session
 from lakehouse.settings import UserError
 from tests.clusters import CHECKOUT
 from tests.jobs.lanes import write_pages
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 def fake_java(folder: Path, words: str, status: int = 0) -> Path:
@@ -190,6 +193,20 @@ def test_where_nothing_is_set_this_machine_is_used_with_room_for_compiled_code(t
     assert told["ui"] is None
     gaps = session.DEFAULTS | session.LOCAL_DEFAULTS | session.NEEDED
     assert {name: told["conf"][name].removeprefix("file:") for name in gaps} == gaps
+
+
+@pytest.mark.spark
+def test_workers_of_python_import_nothing_of_the_working_directory(spark: "SparkSession") -> None:
+    def look(batches):  # type: ignore[no-untyped-def]
+        import sys
+
+        import pyarrow as pa
+
+        for _ in batches:
+            yield pa.RecordBatch.from_pydict({"safe": [sys.flags.safe_path and "" not in sys.path]})
+
+    (row,) = spark.range(1).coalesce(1).mapInArrow(look, "safe boolean").collect()
+    assert row.safe
 
 
 @pytest.mark.spark

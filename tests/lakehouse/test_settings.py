@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehouse.settings import Settings, UserError, absolute, environment_name, is_local, resolve
+from lakehouse.settings import (
+    Settings,
+    UserError,
+    absolute,
+    environment_name,
+    is_local,
+    resolve,
+    tell_endpoints_file,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +64,53 @@ def test_variables_of_keys_tests_and_services_are_no_mistake(monkeypatch: pytest
     for name in variables:
         monkeypatch.setenv(f"RECAST_{name}", "x")
     assert resolve().api_key_variable == "RECAST_TEAM_KEY"
+
+
+@pytest.mark.parametrize(
+    "variable", ["AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "", "RECAST", "MY_API_KEY_2", "recast_x", "X\\nY"]
+)
+def test_the_file_may_not_name_any_variable_as_the_key(
+    empty_folder: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    (empty_folder / "recast.toml").write_text(f'endpoint = "http://host/v1"\napi_key_variable = "{variable}"\n')
+    with pytest.raises(UserError, match=r"^recast.toml names .* may name RECAST_... and ..._API_KEY alone") as raised:
+        resolve()
+    assert "\n" not in str(raised.value)
+    (empty_folder / "recast.toml").write_text('endpoint = "http://host/v1"\n')
+    if variable:
+        assert resolve(api_key_variable=variable).api_key_variable == variable
+        monkeypatch.setenv("RECAST_API_KEY_VARIABLE", variable)
+        assert resolve().api_key_variable == variable
+
+
+@pytest.mark.parametrize("variable", ["RECAST_API_KEY", "RECAST_TEAM", "OPENAI_API_KEY", "_API_KEY"])
+def test_the_file_may_name_a_variable_that_holds_a_key_of_a_model(empty_folder: Path, variable: str) -> None:
+    (empty_folder / "recast.toml").write_text(f'api_key_variable = "{variable}"\n')
+    assert resolve().api_key_variable == variable
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["http://me:hunter2@host/v1", "https://hunter2@host", "ftp://me:hunter2@host", "hunter2@h"]
+)
+def test_an_endpoint_with_a_password_is_refused_in_one_line_that_does_not_show_it(endpoint: str) -> None:
+    with pytest.raises(UserError) as raised:
+        resolve(endpoint=endpoint)
+    assert "hunter2" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_where_an_endpoint_is_the_files_the_file_is_named_once(
+    empty_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell_endpoints_file.cache_clear()
+    (empty_folder / "recast.toml").write_text('endpoint = "http://host/v1"\n')
+    for _ in range(2):
+        tell_endpoints_file(resolve().endpoint)
+    assert capsys.readouterr().err == "recast: the endpoint http://host/v1 is from recast.toml\n"
+    monkeypatch.setenv("RECAST_ENDPOINT", "http://mine/v1")
+    tell_endpoints_file(resolve().endpoint)
+    assert capsys.readouterr() == ("", "")
+    tell_endpoints_file.cache_clear()
 
 
 def test_paths_of_the_file_are_seen_from_its_folder(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,7 +100,7 @@ def test_the_small_set_is_small_and_holds_both_kinds_of_sources(small: Path) -> 
 def test_contents_are_gzip_objects_named_by_the_git_hash_of_their_bytes(subset: Path) -> None:
     broken = {
         blob
-        for name in ("content_missing", "not_gzip", "gzip_cut_off")
+        for name in ("content_missing", "not_gzip", "gzip_cut_off", "wrong_content")
         for blob in manifest(subset)["code"]["defects"][name]
     }
     for file in files(subset):
@@ -131,7 +131,7 @@ READING = {
     "huge": "too_large",
     "unknown_encoding": "unknown_encoding",
     "wrong_encoding": "undecodable",
-    "lone_surrogates": "lone_surrogates",
+    "wrong_content": "wrong_content",
 }
 SYNTAX = {
     "null_byte": "null_bytes",
@@ -156,10 +156,15 @@ SYNTAX = {
 def read(folder: Path, file: dict) -> contents.Content:
     path = folder / "code" / "content" / file["blob_id"]
     return (
-        contents.decode(path.read_bytes(), file["src_encoding"])
+        contents.unpack(path.read_bytes(), file["blob_id"], [file["src_encoding"]])
         if path.exists()
         else contents.Content(None, "content_missing")
     )
+
+
+def text_of(folder: Path, file: dict) -> str | None:
+    text = read(folder, file).text
+    return None if text is None else text.decode()
 
 
 def test_a_defective_content_is_refused_for_its_own_reason(small: Path) -> None:
@@ -173,14 +178,14 @@ def test_a_text_that_does_not_parse_is_refused_for_its_own_reason(small: Path) -
     by_blob = {file["blob_id"]: file for file in files(small)}
     for defect, reason in SYNTAX.items():
         for blob in manifest(small)["code"]["defects"][defect]:
-            text = read(small, by_blob[blob]).text
+            text = text_of(small, by_blob[blob])
             assert text is not None
             assert (defect, syntax.check(text).reason) == (defect, reason)
 
 
 def test_every_reason_that_a_file_can_have_shows_in_the_small_set(small: Path) -> None:
-    """A null text never reaches the syntax stage, lone surrogates are refused when the content is read, and the
-    manifest knows files by their blob_id."""
+    """A null text never reaches the syntax stage, no encoding holds lone surrogates, and the manifest knows files by
+    their blob_id."""
     from schemas import raw_code
 
     assert set(READING.values()) == set(raw_code.REASONS) - {"bad_blob_id"}
@@ -194,7 +199,7 @@ def test_a_file_without_a_defect_of_its_own_is_readable_and_parses(name: str, re
     expected = {blob for name in (*READING, *SYNTAX) for blob in defects.get(name, [])}
     for file in files(folder):
         if file["language"] == "Python" and file["blob_id"] not in expected:
-            text = read(folder, file).text
+            text = text_of(folder, file)
             assert text is not None, file["path"]
             assert syntax.check(text).reason is None, file["path"]
 
@@ -211,7 +216,7 @@ def test_the_files_for_a_small_model_are_short() -> None:
 
 def test_the_same_text_is_stored_under_two_blobs(small: Path) -> None:
     same = set(manifest(small)["code"]["defects"]["same_text"])
-    texts = {file["blob_id"]: read(small, file).text for file in files(small) if file["blob_id"] in same}
+    texts = {file["blob_id"]: text_of(small, file) for file in files(small) if file["blob_id"] in same}
     assert len(texts) == 2
     assert len(set(texts.values())) == 1
 
@@ -286,7 +291,7 @@ LINT = {
 @pytest.mark.slow
 def test_about_twenty_short_files_pass_lint_and_each_lint_defect_is_refused_for_its_own_reason(small: Path) -> None:
     by_blob = {file["blob_id"]: file for file in files(small) if file["language"] == "Python"}
-    texts = {blob: read(small, file).text for blob, file in by_blob.items()}
+    texts = {blob: text_of(small, file) for blob, file in by_blob.items()}
     parsing = {blob: text for blob, text in texts.items() if text is not None and syntax.check(text).reason is None}
     reasons = {
         blob: scoring.decide_lint(result)[1] for blob, result in zip(parsing, lint.lint(parsing.values()), strict=True)

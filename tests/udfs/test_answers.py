@@ -1,6 +1,7 @@
 """Responses: whatever an endpoint says becomes an answer or a reason, and text that Arrow can hold."""
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -38,6 +39,82 @@ def test_no_response_breaks_the_reader(content: bytes) -> None:
     if answer is not None:
         answers.answer_columns([answer])
     assert isinstance(answers.error_words(content), str)
+
+
+@given(
+    st.binary()
+    | st.text(st.sampled_from('<>/a \\"{}[]:,\x1b\u202e\ud800')).map(lambda text: text.encode("utf-8", "replace"))
+)
+@example(b'{"error": {"message": ' + b"[" * 400 + b"]" * 400 + b"}}")
+@example(b'{"error": ' + b"9" * 5000 + b"}")
+@example('{"error": "wide"}'.encode("utf-16"))
+def test_error_words_are_one_printable_line_whatever_the_bytes(content: bytes) -> None:
+    words = answers.error_words(content)
+    assert len(words) <= answers.MAX_ERROR_CHARS
+    assert len(words.splitlines()) <= 1
+    assert not any(ord(character) < 32 or 127 <= ord(character) < 160 or character == "\u202e" for character in words)
+    words.encode()
+
+
+FLOODS = {
+    "<": b"<" * 4_000_000,
+    "<a": b"<a" * 2_000_000,
+    "<>": b"<>" * 2_000_000,
+    "<<<a>": b"<<<a>" * 800_000,
+    "blanks": b" " * 4_000_000,
+    "escapes": b"\x1b" * 4_000_000,
+    "brackets": b"[" * 4_000_000,
+    "braces": b'{"error":' * 400_000,
+    "backslashes": b'{"error": "' + b"\\" * 4_000_000 + b'"}',
+    "digits": b'{"error": ' + b"9" * 4_000_000 + b"}",
+    "bad bytes": b"\xff" * 4_000_000,
+    "NULs": b"\0" * 4_000_000,
+}
+
+
+@pytest.mark.parametrize("content", FLOODS.values(), ids=FLOODS)
+def test_four_megabytes_of_anything_are_read_in_no_time(content: bytes) -> None:
+    began = time.monotonic()
+    answers.error_words(content)
+    assert time.monotonic() - began < 0.5
+    began = time.monotonic()
+    answers.read_answer(content, "engine", 1.0)
+    answers.read_answer(b'{"choices": [{"message": {"content": ["' + content + b'"]}}]}', "engine", 1.0)
+    assert time.monotonic() - began < 3
+
+
+@given(JSON | st.text(st.characters(codec=None, exclude_categories=())), st.none() | st.integers(1, 100))
+def test_labels_of_the_server_are_short_and_printable(said: object, max_tokens: int | None) -> None:
+    body = {"choices": [{"message": {"content": "x"}, "finish_reason": said}]}
+    answer = answers.read_answer(json.dumps(body).encode(), "engine", 1.0, max_tokens)
+    for label in (answer.finish_reason, answer.server_finish_reason) if answer else ():
+        assert label is None or (len(label) <= answers.MAX_LABEL_CHARS and "\n" not in label and "\x1b" not in label)
+
+
+@pytest.mark.parametrize("bounds", [(), (100, 10), (None, 10), (100, None)])
+@pytest.mark.parametrize(
+    "count", ["-1", "2.5", "NaN", "Infinity", "1e400", "9223372036854775807", "9" * 5000, '"3"', "true", "[3]", "{}"]
+)
+def test_a_count_that_cannot_be_is_null_and_costs_no_answer(count: str, bounds: tuple[int | None, ...]) -> None:
+    details = f'"prompt_tokens_details": {{"cached_tokens": {count}}}'
+    usage = f'{{"prompt_tokens": {count}, "completion_tokens": {count}, {details}}}'
+    body = f'{{"choices": [{{"message": {{"content": "x"}}}}], "usage": {usage}}}'
+    answer = answers.read_answer(body.encode(), "engine", 1.0, *bounds)
+    assert answer is not None
+    assert answer.answer == "x"
+    assert (answer.prompt_tokens, answer.output_tokens, answer.cached_tokens) == (None, None, None)
+    answers.answer_columns([answer])
+
+
+@given(*[st.integers(0, 1 << 70) for _ in range(3)])
+def test_counts_stay_within_the_requests_own_bounds(prompt: int, output: int, cached: int) -> None:
+    usage = {"prompt_tokens": prompt, "completion_tokens": output, "prompt_tokens_details": {"cached_tokens": cached}}
+    for bounds in ((), (64, 1000)):
+        answer = answers.read_answer(reply("x", usage), "engine", 1.0, *bounds)
+        assert answer is not None
+        assert (answer.prompt_tokens or 0) <= (8096 if bounds else answers.MAX_COUNT)
+        assert (answer.output_tokens or 0) <= (64 if bounds else answers.MAX_COUNT)
+        assert (answer.cached_tokens or 0) <= (answer.prompt_tokens or answers.MAX_COUNT)
 
 
 @given(st.text(st.characters()))

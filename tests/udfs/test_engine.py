@@ -4,12 +4,14 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -186,8 +188,6 @@ def test_a_server_that_another_has_replaced_is_dead(fake_engine: Make) -> None:
 
 def test_a_socket_left_by_a_dead_server_does_not_stand_in_the_way(fake_engine: Make) -> None:
     spec = fake_engine()
-    import socket
-
     folder = engine.runtime_folder(spec, engine.owner(), "")
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(folder / engine.SOCKET_FILE))
@@ -381,6 +381,80 @@ def test_the_socket_path_is_short_wherever_the_checkout_and_the_temporary_folder
     assert len(str(folder / engine.SOCKET_FILE)) <= engine.MAX_SOCKET_PATH_BYTES
     assert folder.stat().st_mode & 0o777 == 0o700
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def roots(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
+    """Two roots for runtime folders, short enough for a socket."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as one, tempfile.TemporaryDirectory(dir="/tmp") as two:
+        monkeypatch.setattr(engine, "_roots", lambda: [one, two])
+        yield [Path(one), Path(two)]
+
+
+def in_the_way(folder: Path, what: str) -> None:
+    if what == "file":
+        folder.touch()
+    elif what == "link":
+        folder.symlink_to(folder.parent)
+    elif what == "dangling link":
+        folder.symlink_to("nowhere")
+    elif what == "socket":
+        with socket.socket(socket.AF_UNIX) as left:
+            left.bind(str(folder))
+
+
+@pytest.mark.parametrize("what", ["file", "link", "dangling link", "socket"])
+def test_a_root_where_something_else_has_the_folders_name_is_passed_over(
+    fake_engine: Make, roots: list[Path], what: str
+) -> None:
+    in_the_way(roots[0] / f"recast-{os.getuid()}", what)
+    folder = engine.runtime_folder(fake_engine(), os.getpid(), "")
+    assert folder.is_relative_to(roots[1])
+    assert folder == engine.runtime_folder(fake_engine(), os.getpid(), ""), "and found again"
+
+
+def test_somebody_elses_folder_is_never_used(
+    fake_engine: Make, roots: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = fake_engine()
+    with monkeypatch.context() as another:
+        another.setattr(os, "getuid", lambda: 12345)  # the folders that it makes are not its own
+        with pytest.raises(EngineError, match="no folder for an engine, of this user alone") as raised:
+            engine.runtime_folder(spec, os.getpid(), "")
+        assert "\n" not in str(raised.value)
+    engine.runtime_folder(spec, os.getpid(), "")
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o755, 0o701, 0o1777, 0o500, 0o000])
+def test_a_folder_of_ours_with_another_mode_is_made_private(fake_engine: Make, roots: list[Path], mode: int) -> None:
+    spec = fake_engine()
+    parent = roots[0] / f"recast-{os.getuid()}"
+    parent.mkdir()
+    parent.chmod(mode)
+    folder = engine.runtime_folder(spec, os.getpid(), "")
+    assert folder.is_relative_to(roots[0])
+    folder.chmod(mode)
+    assert engine.runtime_folder(spec, os.getpid(), "") == folder
+    assert (parent.stat().st_mode & 0o7777, folder.stat().st_mode & 0o7777) == (0o700, 0o700)
+
+
+def test_roots_are_those_of_the_machine_the_user_and_the_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/7")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", "/home/someone")
+    monkeypatch.setattr(tempfile, "tempdir", "/scratch")
+    assert engine._roots() == ["/tmp", "/scratch", "/run/user/7", "/home/someone/.cache"]
+
+
+def test_nothing_of_the_working_directory_is_imported(
+    fake_engine: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("shutil", "ctypes", "fcntl", "udfs", "sitecustomize"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'a').write({name!r})\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", f":{ROOT}:")
+    assert engine.state(engine.connect(fake_engine())) == engine.ALIVE
+    assert not (tmp_path / "imported").exists()
 
 
 def test_prewarm_starts_the_server_that_tasks_find(fake_engine: Make) -> None:

@@ -364,10 +364,10 @@ def test_a_connection_that_times_out_counts_against_no_request(endpoint: Make, m
     monkeypatch.setattr(feeder, "RETRY_FACTOR", 1.0)
     connect, attempts = aiohttp.TCPConnector.connect, iter(range(feeder.MAX_TRIES + 1))
 
-    async def dropping(*arguments: Any, **named: Any) -> Any:
-        if next(attempts, None) is not None:
+    async def dropping(connector: Any, request: Any, *arguments: Any, **named: Any) -> Any:
+        if request.method == "POST" and next(attempts, None) is not None:
             raise aiohttp.ConnectionTimeoutError("Connection timeout to host")
-        return await connect(*arguments, **named)
+        return await connect(connector, request, *arguments, **named)
 
     monkeypatch.setattr(aiohttp.TCPConnector, "connect", dropping)
     assert statuses(run(spec_for(endpoint()), batch("one"))) == {"one": "answered"}

@@ -1,0 +1,271 @@
+"""Sources that strangers filled: bytes that are no UTF-8, names without end, texts too large, rows that contradict.
+
+Strings stand here with surrogate escapes for the bytes that are no UTF-8; `read` reads as every DuckDB reader does.
+"""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pyspark.sql import functions as F
+from rich.console import Console
+
+from jobs.catalogue import chosen
+from jobs.ingest_code import encoding_of, license_rank
+from jobs.running import refresh_stages
+from lakehouse import incoming, query
+from lakehouse.progress import Meter
+from lakehouse.settings import Settings
+from schemas import raw_math
+from tests.jobs.lanes import File, Lane, Model, write_pages, write_repositories
+from udfs.encodings import NAMES, normalised
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytestmark = pytest.mark.spark
+
+BAD = "caf\udce9"  # Latin-1
+MENDED = "caf\ufffd"
+ODD = {
+    BAD: MENDED,
+    "\udcff\udcfe": "\ufffd\ufffd",
+    "cut \udce2\udc82": "cut \ufffd",
+    "surrogate \udced\udca0\udcbd.": "surrogate \ufffd\ufffd\ufffd.",
+    "a\x1b]0;owned\x07\x00\x7f\x9b": "a\ufffd]0;owned\ufffd\ufffd\ufffd\ufffd",
+    "a\r\nb\u2028c": "a\ufffd\ufffdb\ufffdc",
+    "evil\u202egnp.py \u2066\u200f": "evil\ufffdgnp.py \ufffd\ufffd",
+    "n" * 5000: "n" * 4096,
+    "\U0001f600" * 5000: "\U0001f600" * 4096,
+    "\udcff" * 20_000: "\ufffd" * 4096,
+    "": "",
+    "na\u00efve \u65e5\u672c.py": "na\u00efve \u65e5\u672c.py",
+}
+
+
+@pytest.fixture
+def lane(spark: "SparkSession", tmp_path: Path) -> Lane:
+    """A lane without a source or a model yet."""
+    places = {"math_source": "math", "code_source": "code/data", "code_contents": "code/content", "lake": "lake"}
+    return Lane(Settings(**{name: str(tmp_path / place) for name, place in places.items()}), Model())
+
+
+def pages(lane: Lane, *rows: dict[str, Any]) -> dict[str, Any]:
+    """Write a math source of these rows and build raw_math of it; return its row of `runs`."""
+    write_pages(Path(lane.settings.math_source), [], [{"url": "u", "text": "1 + 1 = 2"} | row for row in rows])
+    return lane.refresh("raw_math").get("raw_math", {})
+
+
+def test_names_are_mended_and_cut(lane: Lane) -> None:
+    columns = ("url", "warc_filename", "crawl", "language")
+    cases = [(name, odd, mended) for name in columns for odd, mended in ODD.items()]
+    pages(lane, *({name: odd, "warc_record_offset": place} for place, (name, odd, _) in enumerate(cases)))
+    rows = lane.rows("raw_math", f"{', '.join(columns)}, warc_record_offset, reason").values()
+    found = {row["warc_record_offset"]: row for row in rows}
+    usual = {"url": "u", "warc_filename": "w", "crawl": "c", "language": "en", "reason": None}
+    for place, (name, _, mended) in enumerate(cases):
+        row = found[place]
+        assert {column: row[column] for column in usual} == usual | {name: mended}
+
+
+LARGEST = raw_math.MAX_TEXT_BYTES
+
+
+TEXTS: list[tuple[str | None, str | None]] = [
+    (BAD, "not_unicode"),
+    ("half a pair \udced\udca0\udcbd", "not_unicode"),
+    ("overlong \udcc0\udcaf", "not_unicode"),
+    ("cut \udcf0\udc9f", "not_unicode"),
+    ("x" * LARGEST, None),
+    ("x" * (LARGEST + 1), "too_large"),
+    ("\u00e9" * (LARGEST // 2) + "x", "too_large"),
+    ("\udcff" * (LARGEST + 1), "too_large"),
+    ("\u00e9 \U0001f600 \ufffd", None),
+    ("a\x00b", "null_bytes"),
+    ("\u3000\n", "no_text"),
+    (None, "no_text"),
+]
+
+
+def test_a_text_that_cannot_be_taken_is_a_row_with_its_reason(lane: Lane) -> None:
+    run = pages(lane, *({"url": str(place), "text": text} for place, (text, _) in enumerate(TEXTS)))
+    rows = {row["url"]: row for row in lane.rows("raw_math", "url, reason, text, read_status").values()}
+    for place, (text, reason) in enumerate(TEXTS):
+        row, taken = rows[str(place)], reason not in raw_math.NOT_READ
+        assert (row["reason"], row["text"]) == (reason, text if taken else None)
+        assert row["read_status"] == (incoming.READ if taken else reason)
+    assert run["rows_in"] == len(TEXTS)
+
+
+def test_rows_that_join_to_one_string_are_different_documents(lane: Lane) -> None:
+    alike = [
+        {"url": "https://v/p", "warc_filename": "w", "warc_record_offset": 1},
+        {"url": "https://v/p w 1", "warc_filename": None, "warc_record_offset": None},
+        {"url": "https://v/p", "warc_filename": "w 1", "warc_record_offset": None},
+        {"url": "https://v/p w", "warc_filename": None, "warc_record_offset": 1},
+        {"url": None, "warc_filename": "https://v/p w", "warc_record_offset": 1},
+        {"url": "https://v/p", "warc_filename": None, "warc_record_offset": None},
+        {"url": None, "warc_filename": "https://v/p", "warc_record_offset": None},
+        {"url": 'https://v/p","warc_filename":"w', "warc_filename": None, "warc_record_offset": 1},
+        {"url": "", "warc_filename": "https://v/p", "warc_record_offset": None},
+    ]
+    run = pages(lane, *alike)
+    assert (run["rows_in"], run["rows_conflicting"]) == (len(alike), 0)
+
+
+def test_rows_of_one_identity_that_differ_are_counted_and_the_stored_one_stays(lane: Lane) -> None:
+    first = {"url": "twice", "text": "the first text"}
+    assert pages(lane, first, first, {"url": "once"})["rows_conflicting"] == 0, "the same row again is no other"
+    others = [{"url": "twice", "text": f"another text {number}"} for number in range(20)]
+    also = {"url": "once", "score": 3.0}
+    run = pages(lane, *others, first, also, {"url": "once"})
+    assert run["rows_conflicting"] == 21 + 2
+    found = {row["url"]: row for row in lane.rows("raw_math", "url, text, score").values()}
+    assert (found["twice"]["text"], found["once"]["score"]) == ("the first text", 4.5)
+    assert run["rows_in"] == 0, "nothing changed"
+    run = pages(lane, *others)
+    assert (run["rows_in"], run["rows_removed"], run["rows_conflicting"]) == (1, 1, 20)
+
+
+def test_a_conflict_is_one_line_of_warning(lane: Lane) -> None:
+    write_pages(Path(lane.settings.math_source), [("u", "one text"), ("u", "another text"), ("v", "a third")])
+    shown = io.StringIO()
+    refresh_stages(lane.settings, chosen(["raw_math"]), False, Meter(Console(file=shown)))
+    (line,) = [line for line in shown.getvalue().splitlines() if "warning" in line]
+    assert "2 source rows of raw_math share their identity with another that differs" in line
+
+
+def blobs(lane: Lane, repositories: dict[str, list[File]]) -> dict[str, dict[str, Any]]:
+    """Write a code source and build raw_code of it; return its rows by doc_id."""
+    write_repositories(Path(lane.settings.code_source).parent, repositories)
+    lane.refresh("raw_code")
+    return lane.rows("raw_code")
+
+
+def test_names_of_code_are_mended_and_cut_in_every_column(lane: Lane) -> None:
+    good = File("good.py", b"x = 1\n")
+    odd = [
+        File(name, f"x = '{place}'\n".encode(), license_type=name, detected_licenses=(name, "MIT"))
+        for place, name in enumerate(ODD)
+    ]
+    rows = blobs(lane, {BAD: [good, *odd]})
+    assert {row["repo_name"] for row in rows.values()} == {MENDED}
+    assert {row["reason"] for row in rows.values()} == {None}
+    for file, mended in zip(odd, ODD.values(), strict=True):
+        row = rows[file.blob_id]
+        assert row["path"] == row["occurrences"][0]["path"] == mended
+        assert row["license_type"] == row["occurrences"][0]["license_type"] or mended == ""
+        assert row["license_type"] == (mended or "no_license")
+        assert row["detected_licenses"] == sorted({mended, "MIT"})
+
+
+def test_an_odd_name_of_a_blob_a_language_or_an_encoding_is_that_rows_own_trouble(lane: Lane) -> None:
+    good = File("good.py", b"x = 1\n")
+    rows = blobs(
+        lane,
+        {
+            "a/b": [
+                good,
+                File("language.py", b"x = 2\n", language=BAD),
+                File("encoding.py", b"x = 3\n", src_encoding=BAD),
+                File("no_encoding.py", b"x = 4\n", src_encoding=None),
+                *(
+                    File("id.py", b"x = 5\n", named=name)
+                    for name in (BAD, "n" * 5000, "1" * 40 + "\n", "../../etc/passwd")
+                ),
+            ]
+        },
+    )
+    assert {row["path"]: (row["reason"], row["src_encoding"]) for row in rows.values()} == {
+        "good.py": (None, "utf-8"),
+        "encoding.py": ("unknown_encoding", MENDED),
+        "no_encoding.py": (None, "utf-8"),
+        "id.py": ("bad_blob_id", "utf-8"),
+    }
+    assert len(rows) == 3 + 4
+    assert max(len(doc_id) for doc_id in rows) == incoming.MAX_NAME_CHARS
+
+
+def test_licences_of_a_file_are_at_most_a_hundred(lane: Lane) -> None:
+    many = tuple(f"L{number:03}" for number in range(5000))
+    (row,) = blobs(lane, {"a/b": [File("a.py", b"x = 1\n", detected_licenses=many)]}).values()
+    assert row["detected_licenses"] == list(many[: incoming.MAX_NAMES])
+
+
+LATIN = "x = 'M\u00fcller'\n".encode("latin-1")
+UTF8 = "x = 'M\u00fcller!'\n".encode()
+SAID = {
+    "one odd encoding": (UTF8, ["UTF-8", "UTF-8", "AAA"], "utf-8", UTF8.decode()),
+    "as many odd ones": (UTF8, ["AAA", "UTF-8"], "utf-8", UTF8.decode()),
+    "more odd ones, all different": (UTF8, ["AAA", "BBB", "punycode", "UTF-8"], "AAA", UTF8.decode()),
+    "wrong one of equally many": (UTF8, ["UTF-16-LE", "UTF-8"], "utf-8", UTF8.decode()),
+    "wrong one, which is no text": (UTF8, ["utf-32", "utf-32", "UTF-8"], "utf-32", UTF8.decode()),
+    "spellings are counted together": (LATIN, ["cp1253"] * 2 + ["Latin-1", "ISO_8859-1", "l1"], "latin-1", "x = 'M\u00fcller'\n"),
+    "nothing is UTF-8": (UTF8, [None, "", "cp1252"], "utf-8", UTF8.decode()),
+    "the next one where the first fails": (LATIN, [None, "UTF-8", "Latin-1"], "utf-8", LATIN.decode("latin-1")),
+    "by name, of equally many": (LATIN, ["latin-1", "cp1253"], "cp1253", LATIN.decode("cp1253")),
+    "none is known": (UTF8, ["BBB", "AAA"], "AAA", None),
+}  # fmt: skip
+
+
+def test_no_repository_decides_alone_how_a_blob_is_decoded(lane: Lane) -> None:
+    repositories: dict[str, list[File]] = {f"r/{number}": [] for number in range(6)}
+    ids = {}
+    for case, (beginning, said, _, _) in SAID.items():
+        content = beginning + f"# {case}\n".encode()
+        for number, encoding in enumerate(said):
+            file = File(f"{case}.py", content, src_encoding=encoding)
+            # One repository may list it as often as it likes.
+            again = [replace(file, path=f"{place}/{case}.py") for place in range(9 if number == 2 else 1)]
+            repositories[f"r/{number}"] += again
+            ids[case] = file.blob_id
+    rows = blobs(lane, repositories)
+    for case, (_, _, first, text) in SAID.items():
+        row = rows[ids[case]]
+        expected = None if text is None else f"{text}# {case}\n"
+        assert (case, row["src_encoding"], row["text"]) == (case, first, expected)
+        assert row["reason"] == ("unknown_encoding" if text is None else None)
+
+
+LICENSES: list[tuple[list[str | None], str]] = [
+    (["permissive"], "permissive"),
+    (["permissive", "permissive"], "permissive"),
+    (["permissive", None], "no_license"),
+    (["permissive", ""], "no_license"),
+    (["permissive", "proprietary"], "proprietary"),
+    (["permissive", "weak_copyleft", "copyleft"], "copyleft"),
+    (["copyleft", "no_license"], "no_license"),
+    (["permissive", "zzz"], "zzz"),
+    (["proprietary", "zzz"], "zzz"),
+    (["permissive", "Permissive"], "Permissive"),
+]
+
+
+def test_a_licence_is_the_least_permissive_word(spark: "SparkSession") -> None:
+    rows = [(case, word) for case, (said, _) in enumerate(LICENSES) for word in said]
+    ranked = spark.createDataFrame(rows, "case int, word string").groupBy("case").agg(F.min(license_rank("word")))
+    found = {row[0]: row[1]["license_type"] for row in ranked.collect()}
+    assert [found[case] for case in range(len(LICENSES))] == [least for _, least in LICENSES]
+
+
+def test_spark_and_python_know_an_encoding_by_the_same_names(spark: "SparkSession") -> None:
+    spelled = sorted({form(name) for name in NAMES for form in (str, str.upper, lambda name: name.replace("_", " - "))})
+    spelled += ["klingon", "-", "é", "utf-7", "\0", "UTF\u20118"]
+    rows = spark.createDataFrame([(name,) for name in spelled], "name string")
+    found = {
+        row["name"]: row["encoding"] for row in rows.select("name", encoding_of("name").alias("encoding")).collect()
+    }
+    assert found == {name: NAMES.get(normalised(name), "") for name in spelled}
+
+
+def test_objects_are_read_again_only_if_they_are_to_be_decoded_otherwise(lane: Lane) -> None:
+    here, there = File("a.py", b"x = 1\n"), File("b.py", b"x = 1\n", src_encoding="latin-1")
+    blobs(lane, {"a/a": [here]})
+    blobs(lane, {"a/a": [here], "b/b": [replace(here, path="b.py")]})
+    (run,) = query.rows(lane.settings, "SELECT rows_in, rows_measured FROM runs ORDER BY started_at DESC LIMIT 1")
+    assert run == {"rows_in": 1, "rows_measured": 0}
+    blobs(lane, {"a/a": [here], "b/b": [there]})
+    (run,) = query.rows(lane.settings, "SELECT rows_in, rows_measured FROM runs ORDER BY started_at DESC LIMIT 1")
+    assert run == {"rows_in": 1, "rows_measured": 1}
