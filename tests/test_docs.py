@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
+import duckdb
 import pytest
 from click.testing import CliRunner
 
 from docs import files, shown
 from jobs.__main__ import main
 from lakehouse.settings import Settings, environment_name
+from schemas import TABLES
 from schemas.__main__ import page
 from tests.conftest import CHECKOUT, FinishedLake
 
@@ -64,12 +66,52 @@ BLOCKS = [block for path in COMMANDED for block in blocks(path)]
 RUNNABLE = [block for block in BLOCKS if block.is_runnable]
 
 
+def queries(text: str) -> list[str]:
+    """Return the SQL that a page shows: what `recast sql` is given, and statements in running text."""
+    typed = re.findall(r'recast sql (?:--\w+ \S+ )?"([^"]+)"', text)
+    return [*typed, *re.findall(r"`(SELECT [^`]+ FROM [^`]+)`", text)]
+
+
+@pytest.fixture(scope="module")
+def empty_lake() -> duckdb.DuckDBPyConnection:
+    """Every table of the lakehouse, without a row, and the view `rejects`."""
+    connection = duckdb.connect()
+    for table in TABLES.values():
+        columns = ", ".join(f'"{column.name}" {duckdb_type(column.type)}' for column in table.columns)
+        connection.execute(f"CREATE TABLE {table.name} ({columns})")
+    connection.execute("CREATE TABLE rejects (table_name string, doc_id string, reason string)")
+    return connection
+
+
+def duckdb_type(spark_type: str) -> str:
+    """Return DuckDB's name of a Spark SQL type, innermost first."""
+    spark_type = re.sub(r"(\w+): ", r'"\1" ', spark_type)
+    while "<" in spark_type:
+        spark_type = re.sub(r"array<([^<>]*)>", r"\1[]", spark_type)
+        spark_type = re.sub(r"(map|struct)<([^<>]*)>", r"\1(\2)", spark_type)
+    return spark_type
+
+
 def label(block: Block) -> str:
     return f"{block.page}: {block.heading}"
 
 
 def test_the_page_of_tables_is_what_the_schemas_say() -> None:
     assert (CHECKOUT / "docs" / "tables.md").read_text("utf-8") == page(), "run: python -m schemas > docs/tables.md"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name)
+def test_every_query_of_a_page_names_tables_and_columns_that_exist(
+    path: Path, empty_lake: duckdb.DuckDBPyConnection
+) -> None:
+    for query in queries(path.read_text("utf-8")):
+        empty_lake.execute(query)
+
+
+def test_a_query_for_a_column_that_does_not_exist_is_noticed(empty_lake: duckdb.DuckDBPyConnection) -> None:
+    (query,) = queries('    recast sql "SELECT count(*) FROM optimized_code WHERE reading.identifiers_kept < 0.3"')
+    with pytest.raises(duckdb.BinderException, match="reading"):
+        empty_lake.execute(query)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name)
