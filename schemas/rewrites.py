@@ -29,7 +29,7 @@ CODE_READING = (
     Column("identifiers_kept", "double", "share of the source's names that the rewrite uses"),
     Column("undefined_names", "array<string>", "names that the rewrite uses and nothing defines"),
     Column("unknown_modules", "array<string>", "imports that are relative, or that few machines have"),
-    Column("dependences", "int", "number of both"),
+    Column("dependences", "int", "number of undefined_names and unknown_modules together"),
 )
 REWRITE_LINT = (
     Column("lint_status", "string", "as in linted_code, for the rewrite; null where it was rejected before the linter"),
