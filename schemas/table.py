@@ -77,9 +77,7 @@ PROVENANCE = (
         "array<struct<table_name: string, measured_by: string, decided_by: string>>",
         "fingerprints of every stage above this one, first stage first; runs says what each stands for",
     ),
-    Column(
-        "carried_hash", "bigint", "hash of the columns taken over from the source row, to see when only they change"
-    ),
+    Column("carried_hash", "bigint", "hash of columns taken over from the source row, to see when only they change"),
     Column("measured_by", "string", "fingerprint of what changes this row's measured columns by intent"),
     Column("decided_by", "string", "fingerprint of the rules behind kept and reason"),
     Column("run_id", "string", "run that last wrote this row"),
