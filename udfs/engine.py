@@ -746,7 +746,7 @@ def _locked(path: Path) -> Iterator[None]:
         while not take(file, fcntl.LOCK_EX):
             if reason := wait.in_vain(file):
                 raise EngineError(reason)
-            time.sleep(POLL_S / 4)
+            time.sleep(POLL_S)
         yield
 
 

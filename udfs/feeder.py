@@ -36,6 +36,7 @@ from udfs import engine as engines
 from udfs import exchange, journal, telemetry
 from udfs.answers import (
     ANSWERED,
+    CRASHED,
     EMPTY_INPUT,
     FAILED_STATUSES,
     JOURNAL_FIELDS,
@@ -346,7 +347,10 @@ class Feeder:
         if (answer := known.pop(key, None)) is not None:
             return Prepared(row, key, None, answer)
         self._counter = self._counter or Counter(self.spec)
-        outcome = self._counter.request(key, text)
+        try:
+            outcome = self._counter.request(key, text)
+        except Exception as error:  # a tokenizer that fails at a text costs that row alone
+            outcome = Answer(None, CRASHED, error=f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARS])
         if isinstance(outcome, Answer):
             return Prepared(row, key, None, outcome)
         return Prepared(row.take(pa.array([0])) if large else row, key, outcome, None)

@@ -29,7 +29,7 @@ MAX_MEMORY_BYTES = 3 * 2**30
 REASONS = {
     "timeout": f"reading it takes more than {SOFT_CPU_S:g} s of processor time",
     "memory": f"reading it takes more than {MAX_MEMORY_BYTES >> 30} GB of memory",
-    "crashed": "the process that read it died, twice",
+    "crashed": "what read it failed, or its process died, twice",
 }
 """Closed list: why a call has no result -> meaning."""
 

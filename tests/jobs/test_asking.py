@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobs import asking
-from lakehouse.settings import Settings, UserError
+from lakehouse.settings import Settings, UserError, resolve, tell_endpoints_file
 from udfs import engine
 from udfs.asking import ANSWER_ALLOWANCE, Counter, Request
 
@@ -36,6 +36,20 @@ def test_an_endpoints_tokenizer_is_looked_for_before_anything_starts() -> None:
     with pytest.raises(UserError, match=r"^no tokenizer for /no/such/folder/at/all: "):
         asking.engine_spec(settings)
     assert asking.engine_spec(Settings(endpoint="https://host/v1", model="m")).served_name == "m"
+
+
+def test_the_file_that_names_the_endpoint_is_named_where_the_endpoint_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell_endpoints_file.cache_clear()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recast.toml").write_text('endpoint = "https://host/v1"\n')
+    for _ in range(2):
+        asking.engine_spec(resolve(model="m"))
+    assert capsys.readouterr().err == "recast: the endpoint https://host/v1 is from recast.toml\n"
+    tell_endpoints_file.cache_clear()
+    asking.engine_spec(resolve(model="m", endpoint="https://mine/v1"))
+    assert capsys.readouterr().err == ""
 
 
 def test_a_models_folder_has_one_name_however_it_is_spelled(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
