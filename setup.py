@@ -1,4 +1,4 @@
-"""Recast as a package. A cluster image installs only the extras it needs; see README.md, "Install on a cluster"."""
+"""Recast as a package. A cluster image installs only the extras it needs; see docs/cluster.md, "What workers need"."""
 
 import runpy
 from pathlib import Path

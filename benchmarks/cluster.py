@@ -1,4 +1,4 @@
-"""Jobs on a standalone cluster of this machine: where their tasks ran, what a submit costs, what a second worker gains.
+"""Jobs on a standalone cluster of this machine: where tasks ran, the cost of a submit, the gain of a second worker.
 
     python -m benchmarks.cluster [--files N]
 

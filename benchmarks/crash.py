@@ -1,4 +1,4 @@
-"""kill -9 at random moments: what is lost, what is doubled, what is paid twice.
+"""Kills processes with `kill -9` at random moments and counts rows lost, doubled and paid twice.
 
     python -m benchmarks.crash --kills N [--docs N] [--seed N] [--victims engine,worker] [--between SECONDS SECONDS]
 

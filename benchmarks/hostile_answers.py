@@ -1,4 +1,4 @@
-"""Texts that could make a reader of answers run long or stumble, made by rule."""
+"""Generates answers that could make a reader of answers slow or make it fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Over two thousand hostile files, made by rule: what strangers' files hold by accident, and what one would write on purpose.
+"""Generates over two thousand hostile files: accidents in strangers' files, and attacks.
 
 Chance has a fixed seed, so they are the same in every run. benchmarks/hostile.py judges them.
 """

@@ -1,4 +1,4 @@
-"""Hostile sources, answers and responses for both lanes, made by rule: each kind with a dozen siblings.
+"""Generates hostile sources, answers and responses for both lanes: a dozen variants of each kind.
 
 `Lane` is what benchmarks/hostile.py writes to disk and serves: blobs, pages, and what the model answers to each. Cases whose
 name stands in their text as `case 17` are answered by `Case.reply`; all others are answered well.

@@ -1,4 +1,4 @@
-"""`recast refresh` over the cases of benchmarks/hostile_lane.py, and what was found afterwards."""
+"""Runs `recast refresh` over the cases of benchmarks/hostile_lane.py and checks the tables afterwards."""
 
 from __future__ import annotations
 

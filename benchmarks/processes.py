@@ -1,4 +1,4 @@
-"""The processes of this machine as Linux' /proc shows them: who is below whom, and the processor time they took."""
+"""Reads the processes of this machine from Linux' /proc: their parents and the processor time they took."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Answers about programs with a known verdict, made by rule.
+"""Generates answers about programs with a known verdict.
 
 Sources are the sample files and modules of the standard library. A good answer holds a program that was made from its
 source by a rewriting that keeps what it does, in one of the forms that models answer in; a bad one is cut, lacks what it

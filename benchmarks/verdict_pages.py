@@ -1,4 +1,4 @@
-"""Pages of mathematics with a known verdict, made by rule.
+"""Generates pages of mathematics with a known verdict.
 
 A form is a way in which pages give answers. For each form a rule draws a known answer (fixed seed), writes it as a source
 would, rewrites it in ways that keep its value, and changes its value, sign, unit, base, order or relation. The label

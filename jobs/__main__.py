@@ -1,4 +1,4 @@
-"""The `recast` command line. What needs no Spark starts none, so imports that are slow stand in their commands."""
+"""The `recast` command line. Commands that need no Spark do not import it: slow imports stand inside the commands."""
 
 import os
 

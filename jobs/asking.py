@@ -1,4 +1,4 @@
-"""How the model stages ask: one spec and one set of facts from the settings, for whatever prompt."""
+"""Builds the requests of every model stage: the engine's specification and the facts of the fingerprint, from settings."""
 
 import shlex
 from dataclasses import replace
@@ -15,8 +15,8 @@ from udfs import asking, rewrite
 from udfs.engine import EngineError, EngineSpec, is_folder_name
 from udfs.rewrite import RewriteSpec
 
-# Measurements that `--retry` tries again. A text that was too long may fit another context, one with control tokens may hold
-# none of another endpoint's, and neither costs anything to find out.
+# Measurements that `--retry` tries again. A text that was too long may fit another endpoint's context, and its control
+# tokens may mean nothing to another endpoint. Finding that out costs nothing.
 FAILED = "answer_status IN ('request_failed', 'poison', 'too_long', 'control_tokens')"
 
 
@@ -70,7 +70,7 @@ def load_prompt(name: str) -> prompts.Prompt:
 
 def facts(settings: Settings, prompt: str) -> dict[str, Any]:
     """Return what changes an answer by intent. Engine, GPU and host are recorded beside the answer instead."""
-    # As long as it cuts no answer that max_tokens would not cut, the ratio is no fact: switched off, or never reached.
+    # The ratio is a fact only where it can cut an answer before max_tokens does.
     by_length = settings.answer_ratio and settings.max_tokens > asking.ANSWER_ALLOWANCE
     return {
         "prompt": load_prompt(prompt).fingerprint,
@@ -85,7 +85,8 @@ def facts(settings: Settings, prompt: str) -> dict[str, Any]:
 
 
 def rewrite_spec(settings: Settings, prompt: str) -> RewriteSpec:
-    """Return what is asked of which engine; the journal's place is the run's to say. Raises UserError as its parts do."""
+    """Return the specification of a model stage, without the journal's place, which the run adds. Raises UserError as
+    `engine` and `prompt` do."""
     words = load_prompt(prompt)
     return RewriteSpec(
         engine=engine_spec(settings),

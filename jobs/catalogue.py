@@ -1,4 +1,4 @@
-"""Every stage, each after those it reads; the two lanes; and what a user may name."""
+"""Every stage in the order of the lanes, and the names by which a user chooses stages."""
 
 from collections.abc import Sequence
 
@@ -31,7 +31,7 @@ STAGES: dict[str, Stage] = {stage.name: stage for lane in LANES.values() for sta
 
 
 def chosen(names: Sequence[str]) -> list[Stage]:
-    """Return the stages that `names` of lanes and tables stand for, in the order in which they must run; none: all.
+    """Return the stages of the lanes and tables in `names`, in the order in which they must run; without names, all stages.
 
     Raises:
         UserError: a name is neither.

@@ -1,7 +1,7 @@
 """linted_code: reads parsed_code, scores every file with pylint and keeps the recipe's 7.0 and above.
 
-Promises: the score of one pylint process per file, whatever stands beside it; nothing of what is read is executed; the
-messages are stored, so that another threshold needs no linter.
+Promises: a file gets the score that a pylint process of its own gives it, whatever files are linted before it. No file is
+executed. The messages are stored, so that another threshold needs no linter.
 """
 
 from pyspark.sql import DataFrame
@@ -13,7 +13,7 @@ from lakehouse.stage import Stage, kept_rows_of
 from schemas import linted_code, parsed_code
 from udfs import lint, scoring
 
-# Columns of the table by the field of the linter's result that each holds.
+# Fields of the linter's result, by the column of the table that holds each.
 FIELDS = {
     "lint_status": "status",
     "lint_score": "score",

@@ -1,6 +1,6 @@
 """optimized_code: reads styled_code and makes every file self-contained, efficient and instructive (SCOR).
 
-Promises: those of styled_code, and that a kept program brings along all it needs, as far as static analysis can tell.
+Promises: those of styled_code; and a kept program defines or imports all that it uses, as far as static analysis can tell.
 """
 
 from jobs import rewriting_code

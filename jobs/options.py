@@ -1,4 +1,4 @@
-"""Settings as command-line options, and errors as one line: what every command of Recast shares."""
+"""Turns settings into command-line options and errors into one line, for every command of Recast."""
 
 import functools
 import sys
@@ -24,7 +24,7 @@ OWN = ("jobs", "lakehouse", "prompts", "schemas", "udfs")
 
 
 def settings_options(*shown: str) -> Callable[[Command], Command]:
-    """Return what gives a command an option per setting, and the `Settings` they add up to as its argument `settings`.
+    """Return a decorator: the command gets an option for each setting, and their `Settings` as its argument `settings`.
 
     Its help lists the settings `shown`, all by default; the others are options all the same.
     """
@@ -59,7 +59,7 @@ def settings_options(*shown: str) -> Callable[[Command], Command]:
 def check_names(names: Iterable[str]) -> None:
     """Refuse what is neither a lane nor a table that a stage makes.
 
-    The stages themselves take seconds to import, which is long to wait for news of a slip.
+    Importing the stages takes seconds; a misspelt name is refused before that.
 
     Raises:
         UserError: a name is neither.
@@ -88,7 +88,7 @@ def spark_settings(master: str, confs: Iterable[str]) -> dict[str, str]:
 
 
 def one_line_errors(command: Command) -> Command:
-    """Make a command end with one line, and no trace, on whatever its user can understand."""
+    """Make a command end with one line, and no trace, on errors that its user can understand."""
 
     @functools.wraps(command)
     def with_errors(*args: Any, **options: Any) -> Any:

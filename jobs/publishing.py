@@ -1,4 +1,4 @@
-"""What published_code and published_math do alike: count tokens, and name all that made the row."""
+"""What published_code and published_math share: they count tokens and list every stage that made the row."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from udfs import counting
 
 
 def tokenizer_of(settings: Settings) -> str:
-    """Return the tokenizer that counts: the one set, else the served model's own; none for an endpoint's model."""
+    """Return the tokenizer that counts: the one in the settings, else that of the served model; "" for an endpoint's model."""
     return settings.tokenizer or ("" if settings.endpoint else settings.model)
 
 
@@ -33,5 +33,5 @@ def measured_by(settings: Settings) -> dict[str, Any]:
 
 
 def decide(rows: DataFrame, settings: Settings) -> DataFrame:
-    """Publish whatever holds a token."""
+    """Keep rows whose text holds at least one token."""
     return keep(rows, F.col("token_count") > 0, otherwise="no_tokens")

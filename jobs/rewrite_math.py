@@ -1,7 +1,7 @@
 """rewritten_math: reads raw_math and has every page rewritten: no boilerplate, its context restored, step by step.
 
-Promises: a text is asked about once, whatever dies; a page is kept only if its answer ended by itself and it still has
-its source's numbers and final answers.
+Promises: after a crash no stored answer is asked for again. A page is kept only if its answer ended by itself and it still
+has its source's numbers and final answers.
 """
 
 from pyspark.sql import DataFrame

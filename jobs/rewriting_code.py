@@ -1,4 +1,4 @@
-"""What styled_code and optimized_code do alike: ask, read the answer, verify the program, hold it against its source."""
+"""What styled_code and optimized_code share: they ask, read the answer, verify the program and compare it with its source."""
 
 from functools import partial
 from typing import Any
@@ -16,9 +16,10 @@ from udfs import lint, reading, scoring
 
 
 def stage(target: Table, source: Table, prompt: str, self_contained: bool) -> Stage:
-    """Return the stage that has every kept file of `source` rewritten.
+    """Return the stage that rewrites every kept file of `source`.
 
-    `prompt` is the setting that names the prompt; `self_contained` says whether a program must bring along all it needs.
+    `prompt` is the setting that names the prompt; `self_contained` says whether a program must define or import all
+    that it uses.
     """
 
     def measure(rows: DataFrame, settings: Settings, journal: str) -> DataFrame:
@@ -41,7 +42,7 @@ def stage(target: Table, source: Table, prompt: str, self_contained: bool) -> St
 def decide(rows: DataFrame, settings: Settings, self_contained: bool) -> DataFrame:
     """Add the program that the answer holds, and the first reason against it.
 
-    Only programs that nothing else speaks against are linted, and none that was linted before by the same linter.
+    Only programs without another reason are linted, and none that the same linter has linted before.
     """
     judged = reading.code_reason_sql(least_names_kept=settings.names_floor, self_contained=self_contained)
     rows = reading.add_code_reading(rows)
@@ -53,7 +54,7 @@ def decide(rows: DataFrame, settings: Settings, self_contained: bool) -> DataFra
         }
     ).drop("reading")
     rows = add_lint(rows)
-    # As for a source: a pragma that silences the linter is no good style.
+    # As for source files: a pragma that disables whole categories of messages is a reason.
     blanket = F.exists("pragmas", lambda pragma: pragma.rlike(scoring.BLANKET_PRAGMA))
     rows = keep(rows, ~F.coalesce(blanket, F.lit(False)), otherwise="blanket_pragma")
     no_worse = F.col("lint_score") >= F.coalesce("source_lint_score", F.lit(0.0))

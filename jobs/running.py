@@ -1,4 +1,4 @@
-"""Runs stages in order: under their locks, without a JVM where there is nothing to do."""
+"""Runs stages in order and holds a lock for each table. Starts no JVM where there is nothing to do."""
 
 import importlib.util
 import os
@@ -79,13 +79,13 @@ def refresh_stages(
         UserError: something that the user can mend.
     """
     with holding(settings, stages):
-        # As long as nothing has run, a stage without work cannot get any from those above it.
+        # Stages before the first one with work are up to date. Stages after it may get new rows from it.
         first = next((i for i, stage in enumerate(stages) if retry or has_work(settings, stage)), None)
         if first is None:
             return []
         written_here = {stage.name for stage in stages}
         for stage in stages[first:]:
-            # What a later stage cannot work with is said before the earlier ones are paid for.
+            # Settings that a later stage cannot work with must end the run before an earlier stage is paid for.
             stage.measured_by(settings)
             stage.decided_by(settings)
             if stage.source.table not in written_here:
@@ -98,7 +98,8 @@ def refresh_stages(
         from lakehouse.problems import explain
         from lakehouse.refresh import refresh
 
-        if importlib.util.find_spec("great_expectations") is None:  # better told now than after the first chunk
+        # Without this check the run would fail only after its first chunk.
+        if importlib.util.find_spec("great_expectations") is None:
             raise ModuleNotFoundError(name="great_expectations")
         log = Path(work_path(settings, "spark.log")) if is_local(settings.lake) else None
         rows = {stage.name: stage.source.size(settings) for stage in stages[first:] if not stage.source.table}
@@ -116,7 +117,7 @@ def refresh_stages(
             workers.check(spark, settings, stages[first:], came)
             start_s = time.monotonic() - started
             if spec and not spec.endpoint and session.is_this_machine(executors.master_of(spark)):
-                # Here the driver's host is where tasks run, and a server takes as long to start as the stages above run.
+                # Tasks run on the driver's host, so its engine can start now, while the stages above run.
                 engine.prewarm(spec)
             runs = []
             for stage in stages[first:]:

@@ -1,4 +1,4 @@
-"""`recast score`: files of this machine through the very code of parsed_code and linted_code."""
+"""`recast score`: rates local files by the code that fills parsed_code and linted_code."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path

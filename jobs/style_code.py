@@ -1,7 +1,7 @@
 """styled_code: reads linted_code and rewrites every kept file for style (SGCR: style-guided code rewriting).
 
-Promises: a text is asked about once, whatever dies; a rewrite is kept only if its answer ended by itself, its program
-parses, is still about its source and is scored no worse by the linter.
+Promises: after a crash no stored answer is asked for again. A rewrite is kept only if its answer ended by itself and its
+program parses, resembles its source and gets no lower score from the linter.
 """
 
 from jobs import rewriting_code

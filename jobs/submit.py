@@ -1,4 +1,4 @@
-"""What every job's file does when `spark-submit` runs it: read its settings and bring its one table up to date."""
+"""What every job does under `spark-submit`: it reads its settings and brings its one table up to date."""
 
 import click
 

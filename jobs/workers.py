@@ -1,4 +1,4 @@
-"""What tasks need of the Python that runs them, checked before the first stage. Recast itself is sent along."""
+"""Checks, before the first stage, that the workers' Python has what tasks need, and sends Recast to the workers."""
 
 import atexit
 import re
@@ -23,7 +23,7 @@ from lakehouse.stage import Stage
 from lakehouse.store import work_path
 
 PACKAGES = ("jobs", "lakehouse", "prompts", "schemas", "udfs")
-"""What a driver imports, and so all that a task can be asked to import. None has packages within."""
+"""Packages of Recast that a driver imports. Tasks import no others. None of them has subpackages."""
 
 ENGINE = "vllm"
 LINTER = "udfs.lint"
@@ -50,7 +50,7 @@ def check(spark: SparkSession, settings: Settings, stages: Sequence[Stage], exec
     """Make sure that the tasks of `stages` find what they import, with one small task for each of `executors`.
 
     Where tasks run in the driver's own Python nothing is started: it is enough to look what is installed. Elsewhere
-    modules are imported and the linter is started, which the first tasks would do anyway.
+    the check imports modules and starts the linter, as the first tasks would.
 
     Raises:
         UserError: workers cannot run Python, run another one than the driver, or lack a library.
@@ -78,7 +78,7 @@ def check(spark: SparkSession, settings: Settings, stages: Sequence[Stage], exec
 
 def needed_by(spark: SparkSession, settings: Settings, stages: Sequence[Stage]) -> dict[str, list[str]]:
     """Return the modules that tasks import, each with the tables whose tasks do."""
-    # Executors of their own, which docs/engine.md gives the model stages, come up when these begin.
+    # Where model stages have executors of their own (docs/engine.md), these executors start only when a model stage begins.
     own_executors = spark.conf.get("spark.recast.gpu.amount", None)
     needs: dict[str, list[str]] = {}
     for stage in stages:
@@ -134,7 +134,7 @@ def marked(settings: Settings) -> Iterator[str]:
 
 
 def ask(spark: SparkSession, needs: Iterable[str], executors: int, mark: str = "") -> list[Found]:
-    """Return what the executors' Python has, each executor's, as `import_all` finds it there.
+    """Return what each executor's Python has, as `import_all` finds it there.
 
     `mark` is a file that all of them must see.
 
@@ -142,7 +142,7 @@ def ask(spark: SparkSession, needs: Iterable[str], executors: int, mark: str = "
         UserError: no Python of the driver's version runs there.
     """
     context = spark.sparkContext
-    tasks = context.range(max(1, executors), numSlices=max(1, executors))  # Spark deals them out in turn
+    tasks = context.range(max(1, executors), numSlices=max(1, executors))  # Spark gives each executor one task in turn
     context.setJobDescription("what the workers' Python has")
     try:
         return [Found(*row) for row in tasks.mapPartitions(task(needs, mark)).collect()]
@@ -153,7 +153,7 @@ def ask(spark: SparkSession, needs: Iterable[str], executors: int, mark: str = "
 
 
 def why_no_task_ran(problem: Exception, python: str) -> str:
-    """Return in one line why Spark could not run a Python task, from what it raised."""
+    """Return in one line why Spark could not run a Python task, from the error that it raised."""
     trace = str(problem)
     versions = re.search(r"different version: (\S+) than that in driver:? (\d+\.\d+)", trace)
     if versions:
@@ -171,7 +171,7 @@ def task(
 ) -> Callable[[Iterable[int]], Iterator[tuple[str, bool, bool, dict[str, str]]]]:
     """Return a task that imports every module and yields one `Found` as a tuple.
 
-    It is a function within a function, for such are sent as code and not by name: it runs where there is no Recast.
+    A function within a function is pickled as code and not by name, so it also runs where Recast is not installed.
     """
     modules, linter, engine = list(needs), LINTER, ENGINE
     package, digest = "udfs", digest_of("udfs")
@@ -191,11 +191,11 @@ def task(
         try:
             files = sorted(resources.files(package).iterdir(), key=lambda file: file.name)
             whole = b"".join(file.read_bytes() for file in files if file.name.endswith(".py"))
-        except Exception:  # none, or somebody else's of that name
+        except Exception:  # no such package, or another one of that name
             whole = b""
         if hashlib.sha256(whole).hexdigest() != digest:
             for name in [name for name in sys.modules if name.partition(".")[0] == package]:
-                del sys.modules[name]  # or what the driver sends would not be found
+                del sys.modules[name]  # otherwise Python would not find the modules that the driver sends
             yield place, lake, False, problems
             return
         for module in modules:

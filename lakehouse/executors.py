@@ -1,4 +1,4 @@
-"""Where an application's tasks run: what was asked for, what came, and which host did how much work.
+"""Where an application's tasks run: the executors asked for, those that came, and how much work each host did.
 
 Spark's own figures of its executors (the Executors page of its UI, kept whether the UI is on or not) are read through
 the driver's JVM.
@@ -15,15 +15,15 @@ from pyspark.sql import SparkSession
 from lakehouse.session import is_this_machine
 
 DRIVER = "driver"
-# Of these the largest is how many executors an application with dynamic allocation begins with (Spark's configuration page).
+# With dynamic allocation an application begins with the largest of these numbers of executors (Spark's configuration page).
 DYNAMIC_FIRST = (
     "spark.dynamicAllocation.minExecutors",
     "spark.dynamicAllocation.initialExecutors",
     "spark.executor.instances",
 )
-# A cluster that has room starts executors within seconds; a job that waits longer says so and goes on waiting in Spark.
+# A cluster that has room starts executors within seconds. After this time the run prints that none came; Spark waits on.
 WAIT_S = 60.0
-# Where nobody said how many to expect, and where fewer came than were asked for.
+# How long to wait for more executors, where nobody set their number or fewer came than were asked for.
 STEADY_S = 2.0
 SHORT_S = 15.0
 POLL_S = 0.2
@@ -114,14 +114,14 @@ def done(spark: SparkSession) -> Done:
 
 
 def since(now: Done, before: Done) -> Done:
-    """Return what was done between two moments. Spark forgets the oldest of many lost executors, so nothing is below 0."""
+    """Return what was done between two moments. Spark forgets the oldest of many lost executors, so differences below 0 are 0."""
     tasks = {host: count - before.tasks.get(host, 0) for host, count in now.tasks.items()}
     positive = {host: count for host, count in tasks.items() if count > 0}
     return now._replace(tasks=positive, seconds=max(0.0, now.seconds - before.seconds))
 
 
 def await_executors(spark: SparkSession) -> list[Executor]:
-    """Return the executors that came, once as many are there as were asked for, or no more have come for a while."""
+    """Wait until the executors that were asked for are there, or no more have come for a while; return those that came."""
     wanted = asked(spark)
     patience_s = STEADY_S if wanted == Asked(None, None) else SHORT_S
     deadline, steady_since, came = time.monotonic() + WAIT_S, time.monotonic(), at_work(spark)

@@ -1,4 +1,4 @@
-"""Columns of a source, made fit to be stored, shown and compared before anything else sees them.
+"""Makes the columns of a source fit to be stored, shown and compared, before anything else reads them.
 
 A string column of a Parquet file may hold any bytes of any length: neither its writers nor Spark look at them.
 """

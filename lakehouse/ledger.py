@@ -1,4 +1,4 @@
-"""runs and expectation_results, and the question whether a stage has anything to do.
+"""The tables runs and expectation_results, and the check whether a stage has anything to do.
 
 Both tables are written by delta-rs: a few rows take it 50 ms, and Spark two seconds.
 """
@@ -128,14 +128,14 @@ def write(settings: Settings, table: Table, rows: list[dict[str, Any]], replaced
     added = [field for field in Schema.from_arrow(schema).fields if field.name not in present]
     if added:
         opened.alter.add_columns(added)
-    # Without the comments: a table whose columns an older version commented otherwise would refuse them.
+    # Without column comments: delta-rs refuses them where an older version of Recast commented the columns otherwise.
     values = pa.Table.from_pylist(rows, pa.schema([(field.name, field.type) for field in schema]))
     write_deltalake(opened, values, mode="overwrite" if replaced else "append", predicate=replaced)
     return opened
 
 
 def is_run(run_id: str, table_name: str) -> str:
-    """Return the SQL condition that a row of `runs` is that of a run."""
+    """Return the SQL condition that selects the row of one table's run from `runs`."""
     return f"run_id = '{run_id}' AND table_name = '{table_name}'"
 
 

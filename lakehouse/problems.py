@@ -1,4 +1,4 @@
-"""What went wrong, in one line, without the traces that Spark, Java and py4j wrap around it."""
+"""Reduces an error of Spark, Java or py4j to one line, without their stack traces."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""What a run shows while it works: a live line per stage on a terminal, plain lines elsewhere; and where time went.
+"""Shows a run while it works: a live line per stage on a terminal, plain lines elsewhere, and time per step at the end.
 
 Plain lines begin with the time of day in UTC, since they end up in the logs of scheduled runs.
 """
@@ -21,7 +21,7 @@ from udfs.printable import printable
 PLAIN_EVERY_S = 15.0
 LIVE_EVERY_S = 0.5
 LAST_S = 60.0
-MEASURE = "measure"  # the step that a stage has words of its own for
+MEASURE = "measure"  # this step is shown by the phases that the stage names
 
 
 class Seen(NamedTuple):
@@ -77,7 +77,7 @@ class Meter:
         self._started, self._steps = time.monotonic(), defaultdict[str, float](float)
         self._rows, self._committed, self.chunks, self._step, self._watch = 0, 0, 0, "plan", watch
         self._measured_from, self._moved, self._ends_at = self._started, ("", 0.0), 0.0
-        # What killed runs left counts as there from the beginning.
+        # Rows that killed runs left count as finished from the beginning.
         self._committed_tokens = -watch().output_tokens
         self._tokens_at.clear()
         over = threading.Event()
@@ -115,7 +115,7 @@ class Meter:
         run["seconds_by_step"] = dict(self._steps)
 
     def show_where_time_went(self, runs: Sequence[Run], start_s: float) -> None:
-        """Print the seconds of a whole refresh by step, the largest first; `start_s` were Spark's to start."""
+        """Print the seconds of a whole refresh by step, the largest first; Spark took `start_s` to start."""
         steps = defaultdict[str, float](float, {"start": start_s})
         for run in runs:
             for name, seconds in run["seconds_by_step"].items():
@@ -162,9 +162,9 @@ class Meter:
         return ", ".join([*words, f"{left:,.0f} s left"] if left > 0 else words)
 
     def _left(self, phase: str, done: float, now: float) -> float:
-        """Return the seconds that are left at the rate so far, 0 where nothing says.
+        """Return the seconds that are left at the rate so far, 0 where it is not known.
 
-        Rows come in batches. While none comes the end stays where it was expected, so that the time left goes down.
+        Rows come in batches. Between two batches the expected end stays the same, so that the time left goes down.
         """
         if (phase, done) != self._moved:
             self._moved = (phase, done)
@@ -172,7 +172,7 @@ class Meter:
         return self._ends_at - now
 
     def _tokens(self, seen: Seen, elapsed: float) -> list[str]:
-        """Return tokens per second over the stage and its last minute, and what the engines are at."""
+        """Return tokens per second over the stage and its last minute, and the requests that run and wait in the engines."""
         now, tokens = time.monotonic(), self._committed_tokens + seen.output_tokens
         self._tokens_at.append((now, tokens))
         while self._tokens_at[0][0] < now - LAST_S:
@@ -188,7 +188,7 @@ class Meter:
 
 def summary(run: Run) -> str:
     """Return what a finished stage did, in one line."""
-    if run["status"] != "succeeded":  # its problem is told by whoever started the run
+    if run["status"] != "succeeded":  # the caller prints the problem
         return f"[red]✗[/red] {run['table_name']} failed after {run['seconds']:.1f} s"
     words = [f"{run['rows_in']:,} rows", f"{run['rows_kept']:,} kept"]
     if run["rows_removed"]:

@@ -1,4 +1,4 @@
-"""Great Expectations on the rows a stage is about to commit: run, recorded as rows, drawn as Data Docs."""
+"""Checks the rows that a stage is about to commit with Great Expectations; stores the results as rows and as Data Docs."""
 
 import os
 import warnings
@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 
 from schemas.table import Expectation, Table
 
-# GX keeps nothing of the rows themselves: personal text must not outlive a takedown in a report.
+# Great Expectations must store no row's text: a report would keep personal text after its document was taken down.
 RESULT_FORMAT = {"result_format": "SUMMARY", "partial_unexpected_count": 0, "exclude_unexpected_values": True}
 DATA_DOCS = "data_docs"
 
@@ -47,13 +47,14 @@ def check(
         gx.Checkpoint(name=name, validation_definitions=[definition], actions=actions, result_format=RESULT_FORMAT)
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its own use of Spark's older names is nothing that our users can mend
+        # Great Expectations itself uses deprecated names of Spark. Users cannot change that.
+        warnings.simplefilter("ignore")
         outcome = checkpoint.run(
             batch_parameters={"dataframe": staged},
             expectation_parameters=parameters,
             run_id=gx.RunIdentifier(run_name=f"{run_id}-{chunk}"),
         )
-    # The context would keep every chunk's, and lists them all whenever it is asked for one.
+    # The context would keep the suites of all chunks, and lists all of them whenever one is looked up.
     context.checkpoints.delete(name)
     context.validation_definitions.delete(name)
     context.data_sources.delete(name)
@@ -83,7 +84,7 @@ def result_row(result: Any, run_id: str, table_name: str, chunk: int) -> Result:
     config = result.expectation_config
     found = result.result or {}
     raised = result.exception_info or {}
-    # An expectation that raised is not a run that raised: take its words as what was observed.
+    # An expectation that raised an error does not end the run: the error is stored as what was observed.
     messages = [raised] if "exception_message" in raised else list(raised.values())
     problem = next(
         (m["exception_message"] for m in messages if isinstance(m, dict) and m.get("raised_exception")), None
@@ -121,8 +122,8 @@ def library() -> Any:
         from great_expectations.render.view import view
         from jinja2 import Environment, FileSystemBytecodeCache
 
-    # It compiles the templates of Data Docs anew for every chunk, which takes longer than the expectations themselves.
-    # Its own default is a folder of /tmp whose name anybody can take first.
+    # Great Expectations compiles the templates of Data Docs anew for every chunk, which takes longer than the expectations.
+    # The default folder of this cache is one in /tmp whose name anybody can take first.
     view.Environment = partial(Environment, bytecode_cache=FileSystemBytecodeCache(bytecode_folder().name))
     return great_expectations
 

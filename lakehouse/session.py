@@ -1,8 +1,8 @@
 """The SparkSession that every job runs in: the platform's own, or one on the master that was asked for.
 
 Whatever anybody set holds: the options of ``spark-submit``, ``spark-defaults.conf``, PYSPARK_SUBMIT_ARGS, a session that
-runs already. Recast fills gaps. Values in a session's builder would beat all of these, so they are read first, and only
-a JVM can read them.
+runs already. Recast sets only what nobody else has set. Values in a session's builder would override the others, so Recast
+reads the others first; only a JVM can read them.
 """
 
 import contextlib
@@ -44,45 +44,45 @@ DELTA = "4.4.0"
 QUICK_JVM = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
 DRIVER_MEMORY = "3g"
 
-# Where the master is this machine. Each is used only where nobody set it.
+# Defaults where the master is this machine. Each is used only where nobody set it.
 LOCAL_DEFAULTS = {
     "spark.ui.enabled": "false",
-    # Progress is what heartbeats tell (lakehouse/watching.py); here they go no further than the next thread.
+    # Progress is read from heartbeats (lakehouse/watching.py). Here one costs little: it goes to another thread only.
     "spark.executor.heartbeatInterval": "2s",
     "spark.driver.host": "localhost",
     "spark.driver.bindAddress": "127.0.0.1",
-    # The catalogue makes its folder at start, where we stand unless told otherwise; no table of ours lies in it.
+    # Spark's catalogue makes this folder at start, by default in the working directory. Recast keeps no table in it.
     "spark.sql.warehouse.dir": str(Path(tempfile.gettempdir(), "spark-warehouse")),
 }
 DELTA_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
 DELTA_CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
-# On any master; likewise. How many partitions there are follows the data: lakehouse/sizes.py.
+# Defaults on any master. The number of partitions follows the data: lakehouse/sizes.py.
 DEFAULTS = {
     "spark.sql.catalog.spark_catalog": DELTA_CATALOG,
     "spark.sql.session.timeZone": "UTC",
     # Spark's older INT96 timestamps say nothing of their time zone to other readers.
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-    # Small Arrow batches, sent on when they are full: rows are whole files, a linter takes seconds for so many, answers
-    # are linted while others are still asked for, and progress counts batches. Smaller buffers cost 10 us a row or less.
+    # Small Arrow batches, sent as soon as they are full. A row is a whole file, and the linter takes seconds for 64 of them.
+    # Answers are linted while others are still asked for, and progress counts batches. The cost is 10 us a row or less.
     "spark.sql.execution.arrow.maxRecordsPerBatch": "64",
     # Python workers import nothing of the working directory, whatever files lie there.
     "spark.executorEnv.PYTHONSAFEPATH": "1",
     "spark.sql.execution.pandas.udf.buffer.size": "512",
     "spark.sql.execution.pythonUDF.arrow.enabled": "true",
-    # A model stage is cut by the executors that are there when it begins. Standalone clusters wait for any only where
-    # `spark.cores.max` says how many cores to expect.
+    # A model stage gets as many tasks as the executors that are there when it begins can run. A standalone cluster waits
+    # for executors only where `spark.cores.max` says how many cores to expect.
     "spark.scheduler.minRegisteredResourcesRatio": "0.8",
     # A speculative copy of a model task would buy the same tokens twice.
     "spark.speculation": "false",
-    # Workers of cancelled tasks must end, or they go on buying answers nobody reads.
+    # Workers of cancelled tasks must end. Otherwise they go on paying for answers that nobody reads.
     "spark.task.reaper.enabled": "true",
 }
-# What Recast's own statements need, in a session that a platform hands over, too.
+# Recast's own statements need these settings, also in a session that a platform hands over.
 NEEDED = {
     # The Stack v2 and FineMath hold timestamp[ns], which Spark reads as a long only when told so.
     "spark.sql.legacy.parquet.nanosAsLong": "true",
-    # A run reads its tables as it found them. Delta refuses that for versions older than a week even where their files
-    # are all there; what deletes files is VACUUM, and that must not run beside a refresh.
+    # A run reads the version of a table that it found at its start. Delta refuses versions older than a week even where all
+    # their files exist. Only VACUUM deletes files, and it must not run beside a refresh.
     "spark.databricks.delta.vacuum.enforceTimeTravelWithinDeletedFileRetentionDuration": "false",
     # Rows are whole files. Spark reads 4,096 at once otherwise, whose texts may be 16 GB, and Parquet's writer looks at
     # the size of what it has gathered every 100.
@@ -108,7 +108,7 @@ def delta_package() -> str:
 
 
 def require_spark(version: str) -> None:
-    """Stop with one line on a Spark of another minor version, whose functions and Delta jars are others.
+    """Stop with one line on a Spark of another minor version, which has other functions and needs other Delta jars.
 
     Raises:
         UserError: `version` is no version of SPARK.
@@ -144,8 +144,8 @@ def fetch_jars() -> None:
     """Fetch the Delta jars from Maven Central into pyspark's own ``jars`` folder, once.
 
     Raises:
-        UserError: no Java, the folder is somebody else's, or the jars cannot be fetched; the resolver's last words are
-            in the message.
+        UserError: no Java, the folder is not writable, or the jars cannot be fetched; the message holds the resolver's last
+            line.
     """
     jars = Path(pyspark.__file__).with_name("jars")
     wanted = f"{delta_package().replace('io.delta:', '').replace(':', '-')}.jar"
@@ -158,8 +158,8 @@ def fetch_jars() -> None:
         )
     require_java()
     with tempfile.TemporaryDirectory() as ivy:
-        # spark-submit resolves --packages before it runs the file it is given, and an empty one will do. Ivy prints
-        # pages about every jar, so its words are shown only when it fails.
+        # spark-submit resolves --packages before it runs its program, so an empty program is enough. Ivy prints pages about
+        # every jar, so its output is shown only when it fails.
         arguments = [
             "--packages",
             delta_package(),
@@ -172,7 +172,7 @@ def fetch_jars() -> None:
         empty.touch()
         command = [str(Path(pyspark.__file__).with_name("bin") / "spark-submit"), *arguments, str(empty)]
         resolver = subprocess.run(command, capture_output=True, text=True, check=False)
-        # Of what comes along, Spark has all but these, and in newer versions.
+        # Of the jars that the resolver fetched, Spark has all others, in newer versions.
         found = [
             jar for jar in Path(ivy, "jars").glob("*.jar") if jar.name.startswith(("io.delta_", "io.unitycatalog_"))
         ]
@@ -181,7 +181,7 @@ def fetch_jars() -> None:
             raise UserError(f"could not fetch {delta_package()} from Maven Central: {' '.join(words[-3:])}")
         for old in [*jars.glob("delta-s*.jar"), *jars.glob("unitycatalog-*.jar"), *jars.glob("io.unitycatalog_*.jar")]:
             old.unlink()
-        # delta-spark comes last and appears whole: its presence is what says that all are there.
+        # delta-spark is moved last, in one step: if it is there, all jars are there.
         for jar in sorted(found, key=lambda jar: "delta-spark_" in jar.name):
             unfinished = shutil.copy(jar, jars / f".{jar.name}")
             os.replace(unfinished, jars / jar.name.removeprefix("io.delta_"))
@@ -211,7 +211,7 @@ def start(name: str, log: Path | None = None, conf: Mapping[str, str] = NOTHING,
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
     if not submitted:
         require_java()
-        if "SPARK_HOME" not in os.environ:  # a platform's Spark gets nothing from us: `with_needed` says what it lacks
+        if "SPARK_HOME" not in os.environ:  # a platform brings its jars; `with_needed` raises where Delta is missing
             fetch_jars()
     at_start = SparkConf(loadDefaults=False).setAll(list(conf.items()))
     logged_before = log.stat().st_size if log and log.exists() else 0
@@ -239,7 +239,7 @@ def application(
 
 
 def stop() -> None:
-    """End the application of this process, be its start complete or not, or its JVM gone."""
+    """End the application of this process. Works also if its start is not complete or its JVM is gone."""
     running = SparkSession._instantiatedSession or SparkContext._active_spark_context
     with contextlib.suppress(Py4JError, OSError):
         if running is not None:
@@ -250,7 +250,7 @@ def why_not(problem: Exception, log: Path | None, logged_before: int) -> str:
     """Return why Spark did not start, without a full stop.
 
     pyspark itself says only that the JVM ended, or that the context is stopped. `logged_before` is the log's size in
-    bytes before the start: a JVM's last words are in the log.
+    bytes before the start: the JVM writes its last error to the log.
     """
     words = first_line(problem)
     if "JAVA_GATEWAY_EXITED" in str(problem) and log and log.exists():
@@ -264,7 +264,7 @@ def why_not(problem: Exception, log: Path | None, logged_before: int) -> str:
 
 
 def filled(conf: Mapping[str, str], name: str, submitted: bool, rows: int) -> SparkConf:
-    """Return what was set by anybody, as the JVM of this process read it, with its gaps filled."""
+    """Return all settings that the JVM of this process read, with defaults for those that nobody set."""
     settings = SparkConf().setAll(list(conf.items()))
     given = dict(settings.getAll())
     if "spark.remote" in given or given.get("spark.api.mode", "").lower() == "connect":
@@ -327,7 +327,7 @@ def class_loader(session: SparkSession) -> Any:
 
 
 def spark_logs_as_shipped() -> bool:
-    """Say whether nobody configured the log of this driver's JVM, so that Spark's own INFO lines fill the terminal."""
+    """Say whether nobody configured the log of this driver's JVM; then Spark's own INFO lines would fill the terminal."""
     jvm: Any = SparkContext._jvm
     source = jvm.org.apache.logging.log4j.LogManager.getContext(False).getConfiguration().getConfigurationSource()
     return str(source.getLocation()).endswith("org/apache/spark/log4j2-defaults.properties")
@@ -354,13 +354,13 @@ def names_a_master(conf: Mapping[str, str]) -> bool:
 
 @contextlib.contextmanager
 def jvm_options(quick: bool) -> Iterator[None]:
-    """Give a JVM started inside the block what only its start can: memory, log and compiler, beside what others give it.
+    """Give a JVM started inside the block the options that only its start accepts: memory, log and compiler.
 
     Spark adds SPARK_SUBMIT_OPTS to every option set elsewhere, and SPARK_DRIVER_MEMORY counts where no setting does.
     """
     before = dict(os.environ)
-    with resources.as_file(resources.files("lakehouse") / "log4j2.properties") as log4j:  # of a zip: a copy
-        # Spark draws progress bars wherever it takes a program for a shell; no terminal is there to see these.
+    with resources.as_file(resources.files("lakehouse") / "log4j2.properties") as log4j:  # a copy, if in a zip
+        # Spark draws progress bars where it takes a program for an interactive shell; here they would go to a log.
         options = ["-Dspark.ui.showConsoleProgress=false"]
         if not any(configuration_folder().glob("log4j2.*")):
             options.append(f"-Dlog4j2.configurationFile={log4j.absolute().as_uri()}")

@@ -1,4 +1,4 @@
-"""Every setting of Recast, in one flat frozen record.
+"""Every setting of Recast, in one flat frozen dataclass.
 
 A setting is given, in this order of strength, as a command-line option (``--lint-threshold 6.5``), as an environment
 variable (``RECAST_LINT_THRESHOLD=6.5``), in the file ``recast.toml`` of the working directory
@@ -21,7 +21,7 @@ from typing import Any
 from udfs.redaction import endpoint_fault
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
-"""No settings of Spark beside those of its own files."""
+"""No settings of Spark besides those in Spark's own files."""
 
 
 class UserError(Exception):
@@ -59,7 +59,7 @@ def _setting(default: Any, text: str) -> Any:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run needs to know beyond its Spark session. Paths may be local or any URI that Spark can read."""
+    """The settings of a run, besides those of its Spark session. Paths may be local or any URI that Spark can read."""
 
     lake: str = _setting("data/lake", "folder or URI that holds every table")
     code_source: str = _setting("", "parquet folder in the schema of the-stack-v2-train-smol-ids")
@@ -178,7 +178,7 @@ def setting_types() -> dict[str, type[Any]]:
 
 
 def config_file() -> Path | None:
-    """Return the configuration file that RECAST_CONFIG names, be it there or not, or else the working directory's."""
+    """Return the configuration file that RECAST_CONFIG names, whether it exists or not, or else the working directory's."""
     named = os.environ.get("RECAST_CONFIG")
     file = Path(named or CONFIG_FILE)
     return file if named or file.exists() else None

@@ -1,25 +1,25 @@
-"""How many pieces Spark cuts its work into: by the rows that a stage has to look at and the cores that are there.
+"""How many partitions Spark uses, by the number of rows that a stage looks at and of the cores there are.
 
 Spark's own defaults (200 shuffle partitions, 50 for a table's log, compiled queries) suit a large table on a large
-cluster and cost a small one a minute of planning; fixed small numbers would break the large one.
+cluster. They cost a small table a minute of planning, and fixed small numbers would be too small for a large table.
 """
 
 from pyspark.sql import SparkSession
 
-# A row of a plan takes about 300 bytes, so such a partition takes about 60 MB. One of whole files, 10 kB each, takes as
-# much with the smaller number, below which another task costs more than it saves.
+# A row of a plan takes about 300 bytes, so a partition of the larger number takes about 60 MB. A partition of the smaller
+# number of whole files, 10 kB each, takes as much. With fewer rows than that another task costs more than it saves.
 MOST_ROWS_PER_PARTITION = 200_000
 LEAST_ROWS_PER_PARTITION = 5_000
 # A table's log holds a line per file, and a file holds thousands of rows.
 ROWS_PER_LOG_PARTITION = 20_000_000
 MAX_LOG_PARTITIONS = 50  # Delta's own number
-# Below so many rows a query is over before the time to compile it has paid for itself.
+# Below so many rows compiling a query takes longer than it saves.
 COMPILED_FROM_ROWS = 1_000_000
-SIZED = "spark.recast.sized"  # lists what `fit` has set; only sessions that Recast starts have it
+SIZED = "spark.recast.sized"  # this setting lists what `fit` has set; only sessions that Recast starts have it
 
 
 def pays_to_compile(rows: int) -> bool:
-    """Say whether work on so many rows lasts long enough for optimising compilers, the JVM's and Spark's, to pay."""
+    """Say whether work on so many rows lasts long enough for optimising compilers (the JVM's and Spark's) to save time."""
     return rows >= COMPILED_FROM_ROWS
 
 
@@ -29,7 +29,7 @@ def sizes(rows: int, cores: int) -> dict[str, str]:
     for_every_core = min(cores, -(-rows // LEAST_ROWS_PER_PARTITION))
     return {
         "spark.sql.shuffle.partitions": str(max(1, for_every_core, -(-rows // MOST_ROWS_PER_PARTITION))),
-        # It cuts a query into jobs, one a shuffle, to size the next by what came: a job each for a few rows.
+        # Adaptive execution runs a job for each shuffle, to size the next by the rows that came: many jobs for a few rows.
         "spark.sql.adaptive.enabled": str(compiled).lower(),
         "spark.databricks.delta.snapshotPartitions": str(
             max(1, min(MAX_LOG_PARTITIONS, -(-rows // ROWS_PER_LOG_PARTITION)))

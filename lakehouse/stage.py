@@ -1,4 +1,4 @@
-"""The contract: what a stage is, as data, and the few words that stages are written in.
+"""What a stage is: a value with a target table, a source, a measure and a decide function; and helpers to write one.
 
 lakehouse/refresh.py is the one loop that runs every stage; docs/architecture.md draws it.
 """
@@ -14,7 +14,8 @@ from lakehouse import query, store
 from lakehouse.settings import Settings, UserError
 from schemas.table import Table
 
-# Measuring gets a folder as well, for what it pays for and must not lose if the run is killed before its commit.
+# The third argument is the folder of the journal: a model stage stores answers there as they come, so that a run that is
+# killed before its commit does not lose them.
 Measure = Callable[[DataFrame, Settings, str], DataFrame]
 Decide = Callable[[DataFrame, Settings], DataFrame]
 Facts = Callable[[Settings], dict[str, Any]]
@@ -24,12 +25,13 @@ class Source(NamedTuple):
     """What a stage reads.
 
     Attributes:
-        version: names the present state of the source, without a JVM; equal versions mean equal rows.
-        rows: returns the rows of that version: `doc_id`, `input_hash`, the text that the hash is of, and every column
+        version: returns a name for the present state of the source, without a JVM; equal names mean equal rows.
+        rows: returns the rows of that version: `doc_id`, `input_hash`, the text that was hashed, and every column
             that is taken over.
-        size: returns about how many rows it has, read from metadata without a JVM; Spark's work is cut by it.
-        table: name of the table it is; empty for what lies outside the lakehouse.
-        rejected: returns the `doc_id` of the rows of that version that are there and not kept.
+        size: returns about how many rows it has, read from metadata without a JVM; it decides the number of
+            partitions.
+        table: name of the table that is read; empty for a source outside the lakehouse.
+        rejected: returns the `doc_id` of the rows of that version that are not kept.
         gathered: whether finding the rows shuffles the source; a run then does it once, not once for every chunk.
     """
 
@@ -43,19 +45,19 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True)
 class Stage:
-    """One table's making.
+    """How one table is made.
 
     Attributes:
         target: the table it writes.
         source: what it reads.
-        measure: adds the columns that cost a linter's or a model's time. It gets each distinct text once.
-        decide: marks rejects with `keep` and adds whatever else follows from stored columns alone.
-        measured_by: what changes a measurement by intent; while these facts are equal, stored measurements hold.
-        decided_by: what changes a decision.
+        measure: adds the columns that cost a linter's or a model's time. `measure` gets each distinct text once.
+        decide: marks rejected rows with `keep` and adds the columns that follow from stored columns alone.
+        measured_by: facts that change a measurement by intent; while they are equal, stored measurements stay valid.
+        decided_by: facts that change a decision.
         passing_failure: SQL condition on the target's rows whose measurement ``--retry`` tries again.
         asks_model: whether measuring sends requests to a model.
         needs: modules that its tasks import, checked on workers before a run (jobs/workers.py).
-        phases: what a run says it does while it measures; a model stage's second is what follows the last answer.
+        phases: words that progress shows while the run measures; a model stage's second phase follows the last answer.
     """
 
     target: Table
@@ -92,7 +94,7 @@ def kept_rows_of(source: Table, *columns: str, text: str = "text") -> Source:
     Args:
         source: the table above.
         columns: further columns to take over, by name or as SQL (``lint_score AS source_lint_score``).
-        text: what the row's text is called below.
+        text: name that the row's text gets in the rows that are made from it.
     """
 
     def version(settings: Settings) -> str:

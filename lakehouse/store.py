@@ -1,4 +1,4 @@
-"""The only module that knows Delta: where tables lie, how they are read, staged, committed and removed from."""
+"""The only module that knows Delta: where tables lie, and how they are read, staged, merged and removed from."""
 
 import json
 import shutil
@@ -17,14 +17,14 @@ from schemas.table import Table
 if TYPE_CHECKING:
     from delta.tables import DeltaTable
 
-WHOLE = "_SUCCESS"  # what Spark adds to a folder of files once all of them are written
+WHOLE = "_SUCCESS"  # Spark adds this file to a folder once all of its files are written
 PROPERTIES = {
-    # What downstream readers follow, and what tells them of rows that are gone.
+    # Downstream readers follow this feed; it also tells them which rows were removed.
     "delta.enableChangeDataFeed": "true",
     # delta-rs and DuckDB read the same tables; through Arrow they cannot see deletion vectors.
     "delta.enableDeletionVectors": "false",
 }
-WORK = "_work"  # folder of the lake for what a run needs only until its commit
+WORK = "_work"  # folder of the lake for files that a run needs only until its commit
 
 
 def table_path(settings: Settings, name: str) -> str:
@@ -33,7 +33,7 @@ def table_path(settings: Settings, name: str) -> str:
 
 
 def work_path(settings: Settings, *parts: str) -> str:
-    """Return a path below the folder for what a run needs only until its commit."""
+    """Return a path below the folder for files that a run needs only until its commit."""
     return "/".join((settings.lake, WORK, *parts))
 
 
@@ -42,7 +42,8 @@ def open_table(spark: SparkSession, settings: Settings, table: Table) -> "DeltaT
 
     Columns that a newer version of Recast adds are added; nothing is ever renamed or retyped (docs/decisions).
     """
-    from delta.tables import DeltaTable  # only here: that it is missing, lakehouse/session.py says in one line
+    # Imported here, so that lakehouse/session.py can report in one line that the package is missing.
+    from delta.tables import DeltaTable
 
     path = table_path(settings, table.name)
     schema = StructType.fromDDL(table.ddl)
@@ -111,8 +112,8 @@ def insert(
 ) -> None:
     """Do what `merge` does for rows whose keys the table does not hold, without reading the table.
 
-    Delta lets two such commits stand side by side, so only one run at a time may insert into a document table: where
-    no lock holds the others off, `merge` is the one that conflicts.
+    Delta accepts two such commits at the same time, so only one run at a time may insert into a document table. Where no
+    lock excludes other runs, use `merge`: of two merges Delta refuses one.
     """
     open_table(spark, settings, table)
     with committing(spark, transaction, facts):
@@ -169,7 +170,7 @@ def last_facts(spark: SparkSession, settings: Settings, table: Table) -> dict[st
 def delete_folder(spark: SparkSession, path: str) -> None:
     """Remove a work folder wherever it lies; a missing one is fine.
 
-    What says that it is whole goes first, so that a kill in between leaves nothing that looks whole.
+    The `_SUCCESS` marker is removed first: if the process is killed midway, the rest does not look like a complete write.
     """
     if "://" not in path:
         Path(path, WHOLE).unlink(missing_ok=True)
@@ -181,7 +182,7 @@ def delete_folder(spark: SparkSession, path: str) -> None:
 
 
 def is_written(spark: SparkSession, path: str) -> bool:
-    """Say whether a write into a work folder came to its end; a killed one leaves only temporary files."""
+    """Say whether a write into a work folder is complete; a killed write leaves only temporary files."""
     system, marker = hadoop(spark, f"{path}/{WHOLE}")
     return bool(system.exists(marker))
 

@@ -1,4 +1,4 @@
-"""What is done of the chunks that are not committed yet, seen while Spark works on them.
+"""Counts the finished rows of chunks that are not committed yet, while Spark works on them.
 
 Spark counts the rows that every operator of a running query has returned (the SQL page of its UI; the counts are kept
 whether the UI is on or not), and executors bring the counts up to date with every heartbeat
@@ -18,9 +18,9 @@ from lakehouse.progress import Meter, Seen
 from lakehouse.stage import Stage
 from udfs import journal, telemetry
 
-# What an operator calls its rows: one that makes rows, and an exchange, which counts those it has read.
+# Names of the metric of an operator's rows: of one that makes rows, and of an exchange, which counts rows it has read.
 ROWS_OUT = ("number of output rows", "records read")
-# The write itself says only at its end how many rows it wrote.
+# The writing operator reports only at its end how many rows it wrote.
 COUNTS_AT_THE_END = "Execute "
 PHASES = {"copy": "copy", "decide": "decide again", "withdraw": "withdraw"}
 _DESCRIPTION = re.compile(r"chunk (?P<chunk>\d+): (?P<action>\w+)$")
@@ -54,7 +54,7 @@ def part_of(job_description: str) -> Part | None:
 
 
 def watch(spark: SparkSession, stage: Stage, journals: str, started_at: float, meter: Meter) -> Callable[[], Seen]:
-    """Return what looks at a run under way.
+    """Return a function that reports the progress of a running stage.
 
     Args:
         journals: the folder of the stage's journals, this run's and those of killed runs.
@@ -71,11 +71,12 @@ def watch(spark: SparkSession, stage: Stage, journals: str, started_at: float, m
                 del parts[query]
             elif not part.over:
                 rows, over = finished(spark, query)
-                # A task that is tried again takes its rows back; what was shown stays.
+                # Spark takes back the rows of a task that is tried again; the number shown does not go down.
                 parts[query] = part._replace(rows=max(rows, part.rows), over=over)
 
     def look() -> Seen:
-        with contextlib.suppress(Py4JError):  # a Spark that shows other figures, or ends: no reason to end the run
+        # A Spark that reports other figures, or has ended, must not end the run.
+        with contextlib.suppress(Py4JError):
             update()
         if not stage.asks_model:
             return of_parts(stage.phases, list(parts.values()))
@@ -87,7 +88,7 @@ def watch(spark: SparkSession, stage: Stage, journals: str, started_at: float, m
 
 
 def of_parts(phases: Sequence[str], parts: Sequence[Part]) -> Seen:
-    """Return what is done of these parts, and the phase of the oldest chunk among them."""
+    """Return the finished rows of these parts, and the phase of the oldest chunk among them."""
     first = min((part.chunk for part in parts), default=None)
     action = [part.action for part in parts if part.chunk == first][-1:]
     phase = PHASES.get(action[0], phases[0]) if action else phases[0]
@@ -101,7 +102,7 @@ def of_model(
     said: Iterable[telemetry.Report],
     started_at: float,
 ) -> Seen:
-    """Return what is done of a model stage's chunks: answers while some are to come, then rows that are read and linted."""
+    """Return the progress of a model stage's chunks: answers, then, once all have come, rows that are read and linted."""
     said = list(said)
     running_now, waiting = telemetry.running_now(said, time.time())
     done = of_parts(phases, parts)._replace(output_tokens=answered.output_tokens, running=running_now, waiting=waiting)

@@ -1,4 +1,4 @@
-"""What the code lane's sample is made of: installed packages, files of our own, and the defects among them."""
+"""The files of the code lane's sample: of installed packages, and of our own, some with defects."""
 
 from functools import cache
 from typing import Literal, NamedTuple

@@ -30,9 +30,7 @@ LINT = (
     Column("pragmas", "array<string>", "inline pylint pragmas found in the file"),
     Column("comment_ratio", "double", "COMMENT tokens over all tokens; 0 where tokenize fails"),
     Column("lint_seconds", "double", "processor seconds spent on the file"),
-    Column(
-        "lint_near_limit", "boolean", "so near the time limit, on either side, that another machine may say otherwise"
-    ),
+    Column("lint_near_limit", "boolean", "so near the time limit that another machine may give another result"),
 )
 
 REASONS = scoring.REASONS | WITHDRAWN_REASON

@@ -25,7 +25,7 @@ TABLE = Table(
         *VERDICT,
         *MATH_SOURCE,
         Column("warc_filename", "string", "crawl file that holds the page"),
-        Column("warc_record_offset", "int", "where in it, in bytes"),
+        Column("warc_record_offset", "int", "position of the page in that file, in bytes"),
         Column("crawl", "string", "crawl of the page"),
         Column("language", "string", "language as the source says"),
         Column("score", "double", "FineMath's quality score, from 0 to 5"),

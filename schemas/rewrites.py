@@ -1,4 +1,4 @@
-"""What the tables of rewritten code share: the model's answer, what was read from it, and the linter's word on it."""
+"""What the tables of rewritten code share: the model's answer, what was read from it, and the linter's results."""
 
 from schemas.table import (
     ANSWER,
@@ -29,20 +29,20 @@ CODE_READING = (
     Column("identifiers_kept", "double", "share of the source's names that the rewrite uses"),
     Column("undefined_names", "array<string>", "names that the rewrite uses and nothing defines"),
     Column("unknown_modules", "array<string>", "imports that are relative, or that few machines have"),
-    Column("dependences", "int", "number of both"),
+    Column("dependences", "int", "number of undefined_names and unknown_modules together"),
 )
 REWRITE_LINT = (
     Column("lint_status", "string", "as in linted_code, for the rewrite; null where it was rejected before the linter"),
     Column("lint_score", "double", "pylint's rating of the rewrite"),
     Column("comment_ratio", "double", "COMMENT tokens of the rewrite over all its tokens"),
-    Column("lint_of", "string", "content_hash that the linter's columns are of: what is linted is not linted again"),
+    Column("lint_of", "string", "content_hash of the linted text, so that no text is linted twice"),
     Column("linted_by", "string", "fingerprint of the linter"),
     Column("pragmas", "array<string>", "inline pylint pragmas found in the rewrite; null where it was not linted"),
 )
 
 
 def rewritten_code(name: str, about: str, not_listed: tuple[str, ...] = ()) -> Table:
-    """Return a table of rewritten code; `not_listed` are reasons that its stage never gives."""
+    """Return a table of rewritten code; `not_listed` are reasons that the table's stage never gives."""
     listed = CODE_REASONS | WITHDRAWN_REASON
     reasons = {reason: meaning for reason, meaning in listed.items() if reason not in not_listed}
     return Table(

@@ -1,4 +1,4 @@
-"""What a table is, as data: its columns, its closed list of reasons and its expectations. Nothing here needs Spark."""
+"""What a table is, as data: its columns, its closed list of reasons and its expectations. Importing it needs no Spark."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -9,9 +9,9 @@ Severity = Literal["critical", "warning"]
 
 WITHDRAWN = "source_rejected"
 WITHDRAWN_REASON = {
-    WITHDRAWN: "the row it was made from is no longer kept; what was measured stays, should that row be kept again"
+    WITHDRAWN: "the row it was made from is no longer kept; its measurement stays and is used if that row is kept again"
 }
-"""A table that lists this reason holds on to what was paid for; any other drops the row."""
+"""A table that lists this reason keeps the row and what was paid for it; any other table removes the row."""
 
 
 class Column(NamedTuple):
@@ -59,7 +59,7 @@ class Table:
 IDENTITY = (
     Column("doc_id", "string", "stable identity of the source document; the key of every document table"),
     Column("content_hash", "string", "sha256 of text, hexadecimal; null where there is no text"),
-    Column("input_hash", "string", "content_hash of the row this one was made from; what was read, for a raw table"),
+    Column("input_hash", "string", "content_hash of the source row; in a raw table, hash of what was read"),
 )
 
 VERDICT = (
@@ -77,7 +77,7 @@ PROVENANCE = (
         "array<struct<table_name: string, measured_by: string, decided_by: string>>",
         "fingerprints of every stage above this one, first stage first; runs says what each stands for",
     ),
-    Column("carried_hash", "bigint", "hash of the columns taken over from above, to notice when only those change"),
+    Column("carried_hash", "bigint", "hash of columns taken over from the source row, to see when only they change"),
     Column("measured_by", "string", "fingerprint of what changes this row's measured columns by intent"),
     Column("decided_by", "string", "fingerprint of the rules behind kept and reason"),
     Column("run_id", "string", "run that last wrote this row"),

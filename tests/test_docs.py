@@ -1,4 +1,4 @@
-"""The documentation says what is so: its tables, links, file list and settings; and its commands run."""
+"""The documentation agrees with the code: its tables, links, list of files and settings; and its commands run."""
 
 import ast
 import re
@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
+import duckdb
 import pytest
 from click.testing import CliRunner
 
+from docs import files, shown
 from jobs.__main__ import main
 from lakehouse.settings import Settings, environment_name
+from schemas import TABLES
 from schemas.__main__ import page
 from tests.conftest import CHECKOUT, FinishedLake
 
@@ -63,12 +66,52 @@ BLOCKS = [block for path in COMMANDED for block in blocks(path)]
 RUNNABLE = [block for block in BLOCKS if block.is_runnable]
 
 
+def queries(text: str) -> list[str]:
+    """Return the SQL that a page shows: what `recast sql` is given, and statements in running text."""
+    typed = re.findall(r'recast sql (?:--\w+ \S+ )?"([^"]+)"', text)
+    return [*typed, *re.findall(r"`(SELECT [^`]+ FROM [^`]+)`", text)]
+
+
+@pytest.fixture(scope="module")
+def empty_lake() -> duckdb.DuckDBPyConnection:
+    """Every table of the lakehouse, without a row, and the view `rejects`."""
+    connection = duckdb.connect()
+    for table in TABLES.values():
+        columns = ", ".join(f'"{column.name}" {duckdb_type(column.type)}' for column in table.columns)
+        connection.execute(f"CREATE TABLE {table.name} ({columns})")
+    connection.execute("CREATE TABLE rejects (table_name string, doc_id string, reason string)")
+    return connection
+
+
+def duckdb_type(spark_type: str) -> str:
+    """Return DuckDB's name of a Spark SQL type, innermost first."""
+    spark_type = re.sub(r"(\w+): ", r'"\1" ', spark_type)
+    while "<" in spark_type:
+        spark_type = re.sub(r"array<([^<>]*)>", r"\1[]", spark_type)
+        spark_type = re.sub(r"(map|struct)<([^<>]*)>", r"\1(\2)", spark_type)
+    return spark_type
+
+
 def label(block: Block) -> str:
     return f"{block.page}: {block.heading}"
 
 
 def test_the_page_of_tables_is_what_the_schemas_say() -> None:
     assert (CHECKOUT / "docs" / "tables.md").read_text("utf-8") == page(), "run: python -m schemas > docs/tables.md"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name)
+def test_every_query_of_a_page_names_tables_and_columns_that_exist(
+    path: Path, empty_lake: duckdb.DuckDBPyConnection
+) -> None:
+    for query in queries(path.read_text("utf-8")):
+        empty_lake.execute(query)
+
+
+def test_a_query_for_a_column_that_does_not_exist_is_noticed(empty_lake: duckdb.DuckDBPyConnection) -> None:
+    (query,) = queries('    recast sql "SELECT count(*) FROM optimized_code WHERE reading.identifiers_kept < 0.3"')
+    with pytest.raises(duckdb.BinderException, match="reading"):
+        empty_lake.execute(query)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name)
@@ -88,19 +131,20 @@ def test_every_test_and_module_that_a_page_names_exists(path: Path) -> None:
     assert [each for each in named if not (CHECKOUT / each).exists() and each not in invented] == []
 
 
-def test_the_readme_lists_every_file_of_the_house_and_no_other() -> None:
-    (listing,) = [block.text for block in BLOCKS if block.page == "README.md" and block.heading == "File by file"]
-    listed = [line.split()[0] for line in listing.splitlines() if line.strip()]
-    assert [each for each in listed if not (CHECKOUT / each).exists()] == []
-    assert len(listed) == len(set(listed))
-    modules = {
-        name(path)
-        for folder in CODE_FOLDERS
-        for pattern in ("*.py", "*.ipynb", "*.md")
-        for path in (CHECKOUT / folder).glob(pattern)
-        if path.stat().st_size and path.name not in ("README.md",) and not re.search(r"_v\d+\.md$", path.name)
-    }
-    assert modules - set(listed) == set(), "give it a line in README.md"
+def test_the_page_of_files_is_what_the_files_say() -> None:
+    said = (CHECKOUT / "docs" / "files.md").read_text("utf-8")
+    assert said == files.page(), "run: python -m docs.files > docs/files.md"
+
+
+def test_what_the_page_of_files_adds_by_hand_exists() -> None:
+    built = {"data/lake/"}
+    assert [each for each in {*files.FOLDERS, *files.OTHERS} - built if not (CHECKOUT / each).exists()] == []
+
+
+def test_a_file_that_does_not_say_what_it_is_cannot_be_listed(tmp_path: Path) -> None:
+    (tmp_path / "silent.py").write_text("SILENT = True\n")
+    with pytest.raises(ValueError, match=r"silent.py: its first line must say what it is"):
+        files.first_line(tmp_path / "silent.py")
 
 
 def test_every_decision_is_listed() -> None:
@@ -116,6 +160,21 @@ def test_a_decision_says_what_was_chosen_against_what_and_at_what_cost() -> None
         assert -1 not in parts and parts == sorted(parts), path.name
 
 
+def test_the_log_is_newest_first_and_keeps_long_sentences_out_of_tables() -> None:
+    text = (CHECKOUT / "docs" / "log.md").read_text("utf-8")
+    headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    dates = [re.match(r"(\d{4}-\d\d-\d\d), [\w ]+: \S", heading) for heading in headings]
+    assert [heading for heading, date in zip(headings, dates, strict=True) if date is None] == []
+    found = [date[1] for date in dates if date]
+    assert found and found == sorted(found, reverse=True)
+    cells = [cell for line in text.splitlines() if line.startswith("|") for cell in line.split("|")]
+    assert [cell for cell in cells if len(cell) > 100] == []
+
+
+def test_the_readme_is_short() -> None:
+    assert len((CHECKOUT / "README.md").read_text("utf-8").splitlines()) <= 150
+
+
 def test_every_setting_is_explained_by_the_help() -> None:
     said = CliRunner().invoke(main, ["refresh", "--help"]).output
     for each in fields(Settings):
@@ -128,11 +187,17 @@ def test_every_command_has_its_help() -> None:
         assert CliRunner().invoke(main, [command, "--help"]).exit_code == 0
 
 
-def test_the_picture_is_whole_and_fit_for_dark_pages() -> None:
+def test_the_drawing_is_whole_and_fit_for_dark_pages() -> None:
     text = (CHECKOUT / "docs" / "architecture.svg").read_text("utf-8")
     root = ET.fromstring(text)
     assert root.find("{http://www.w3.org/2000/svg}title") is not None
     assert "prefers-color-scheme: dark" in text
+
+
+def test_the_picture_of_a_terminal_is_what_the_commands_print() -> None:
+    drawn = (CHECKOUT / "docs" / "shown.svg").read_text("utf-8")
+    assert drawn == shown.picture(), "run: python -m docs.shown > docs/shown.svg"
+    assert "http" not in drawn.replace("http://www.w3.org/2000/svg", "").replace("https://www.textualize.io", "")
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "console"], ids=label)

@@ -1,4 +1,4 @@
-"""What is asked of the engine: the spec of a model stage, and how a text becomes a request that fits the context."""
+"""The specification of a model stage's engine, and the request for one text, sized to fit the model's context."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Who may send requests to a shared engine: everybody together, or one feeder alone.
+"""Who may send requests to a shared engine after it died: every feeder, or one that holds an exclusive lock.
 
 A request that kills the engine can only be found by sending it alone, and alone means: no other task's requests are in
 flight either. So tasks that share an engine share two file locks in its runtime folder. `company` is held by everybody

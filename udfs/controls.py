@@ -1,4 +1,4 @@
-"""Control tokens of model families, and control characters, in text that is sent or published.
+"""Finds control tokens of model families, and control characters, in text that is sent or published.
 
 A control token is a string that a tokenizer takes for one token of its own: `<|im_end|>` ends a turn, `<|endoftext|>` a
 document. In a prompt a stranger's file that holds one can end the user's turn; in training text it becomes a control

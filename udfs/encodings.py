@@ -1,4 +1,4 @@
-"""The encodings that a file of source code may be in: those that detectors of encodings name, so far as Python has them.
+"""The encodings that a file of source code may be in: the names that detectors of encodings use, where Python has them.
 
 A closed list, since any repository may name any codec of the interpreter, and some of these take hours for a file
 (`punycode` and `idna` are quadratic) or run another language in the text (`unicode_escape`, `utf_7`). Each of the list

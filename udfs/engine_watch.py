@@ -1,4 +1,4 @@
-"""The engine's watcher: starts one server, ends it when its owner is gone, and leaves nothing behind.
+"""The engine's watchdog process: starts one server, ends it when its owner is gone, and removes its files.
 
     python -m udfs.engine_watch RUNTIME_FOLDER OWNER_PID OWNER_START LOG_FILE COMMAND...
 

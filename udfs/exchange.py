@@ -1,4 +1,4 @@
-"""HTTP with strangers: no redirect is followed, and what is received is bounded in bytes and in time.
+"""HTTP with strangers: follows no redirect, and bounds what is received in bytes and in time.
 
 A redirect would carry a key or a text to a host that nobody chose. An answer may be endless, drip a byte a second or
 unpack to a thousand times what came. Nothing is taken from `~/.netrc`; proxies are the environment's.

@@ -1,4 +1,4 @@
-"""What a formula comes to: a reader of LaTeX and plain text, and exact arithmetic at fixed points of the variables.
+"""Reads formulas in LaTeX and plain text and computes their values, exactly, at fixed points of the variables.
 
 Two expressions are taken for equal if they are equal at every point tried, which is how polynomial identities are
 tested (Schwartz and Zippel): exact for what is rational, to twelve digits for roots, exponentials and the like. Nothing is

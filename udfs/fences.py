@@ -1,4 +1,4 @@
-"""The one program in a model's answer.
+"""Finds the one program in a model's answer.
 
 Answers are Markdown, roughly. They quote the old code before the new, show how to call it, hold fences inside the
 code's own strings, and end without closing what they opened. The rules, in order:
@@ -6,10 +6,11 @@ code's own strings, and end without closing what they opened. The rules, in orde
 1. A fence is a line of three or more backticks or tildes, indented or not. One that carries a label always opens a
    block, ending a block left open, since models do not nest code in code. One without a label closes an open block if
    it is of the same character and at least as long, and opens an unlabelled block otherwise.
-2. Inside a block that may be Python, a fence within a triple-quoted string is part of the string, if the block then
-   parses. If not, a string may have been left open, to be closed by the next block's: the first fence ends the block.
-3. A block that nothing closes runs to the end of the answer. Whether the answer was cut off is told by its finish
-   reason and not here.
+2. Inside a block that may be Python, a fence within a triple-quoted string is part of the string, if the block parses
+   that way. If it does not, the first fence ends the block: the string was probably left open, and its end is only the
+   first quote of the next block.
+3. A block that nothing closes runs to the end of the answer. The answer's finish reason,
+   and not this module, tells whether the answer was cut off.
 4. Blocks labelled as another language are no candidates; the labels are those that Pygments knows, and a few words for
    output. Blocks without a label, or with one that names no language (`text`, `code`, `solution`), are candidates only
    if no block is labelled as Python, and only if they parse and do something: output and prose often parse as a bare
@@ -19,8 +20,8 @@ code's own strings, and end without closing what they opened. The rules, in orde
 6. Of several left, the last that defines every function and class that any of them defines is the program; snippets
    and examples of use define less, and a second version follows the first. If none defines anything the longest wins.
    If no block covers the others the answer holds several programs and none is taken.
-7. An answer that is a program as a whole is the program, whatever its strings hold. So is what stands before the first
-   fence, if there is no other: small models begin with the code and only close it.
+7. An answer that is a program as a whole is the program, whatever its strings hold. If an answer has only one fence, the
+   text before it is the program: small models begin with the code and only close it.
 8. A block of tests that uses another block's names and defines none of them is an example of its use.
 9. Before all that, what stands before an answer's first fence on its own line is taken off: invisible characters, marks of
    quotations and lists, words that end in a colon. So is a first line of a program that is only a label.

@@ -1,4 +1,4 @@
-"""Why an answer ended: the four words of OpenAI's API, and what other servers call the same.
+"""Translates the finish reasons of all servers into the four words of OpenAI's API.
 
 Sources: the API references of Anthropic (end_turn, stop_sequence, max_tokens, tool_use, refusal), Cohere (COMPLETE,
 MAX_TOKENS), Gemini (STOP, MAX_TOKENS, SAFETY), Mistral (model_length), Bedrock (content_filtered, guardrail_intervened),

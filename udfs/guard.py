@@ -1,4 +1,4 @@
-"""Functions over strangers' text that run in a child process, which may die, hang or fill its memory.
+"""Runs functions over strangers' text in a child process, which may crash, hang or exhaust its memory.
 
 CPython's parser and compiler recurse without a check, take quadratic time on some texts, and end the whole interpreter
 where the stack does: one file would end its Spark task, and so its lane, every night. A function under `guarded` runs in

@@ -1,4 +1,4 @@
-"""The outside of a helper interpreter (udfs/supervisor.py): starts it, asks it, ends it with the process that asks."""
+"""Starts a helper interpreter (udfs/supervisor.py), sends it requests, and ends it with the process that started it."""
 
 import atexit
 import os

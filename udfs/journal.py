@@ -1,4 +1,4 @@
-"""The response journal: answers that were paid for, kept beside a staging table until the chunk is committed.
+"""The response journal: answers that were paid for, stored beside a staging table until the chunk is committed.
 
 Layout: `<journals>/<journal>/<fingerprint>/<buckets>/b<bucket>-<writer>-<seq>.rows-N.prompt-P.output-O.parquet`.
 

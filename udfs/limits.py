@@ -1,4 +1,4 @@
-"""Sizes beyond which a source file is turned away before anything parses it.
+"""Sizes beyond which a source file is rejected before anything parses it.
 
 A parser or a linter can be made to take minutes or gigabytes by a file that is merely large, so the cheap checks come
 first. The bounds are far above what a rewrite can use: a file of MAX_BYTES is about three times the 100,000 token

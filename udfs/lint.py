@@ -1,4 +1,4 @@
-"""Lint any file with pylint, as the reference does with one process per file, in a helper interpreter that stays warm.
+"""Lints files with pylint in a helper interpreter that stays warm; results equal those of one fresh process per file.
 
 `lint` is the whole interface: texts in, one result per text out, in order. docs/lint.md tells how it works and why its
 scores can be trusted. Nothing here or in the helper executes what it reads.

@@ -1,4 +1,4 @@
-"""The helper interpreter that lints: udfs/supervisor.py at work with a warm pylint.
+"""The program of the linter's helper interpreter: udfs/supervisor.py with a warm pylint.
 
 udfs/lint.py starts this file as `environment/bin/python lint_worker.py FOLDER OPTIONS`, an ordinary start in a virtual
 environment of the helper's own, since pylint describes the interpreter that it runs in. FOLDER holds `environment` (pylint

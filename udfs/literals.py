@@ -1,4 +1,4 @@
-"""Where strings and comments lie in Python source, without parsing it.
+"""Finds strings and comments in Python source without parsing it.
 
 A parser says nothing about source that is cut short or wrong, which is where this is needed most. The scan takes time
 linear in the text, whatever it holds.

@@ -1,4 +1,4 @@
-"""File locks that processes share: the kernel frees those of a process that ends, not those of one that is stopped."""
+"""File locks that processes share. The kernel frees the locks of a process that ends, but not of one that is stopped."""
 
 import fcntl
 import os

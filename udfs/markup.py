@@ -1,4 +1,4 @@
-"""HTML and links in a page of text that would act where the page is rendered: scripts, frames, forms, event handlers.
+"""Finds HTML and links in a page that would act where the page is rendered: scripts, frames, forms, event handlers.
 
 The elements and attributes are those that the HTML Standard gives a behaviour of their own (sections 4.2, 4.8, 4.10, 4.12
 and 8.1.8.2); readers of Markdown pass them on to a browser as they stand. A search in linear time, and one that rather

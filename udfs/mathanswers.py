@@ -1,4 +1,4 @@
-"""Whether a rewritten page of mathematics still comes to the answers of its source.
+"""Decides whether a rewritten page of mathematics still states the answers of its source.
 
 This module finds what a page states as its answers and what its formulas come to; `udfs.mathforms` says whether two
 answers are the same. No text is ever evaluated as Python, and reading takes time linear in the page.

@@ -1,4 +1,4 @@
-"""What an answer of mathematics says, and whether two say the same.
+"""Parses a mathematical answer (number with unit, expression, set, equation, ...) and decides whether two are equal.
 
 An answer is read into a few kinds: a number or expression with its unit, percent sign or base; a point, list, set or
 matrix of such; an interval or union of intervals; an equation or inequality; a choice's letter; words. Whatever is set

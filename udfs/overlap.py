@@ -1,4 +1,4 @@
-"""How much of its source a rewrite still holds: small models invent, and an invention parses and lints well.
+"""Measures how much of its source a rewrite keeps. Small models invent text that parses and lints well.
 
 Names are compared without case and underscores, since rewrites turn `getUserName` into `get_user_name`. Nothing is
 parsed, so half-broken text is measured as well, in time linear in its length.

@@ -1,4 +1,4 @@
-"""The one page in a model's answer about a page of mathematics.
+"""Finds the one page in a model's answer about a page of mathematics.
 
 The prompts ask for the page and nothing else. Models announce it, wrap it in a fence, end with remarks on what they did
 and an offer of help. What is certain to be no part of the page is taken off; where words may be the page's or the

@@ -1,4 +1,4 @@
-"""Foreign words as a terminal, a log or a label may show them: one line in which no character commands anything."""
+"""Makes foreign text fit for a terminal, a log or a label: one line without characters that a terminal would obey."""
 
 import re
 

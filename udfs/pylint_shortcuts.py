@@ -1,4 +1,4 @@
-"""Faster ways to the same answers, for the parts of pylint 4.1.4 and astroid 4.3.4 in which linting a file spends its time.
+"""Faster replacements, with equal results, for the parts of pylint 4.1.4 and astroid 4.3.4 where linting spends its time.
 
 Every function here replaces one of theirs and returns what it returns; none leaves out a check whose message could count.
 What makes them faster is plain: loops in place of chained generators, an index in place of a walk over the whole function

@@ -1,4 +1,4 @@
-"""What a stored answer says: the cheap half of the model stages.
+"""Reads a stored answer into columns and reasons: the half of a model stage that asks no model.
 
 A model's raw answer is paid for once and stored (`udfs.answers`). This module reads the program or the page out of it
 and measures what the verdict needs, so that a better reader or another threshold decides a table again without one

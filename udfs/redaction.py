@@ -1,4 +1,4 @@
-"""A secret in what an endpoint says becomes `***`, in whatever spelling the endpoint quotes it.
+"""Replaces a secret in an endpoint's words by `***`, in any spelling that the endpoint uses.
 
 Looked for are the value itself and its characters as JSON, URLs, HTML and Python escape them, its base64 wherever it
 stands in a longer text (`Basic` of any user), and its hexadecimal digits.

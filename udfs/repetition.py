@@ -1,4 +1,4 @@
-"""Text that repeats itself back to back, which is how a small model fails.
+"""Finds text that repeats itself back to back, a common failure of small models.
 
 The rule is the recipe's (arXiv 2505.02881, its `remove_repetition.py`): a text of 1,000 characters or more in which a
 run of 100 characters or more is followed at once by itself. Its regular expression takes time quadratic in the text

@@ -1,4 +1,4 @@
-"""Asks the model about every row and keeps the engine full while doing so.
+"""The Spark side of a model stage: asks the model about every row and keeps the engine busy.
 
 `rewrite` works on any iterator of Arrow batches: rows come out as their answers end, in any order, exactly one per
 input row, with the columns of ANSWER_FIELDS. A bad row becomes a row with a status. `ask` is its Spark wrapper.

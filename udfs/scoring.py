@@ -1,7 +1,7 @@
-"""The score of record: the linter's rating, lowered by the share of comments, against a threshold.
+"""Computes the score of record: pylint's rating, lowered by the share of comments, and compares it with a threshold.
 
 Everything here works from what the lint stage stored, so a new threshold or rule needs no linter. The pure functions and the
-column expressions say the same; tests/udfs/test_lint_spark.py holds them together row for row.
+column expressions give the same results; tests/udfs/test_lint_spark.py compares them row by row.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ STATUS_REASONS = {
 }
 """Reason for each status of udfs.lint.LINT_STATUSES but `scored`."""
 
-# Disabling C and R in a pragma lifts a file from 0 to 10, and so does naming the checkers. One for one message is ordinary
-# practice and counts as the reference counts it: the message is not reported and costs nothing. These are pylint's
-# checkers of ten messages or more, named as pylint takes them: in either case.
+# A pragma that disables C and R lifts a file from 0 to 10, and so does one that names the checkers. A pragma for one message
+# is ordinary practice and counts as in the reference: the message is not reported and costs nothing. These are pylint's
+# checkers of ten messages or more; pylint accepts their names in upper and lower case.
 BROAD_CHECKERS = "basic|classes|design|exceptions|format|imports|main|refactoring|stdlib|string|typecheck|variables"
 # One pattern for Python and for Spark's Java: `disable=`, then names up to the pragma's next action, one of them broad.
 # pylint passes over every character that its names do not have, and so does this, which spells them out: `\w`, `\b` and `.`

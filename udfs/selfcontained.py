@@ -1,4 +1,4 @@
-"""Whether a program stands on its own, as far as can be told without running it.
+"""Finds what a program lacks to run by itself: names that nothing defines, and modules that few machines have.
 
 Two facts: names that nothing in the file defines, which pyflakes finds, and modules that are neither in the standard
 library nor among widely used packages. What only running tells (files that are read, services that are called,

@@ -1,4 +1,4 @@
-"""The inside of a helper interpreter: a supervisor, which reads nothing strange, and one child at a time, which does.
+"""What runs inside a helper interpreter: a supervisor, which reads no foreign text, and one child at a time, which does.
 
 A helper prepares itself once and forks a child from what it prepared. Requests come on standard input, answers leave on
 standard output, as frames of a four-byte length and so many bytes of pickle. The child works on one request after another

@@ -1,4 +1,4 @@
-"""Does a file parse? The reference's verdict, `compile(code, "<string>", "exec")` on Python 3.10, with reasons to act on.
+"""Decides whether a file parses, as `compile(code, "<string>", "exec")` of Python 3.10 does, and gives a reason if not.
 
 The running interpreter compiles; syntax that is newer than 3.10 (`except*`, a star in a subscript, `type` statements, type
 parameters) is then refused with the parser's own `feature_version`. What still differs from a real 3.10 is listed in

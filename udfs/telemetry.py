@@ -1,8 +1,8 @@
-"""What engines say of themselves while a stage runs, where the driver can see it, and what their figures are worth.
+"""Metrics that engines report while a stage runs: collected for the driver, with impossible values discarded.
 
 A driver cannot reach the Unix sockets of its executors' engines. So every feeder leaves a small report in its journal,
-`<journal>/<fingerprint>/<buckets>/feeder-<writer>.json`, and overwrites it every few seconds; the journal's removal
-takes it away. Before that the driver makes the ledger's figures of it.
+`<journal>/<fingerprint>/<buckets>/feeder-<writer>.json`, and overwrites it every few seconds. The driver computes the
+ledger's figures from the reports before it removes the journal.
 """
 
 import json

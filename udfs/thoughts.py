@@ -1,4 +1,4 @@
-"""What a reasoning model says, told from what it thinks first.
+"""Separates what a reasoning model answers from what it thinks first.
 
 Servers hand thoughts over in many forms: between tags, in channels, with the tags stripped, opened by the chat template
 and only closed in the answer. The forms are those that vLLM's reasoning parsers and the families' chat templates know.

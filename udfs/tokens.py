@@ -1,4 +1,4 @@
-"""Token counts of chat requests, made with the model's own tokenizer and chat template before anything is sent.
+"""Counts the tokens of chat requests with the model's own tokenizer and chat template, before anything is sent.
 
 Needs a model folder (or a hub name) with `tokenizer.json` and a chat template. A hosted endpoint's tokenizer may not be
 at hand: then counts are estimates from the text's bytes (`estimate`), and the endpoint's own refusal has the last word.

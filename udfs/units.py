@@ -1,4 +1,4 @@
-"""Units of measurement: what "cm", "square feet" or "km/h" behind a number says."""
+"""Units of measurement: parses "cm", "square feet" or "km/h" behind a number."""
 
 import re
 from fractions import Fraction

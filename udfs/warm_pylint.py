@@ -1,4 +1,4 @@
-"""A pylint that stays warm and still judges every file as a fresh process would.
+"""A pylint that stays loaded and gives every file the result of a fresh process.
 
 Most of what a pylint process does is the same for every file: start, set up checkers, parse the modules of the standard
 library that the file imports. Here all that is done once and kept. What a file leaves behind is undone after it:
@@ -64,10 +64,11 @@ Attributes = dict[str, list[nodes.NodeNG]]
 
 
 class Journal:
-    """Writes into trees of other modules: what each loaded module did when it was loaded, and what is in force now.
+    """Records writes into the trees of other modules: those of each loaded module, and those in force now.
 
-    And what astroid inferred and keeps as an attribute of a node. A fresh process would infer it after the writes that it
-    sees, so the first write of a file drops what earlier files left, and undoing the writes drops what this file did.
+    The journal also records what astroid inferred and stored as an attribute of a node. A fresh process would infer it after
+    the writes that it sees. So the first write of a file drops what was inferred for earlier files, and undoing the writes
+    drops what was inferred for this file.
     """
 
     def __init__(self) -> None:

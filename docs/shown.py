@@ -1,0 +1,49 @@
+"""Prints docs/shown.svg: what a user sees after `make run`. ``python -m docs.shown > docs/shown.svg``."""
+
+import contextlib
+import io
+import os
+import re
+from unittest.mock import patch
+
+from rich.console import Console
+from rich.terminal_theme import MONOKAI
+from rich.text import Text
+
+from jobs.showing import cell, print_status, print_table
+
+COLUMNS = 106
+STATUS = """
+raw_code       | 67 | 60 | 7: not_gzip 2, content_missing 1, too_large 1, 3 more reasons       |    |       | 16  | 26 Nov 03:28
+parsed_code    | 60 | 42 | 18: python2 3, byte_order_mark 1, empty 1, 13 more reasons          |    |       | 7   | 26 Nov 03:28
+linted_code    | 42 | 25 | 17: low_score 11, no_score 5, blanket_pragma 1                      |    |       | 9   | 26 Nov 03:28
+styled_code    | 25 | 11 | 14: truncated 6, lint_regressed 5, too_long 1, 2 more reasons       | 23 | 4,548 | 119 | 26 Nov 03:29
+optimized_code | 11 | 3  | 8: unchanged 6, lint_regressed 1, not_self_contained 1              | 10 | 1,619 | 34  | 26 Nov 03:31
+published_code | 3  | 3  |                                                                     |    |       | 6   | 26 Nov 03:31
+raw_math       | 12 | 10 | 2: no_text 2                                                        |    |       | 5   | 26 Nov 03:31
+rewritten_math | 10 | 6  | 4: remarks 1, too_long 1, truncated 1, 1 more reason                | 8  | 1,752 | 42  | 26 Nov 03:32
+published_math | 6  | 6  |                                                                     |    |       | 5   | 26 Nov 03:32
+"""  # of a `make run`
+HEADINGS = ("table", "rows", "kept", "rejected", "requests", "tokens", "seconds", "last run")
+QUERY = "SELECT reason, count(*) AS files FROM linted_code GROUP BY ALL ORDER BY files DESC"
+RESULT = ((None, 25), ("low_score", 11), ("no_score", 5), ("blanket_pragma", 1))
+
+
+def picture() -> str:
+    """Return an SVG of a terminal with `recast status` and a query, drawn by the code that draws them for users."""
+    shown = io.StringIO()
+    terminal = {"COLUMNS": str(COLUMNS), "FORCE_COLOR": "1", "TERM": "xterm-256color"}
+    with patch.dict(os.environ, terminal), contextlib.redirect_stdout(shown):
+        print("$ recast status")
+        rows = [[part.strip() for part in line.split(" |")] for line in STATUS.strip().splitlines()]
+        print_status("data/lake", [dict(zip(HEADINGS, row, strict=True)) for row in rows])
+        print(f'$ recast sql "{QUERY}"')
+        print_table(["reason", "files"], [[cell(value) for value in row] for row in RESULT])
+    console = Console(record=True, width=COLUMNS, file=io.StringIO())
+    console.print(Text.from_ansi(shown.getvalue()))
+    drawn = console.export_svg(title="recast", theme=MONOKAI, unique_id="shown")
+    return re.sub(r"@font-face \{[^}]*\}\s*", "", drawn)  # a picture in a page loads no fonts
+
+
+if __name__ == "__main__":
+    print(picture(), end="")
