@@ -77,3 +77,13 @@ def test_pages_are_rewritten_once_and_follow_their_source(
     assert runs["raw_math"]["rows_removed"] == 2
     assert set(pages("published_math")) == {f"https://a.org/{name}" for name in ("1", "2", "three", "4")}
     assert lane.refresh("math") == {}
+
+    # Every page gets another identity: what was paid for its text is taken along.
+    before = {row["content_hash"] for row in lane.rows("published_math", "content_hash").values()}
+    moved = [{"url": url, "text": text, "warc_filename": "another"} for url, text in [*changed, *PAGES[5:]]]
+    write_pages(source, [], moved)
+    runs = lane.refresh("math")
+    assert lane.requests() == {}
+    assert (runs["rewritten_math"]["rows_in"], runs["rewritten_math"]["rows_measured"]) == (5, 0)
+    assert runs["rewritten_math"]["rows_removed"] == 5
+    assert {row["content_hash"] for row in lane.rows("published_math", "content_hash").values()} == before
