@@ -96,9 +96,8 @@ def encoding_of(column: str) -> Column:
     """Return the encoding that a repository names, under its one name; UNKNOWN where it is none of the closed list."""
     said = F.trim(F.regexp_replace(F.lower(column), SEPARATORS, "_"), F.lit("_"))
     known = F.create_map(*(F.lit(word) for pair in NAMES.items() for word in pair))
-    return F.when(F.coalesce(column, F.lit("")).isin("", "UTF-8"), UTF_8).otherwise(
-        F.coalesce(known[said], F.lit(UNKNOWN))
-    )  # nearly all, and looking up takes its time
+    usual = F.coalesce(column, F.lit("")).isin("", "UTF-8")  # nearly all; looking up is slower
+    return F.when(usual, UTF_8).otherwise(F.coalesce(known[said], F.lit(UNKNOWN)))
 
 
 def most_said_first(said: str, unknown: str) -> Column:

@@ -20,6 +20,7 @@ from lakehouse.progress import Meter
 from lakehouse.settings import Settings
 from schemas import raw_math
 from tests.jobs.lanes import File, Lane, Model, write_pages, write_repositories
+from udfs import contents
 from udfs.encodings import NAMES, normalised
 
 if TYPE_CHECKING:
@@ -269,3 +270,21 @@ def test_objects_are_read_again_only_if_they_are_to_be_decoded_otherwise(lane: L
     blobs(lane, {"a/a": [here], "b/b": [there]})
     (run,) = query.rows(lane.settings, "SELECT rows_in, rows_measured FROM runs ORDER BY started_at DESC LIMIT 1")
     assert run == {"rows_in": 1, "rows_measured": 1}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("count", "size"), [(1, 300_000_000), (60, 20_000_000)])
+def test_pages_beyond_all_measure_are_rows_too_large(lane: Lane, count: int, size: int) -> None:
+    line = "The quick brown fox. 1 + 1 = 2.\n"
+    text = line * (size // len(line))
+    # Texts that differ, or they would be one in the file's dictionary.
+    run = pages(lane, *({"url": str(number), "text": f"{number} {text}"} for number in range(count)), {"url": "usual"})
+    assert (run["rows_in"], run["rows_kept"], run["reasons"]) == (count + 1, 1, {"too_large": count})
+
+
+@pytest.mark.slow
+def test_130_blobs_of_the_largest_size_pass_the_stage(lane: Lane) -> None:
+    large = [File(f"{number}.py", f"# {number}".encode().ljust(contents.MAX_TEXT_BYTES)) for number in range(130)]
+    rows = blobs(lane, {"a/b": large})
+    assert [rows[file.blob_id]["reason"] for file in large] == [None] * 130
+    assert all(len(rows[file.blob_id]["text"]) == contents.MAX_TEXT_BYTES for file in large)

@@ -69,11 +69,14 @@ def test_pages_are_rewritten_once_and_follow_their_source(
     statement = "SELECT p.text, r.text AS source FROM published_math AS p JOIN raw_math AS r USING (doc_id)"
     assert all(row["text"] == improved_page(row["source"]) + "\n" for row in query.rows(settings, statement))
 
-    # One page changes, one goes, one gets a new address.
+    # One page changes, one goes, one gets a new address, and all get another place in the crawl: other identities.
     changed = [("https://a.org/1", page(120)), ("https://a.org/2", page(82)), ("https://a.org/three", page(60))]
-    write_pages(source, [*changed, *PAGES[5:]])
+    moved = [{"url": url, "text": text, "warc_filename": "another"} for url, text in [*changed, *PAGES[5:]]]
+    write_pages(source, [], moved)
     runs = lane.refresh("math")
     assert lane.requests() == {("rewrite_math_v1", page(82)): 1}
-    assert runs["raw_math"]["rows_removed"] == 2
+    assert runs["raw_math"]["rows_removed"] == 9
+    rewritten = runs["rewritten_math"]
+    assert (rewritten["rows_in"], rewritten["rows_measured"]) == (5, 1), "what was paid for a text is taken along"
     assert set(pages("published_math")) == {f"https://a.org/{name}" for name in ("1", "2", "three", "4")}
     assert lane.refresh("math") == {}
