@@ -14,7 +14,7 @@ from samples import code
 from samples.code import SampleError
 from samples.sources import COPIES, DEFECTS, OWN, PACKAGES, Package
 from tests.samples.conftest import files, manifest
-from udfs import contents, lint, scoring, syntax
+from udfs import contents, guard, lint, scoring, syntax
 
 # The types of the-stack-v2-train-smol-ids, written out once more so that a slip in samples/code.py shows.
 REPOSITORY_TYPES = {
@@ -189,7 +189,7 @@ def test_every_reason_that_a_file_can_have_shows_in_the_small_set(small: Path) -
     from schemas import raw_code
 
     assert set(READING.values()) == set(raw_code.REASONS) - {"bad_blob_id"}
-    assert set(SYNTAX.values()) == set(syntax.REASONS) - {"missing", "not_unicode"}
+    assert set(SYNTAX.values()) == set(syntax.REASONS) - {"missing", "not_unicode", *guard.REASONS}
 
 
 @pytest.mark.parametrize("name", ["small", pytest.param("full", marks=pytest.mark.slow)])
