@@ -69,7 +69,7 @@ $(VENV)/.ready: requirements/dev.txt requirements/overrides.txt setup.py lakehou
 	@$(BIN)/uv pip install -q --python $(BIN)/python -r requirements/dev.txt --overrides requirements/overrides.txt
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
 	@echo "fetching the Delta jars"
-	@$(BIN)/python -m lakehouse.session
+	@$(BIN)/python -m recast.lakehouse.session
 	@touch $@
 
 .cache/models/.ready: $(VENV)/.ready samples/small_model.py

@@ -5,14 +5,21 @@ from pathlib import Path
 
 from setuptools import setup
 
-VERSION = runpy.run_path(str(Path(__file__).with_name("lakehouse") / "__init__.py"))["__version__"]
+VERSION = runpy.run_path(str(Path(__file__).with_name("recast") / "__init__.py"))["__version__"]
+PACKAGES = (
+    *("cli", "jobs", "lakehouse", "prompts", "schemas"),
+    *("inference", "inference.server"),
+    *("udfs", "udfs.child", "udfs.math", "udfs.python", "udfs.python.linter", "udfs.text"),
+)
+"""The rooms, which are folders of the checkout: an install has them below `recast`."""
 
 setup(
     name="recast-lakehouse",  # `recast` on PyPI is another project's
     version=VERSION,
     description="Rewritten LLM pre-training data on a Spark and Delta lakehouse",
     python_requires=">=3.11,<3.13",
-    packages=["jobs", "lakehouse", "udfs", "prompts", "schemas", "samples"],
+    packages=["recast", *(f"recast.{package}" for package in PACKAGES)],
+    package_dir={f"recast.{package}": package.replace(".", "/") for package in PACKAGES},
     install_requires=[
         "click>=8.1,<9",
         "rich>=14,<16",
@@ -30,9 +37,8 @@ setup(
         "numpy>=2,<3",
     ],
     package_data={
-        "lakehouse": ["log4j2.properties"],
-        "prompts": ["*.md", "frozen.json"],
-        "samples": ["code_files/*", "math_pages/*"],
+        "recast.lakehouse": ["log4j2.properties"],
+        "recast.prompts": ["*.md", "frozen.json"],
     },
     extras_require={
         "spark": ["pyspark>=4.1,<4.2", "delta-spark==4.4.0", "pandas>=2.2,<3"],
@@ -52,5 +58,5 @@ setup(
             "pandas-stubs>=2.2,<3",
         ],
     },
-    entry_points={"console_scripts": ["recast=jobs.__main__:main"]},
+    entry_points={"console_scripts": ["recast=recast.cli.main:main"]},
 )

@@ -30,9 +30,9 @@ from types import MappingProxyType
 from typing import Any
 
 from benchmarks import corpus
-from jobs.catalogue import STAGES
-from lakehouse import query
-from lakehouse.settings import Settings
+from recast.jobs.catalogue import STAGES
+from recast.lakehouse import query
+from recast.lakehouse.settings import Settings
 from tests import clusters
 from tests.clusters import Cluster
 from tests.jobs.lanes import Model, serve

@@ -36,14 +36,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.processes import below, processes
-from lakehouse.settings import Settings
-from udfs.engine import EngineSpec
-from udfs.rewrite import ANSWER_FIELDS, RewriteSpec
+from recast.inference.rewrite import ANSWER_FIELDS, RewriteSpec
+from recast.inference.server.engine import EngineSpec
+from recast.lakehouse.settings import Settings
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-    from lakehouse.stage import Stage
+    from recast.lakehouse.stage import Stage
 
 ROOT = Path(__file__).parent.parent
 FAKE = ROOT / "tests" / "fake_endpoint.py"
@@ -64,11 +64,11 @@ def stage_in(folder: Path) -> "Stage":
     """Return a model stage over the documents in `folder/source`, asking the recorded engine."""
     from pyspark.sql import functions as fn
 
-    from jobs.asking import FAILED
-    from lakehouse.sources import listing_version, read_parquet
-    from lakehouse.stage import Source, Stage, keep, nothing_above
-    from schemas.table import ANSWER, IDENTITY, PROVENANCE, VERDICT, Column, Table, document_expectations
-    from udfs.rewrite import ask
+    from recast.inference.rewrite import ask
+    from recast.jobs.asking import FAILED
+    from recast.lakehouse.sources import listing_version, read_parquet
+    from recast.lakehouse.stage import Source, Stage, keep, nothing_above
+    from recast.schemas.table import ANSWER, IDENTITY, PROVENANCE, VERDICT, Column, Table, document_expectations
 
     engine = EngineSpec(
         model=str(folder / "model"), command=(sys.executable, str(FAKE)), args=("--record", str(folder / "asked"))
@@ -144,10 +144,10 @@ def run_application(folder: Path) -> None:
     from pyspark import SparkContext
     from rich.console import Console
 
-    from lakehouse import session
-    from lakehouse.progress import Meter
-    from lakehouse.refresh import refresh
-    from schemas import TABLES
+    from recast.lakehouse import session
+    from recast.lakehouse.progress import Meter
+    from recast.lakehouse.refresh import refresh
+    from recast.schemas import TABLES
 
     stage = stage_in(folder)
     TABLES[TABLE_NAME] = stage.target
@@ -298,7 +298,7 @@ def table_against(folder: Path, expected: list[str]) -> dict[str, int]:
     """Compare the table with the documents, and the engines' record with the distinct texts."""
     from deltalake import DeltaTable
 
-    from lakehouse import query
+    from recast.lakehouse import query
 
     table = DeltaTable(query.table_uri(settings_in(folder), TABLE_NAME))
     columns = ["doc_id", "answer_status", "answer", "source_text"]

@@ -42,7 +42,8 @@ from typing import Any
 from benchmarks import hostile_run, reference
 from benchmarks.hostile_files import NEIGHBOURS, Case, cases
 from benchmarks.lint import messages
-from udfs import comments, limits, lint, syntax
+from recast.udfs.python import comments, limits, syntax
+from recast.udfs.python.linter import lint
 
 SOFT_S = 2.0
 """Processor time a file's linter may take here. A tenth of production's limit keeps the run short."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from udfs import limits
+from recast.udfs.python import limits
 
 SEED = 0
 
@@ -514,7 +514,7 @@ def _imports() -> Iterator[Case]:
         "ensurepip.__main__.x",
         "tmprecast",
         "tmprecast.x",
-        "udfs.lint",
+        "recast.udfs.python.linter.lint",
         "pylint.lint.run",
         "astroid.brain",
         "sitecustomize",

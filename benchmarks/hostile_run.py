@@ -21,13 +21,14 @@ import pyarrow.parquet as pq
 
 from benchmarks.hostile_lane import KEY, Blob, Lane, Page, lane, page, program
 from benchmarks.processes import below
-from lakehouse import query
-from lakehouse.settings import Settings
-from schemas import TABLES
+from recast import controls
+from recast.lakehouse import query
+from recast.lakehouse.settings import Settings
+from recast.schemas import TABLES
+from recast.udfs.text import markup
 from tests.fake_endpoint import Reply
 from tests.jobs.lanes import MODELS, PAGES, Model, serve
 from tests.sources import REPOSITORIES
-from udfs import controls, markup
 
 NEIGHBOURS = 100
 LANES = {
@@ -166,7 +167,7 @@ def resident_kb(pid: int) -> int:
 
 def recast(environment: dict[str, str], *arguments: str) -> tuple[int, str, int]:
     """Run the command line; return its status, all that it printed, and the most memory in MB."""
-    command = [sys.executable, "-m", "jobs", *arguments]
+    command = [sys.executable, "-m", "recast", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment) as process:
         memory = Memory(process.pid)
         memory.start()

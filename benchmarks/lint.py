@@ -43,7 +43,8 @@ from typing import Any
 from benchmarks import corpus, reference, scripts
 from benchmarks.processes import cpu_seconds
 from benchmarks.reference import Reference
-from udfs import comments, lint, syntax
+from recast.udfs.python import comments, syntax
+from recast.udfs.python.linter import lint
 
 SHORT_LINES = 200
 TURN_FILES = 25
@@ -179,7 +180,7 @@ def spark_overhead(files: list[corpus.SourceFile]) -> float:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from lakehouse import session
+    from recast.lakehouse import session
 
     texts = [f.text for f in files[:SPARK_FILES]]
     with tempfile.TemporaryDirectory(prefix="lint-spark-") as folder:

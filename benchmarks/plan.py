@@ -25,8 +25,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lakehouse import session, sizes
-from lakehouse.plan import plan
+from recast.lakehouse import session, sizes
+from recast.lakehouse.plan import plan
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

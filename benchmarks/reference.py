@@ -21,7 +21,7 @@ from pathlib import Path
 
 import filelock
 
-from udfs import lint
+from recast.udfs.python.linter import lint
 
 CACHE = Path(__file__).parents[1] / ".cache"
 _RATED = re.compile(r"^Your code has been rated at (-?[\d.]+)/10", re.MULTILINE)

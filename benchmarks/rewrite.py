@@ -6,7 +6,7 @@ prints one JSON line. Three ways to ask the same real Python files for the same 
 in proportion to the file, so that their lengths have a long tail):
 
 * `bare`: an asyncio client that sends everything at once and leaves the rest to the engine's own queue;
-* `stage`: `udfs.rewrite.ask` in Spark on two cores: two tasks, windows that follow the engine, journal and all;
+* `stage`: `recast.inference.rewrite.ask` in Spark on two cores: two tasks, windows that follow the engine, journal and all;
 * `batch_synchronous`: as many requests as the engine runs at once, the next ones when the slowest has ended, as the
   recipe's scripts do.
 
@@ -40,10 +40,10 @@ import pyarrow as pa
 
 from benchmarks import corpus
 from benchmarks.processes import cpu_seconds
-from udfs import engine
-from udfs.asking import Counter, Request, RewriteSpec, body
-from udfs.engine import Engine, EngineSpec
-from udfs.rewrite import ask, rewrite
+from recast.inference.request import Counter, Request, RewriteSpec, body
+from recast.inference.rewrite import ask, rewrite
+from recast.inference.server import engine
+from recast.inference.server.engine import Engine, EngineSpec
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

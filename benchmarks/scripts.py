@@ -24,7 +24,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from benchmarks import reference
 from benchmarks.corpus import LONGEST, SHORTEST, SourceFile, in_fixed_order
-from udfs import syntax
+from recast.udfs.python import syntax
 
 GROUPS: dict[str, dict[str, int]] = {
     "Django==1.8.19": {"django/contrib/*/*.py": 10},

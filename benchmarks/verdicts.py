@@ -35,7 +35,9 @@ import duckdb
 import pyarrow as pa
 
 from benchmarks import hostile_answers, verdict_code, verdict_pages
-from udfs import expressions, mathforms, reading
+from recast.udfs import reading
+from recast.udfs.math import expressions
+from recast.udfs.math import forms as mathforms
 
 
 def decided(found: Sequence[reading.CodeReading | reading.MathReading], sql: str) -> list[str | None]:

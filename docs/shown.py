@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
-from jobs.showing import cell, print_status, print_table
+from recast.cli.output import cell, print_status, print_table
 
 COLUMNS = 106
 STATUS = """

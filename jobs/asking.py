@@ -8,12 +8,13 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-import prompts
-from lakehouse import ledger
-from lakehouse.settings import Settings, UserError, tell_endpoints_file
-from udfs import asking, rewrite
-from udfs.engine import EngineError, EngineSpec, is_folder_name
-from udfs.rewrite import RewriteSpec
+from recast import prompts
+from recast.inference import request as asking
+from recast.inference import rewrite
+from recast.inference.rewrite import RewriteSpec
+from recast.inference.server.engine import EngineError, EngineSpec, is_folder_name
+from recast.lakehouse import ledger
+from recast.lakehouse.settings import Settings, UserError, tell_endpoints_file
 
 # Measurements that `--retry` tries again. A text that was too long may fit another endpoint's context, and its control
 # tokens may mean nothing to another endpoint. Finding that out costs nothing.

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from jobs import (
+from recast.cli.options import check_names
+from recast.jobs import (
     ingest_code,
     ingest_math,
     lint_code,
@@ -13,8 +14,7 @@ from jobs import (
     rewrite_math,
     style_code,
 )
-from jobs.options import check_names
-from lakehouse.stage import Stage
+from recast.lakehouse.stage import Stage
 
 LANES: dict[str, tuple[Stage, ...]] = {
     "code": (

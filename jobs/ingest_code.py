@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.submit import submit
-from lakehouse import incoming
-from lakehouse.settings import Settings, UserError
-from lakehouse.sources import listing_version, read_parquet, require_folder, value_count
-from lakehouse.stage import Source, Stage, keep, nothing_above
-from schemas import raw_code
-from udfs import contents
-from udfs.encodings import NAMES, SEPARATORS, UTF_8
+from recast.cli.submit import submit
+from recast.lakehouse import incoming
+from recast.lakehouse.settings import Settings, UserError
+from recast.lakehouse.sources import listing_version, read_parquet, require_folder, value_count
+from recast.lakehouse.stage import Source, Stage, keep, nothing_above
+from recast.schemas import raw_code
+from recast.udfs import contents
+from recast.udfs.encodings import NAMES, SEPARATORS, UTF_8
 
 LANGUAGE = "Python"
 UNKNOWN = ""  # stands for every encoding that is not in the closed list, so that these are counted together
@@ -140,7 +140,7 @@ STAGE = Stage(
     measured_by=lambda settings: {"rule": 2, "read_from": "content/<blob_id>"},
     decided_by=lambda settings: {"rule": 2},
     passing_failure="fetch_status = 'content_missing'",
-    needs=("udfs.contents",),
+    needs=("recast.udfs.contents",),
     phases=("fetch",),
 )
 

@@ -7,12 +7,12 @@ touches only new pages.
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.submit import submit
-from lakehouse import incoming
-from lakehouse.settings import Settings
-from lakehouse.sources import listing_version, read_parquet, value_count
-from lakehouse.stage import Source, Stage, keep, nothing_above
-from schemas import raw_math
+from recast.cli.submit import submit
+from recast.lakehouse import incoming
+from recast.lakehouse.settings import Settings
+from recast.lakehouse.sources import listing_version, read_parquet, value_count
+from recast.lakehouse.stage import Source, Stage, keep, nothing_above
+from recast.schemas import raw_math
 
 SOURCE_COLUMNS = {
     "url": "string",

@@ -7,11 +7,12 @@ executed. The messages are stored, so that another threshold needs no linter.
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.submit import submit
-from lakehouse.settings import Settings
-from lakehouse.stage import Stage, kept_rows_of
-from schemas import linted_code, parsed_code
-from udfs import lint, scoring
+from recast.cli.submit import submit
+from recast.lakehouse.settings import Settings
+from recast.lakehouse.stage import Stage, kept_rows_of
+from recast.schemas import linted_code, parsed_code
+from recast.udfs.python import scoring
+from recast.udfs.python.linter import lint
 
 # Fields of the linter's result, by the column of the table that holds each.
 FIELDS = {
@@ -47,7 +48,7 @@ STAGE = Stage(
     decide=decide,
     measured_by=lambda settings: lint.facts(),
     decided_by=lambda settings: {**scoring.VERSION, "threshold": settings.lint_threshold},
-    needs=("udfs.lint",),
+    needs=("recast.udfs.python.linter.lint",),
     phases=("lint",),
 )
 

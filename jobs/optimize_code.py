@@ -3,9 +3,9 @@
 Promises: those of styled_code; and a kept program defines or imports all that it uses, as far as static analysis can tell.
 """
 
-from jobs import rewriting_code
-from jobs.submit import submit
-from schemas import optimized_code, styled_code
+from recast.cli.submit import submit
+from recast.jobs import rewriting_code
+from recast.schemas import optimized_code, styled_code
 
 STAGE = rewriting_code.stage(optimized_code.TABLE, styled_code.TABLE, "optimize_prompt", self_contained=True)
 

@@ -6,11 +6,11 @@ Promises: nothing is executed; a file that does not parse is a row with a reason
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.submit import submit
-from lakehouse.settings import Settings
-from lakehouse.stage import Stage, kept_rows_of
-from schemas import parsed_code, raw_code
-from udfs import syntax
+from recast.cli.submit import submit
+from recast.lakehouse.settings import Settings
+from recast.lakehouse.stage import Stage, kept_rows_of
+from recast.schemas import parsed_code, raw_code
+from recast.udfs.python import syntax
 
 
 def measure(rows: DataFrame, settings: Settings, _scratch: str) -> DataFrame:
@@ -35,7 +35,7 @@ STAGE = Stage(
     decide=decide,
     measured_by=lambda settings: dict(syntax.VERSION),
     decided_by=lambda settings: {"rule": 1},
-    needs=("udfs.syntax",),
+    needs=("recast.udfs.python.syntax",),
     phases=("parse",),
 )
 

@@ -3,10 +3,10 @@
 Promises: one join on doc_id leads from a published row to its source in raw_math; `made_by` names every stage between.
 """
 
-from jobs import publishing
-from jobs.submit import submit
-from lakehouse.stage import Stage, kept_rows_of
-from schemas import published, rewritten_math
+from recast.cli.submit import submit
+from recast.jobs import publishing
+from recast.lakehouse.stage import Stage, kept_rows_of
+from recast.schemas import published, rewritten_math
 
 CARRIED = ("url", "model", "model_revision", "prompt")
 
@@ -17,7 +17,7 @@ STAGE = Stage(
     decide=publishing.decide,
     measured_by=publishing.measured_by,
     decided_by=lambda settings: {"rule": 1},
-    needs=("udfs.counting",),
+    needs=("recast.inference.token_counts",),
     phases=("count tokens",),
 )
 

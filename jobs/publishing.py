@@ -5,9 +5,9 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.settings import Settings
-from lakehouse.stage import keep
-from udfs import counting
+from recast.inference import token_counts as counting
+from recast.lakehouse.settings import Settings
+from recast.lakehouse.stage import keep
 
 
 def tokenizer_of(settings: Settings) -> str:

@@ -7,12 +7,12 @@ has its source's numbers and final answers.
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs import asking
-from jobs.submit import submit
-from lakehouse.settings import Settings
-from lakehouse.stage import Stage, kept_rows_of
-from schemas import raw_math, rewritten_math
-from udfs import reading
+from recast.cli.submit import submit
+from recast.jobs import asking
+from recast.lakehouse.settings import Settings
+from recast.lakehouse.stage import Stage, kept_rows_of
+from recast.schemas import raw_math, rewritten_math
+from recast.udfs import reading
 
 
 def measure(rows: DataFrame, settings: Settings, journal: str) -> DataFrame:
@@ -41,7 +41,7 @@ STAGE = Stage(
     },
     passing_failure=asking.FAILED,
     asks_model=True,
-    needs=("udfs.rewrite", "udfs.reading"),
+    needs=("recast.inference.rewrite", "recast.udfs.reading"),
     phases=("ask", "read answers"),
 )
 

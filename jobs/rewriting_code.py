@@ -6,13 +6,15 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs import asking
-from lakehouse import ledger
-from lakehouse.settings import Settings
-from lakehouse.stage import Stage, keep, kept_rows_of
-from schemas.rewrites import CODE_READING
-from schemas.table import Table
-from udfs import lint, reading, scoring
+from recast.jobs import asking
+from recast.lakehouse import ledger
+from recast.lakehouse.settings import Settings
+from recast.lakehouse.stage import Stage, keep, kept_rows_of
+from recast.schemas.rewrites import CODE_READING
+from recast.schemas.table import Table
+from recast.udfs import reading
+from recast.udfs.python import scoring
+from recast.udfs.python.linter import lint
 
 
 def stage(target: Table, source: Table, prompt: str, self_contained: bool) -> Stage:
@@ -34,7 +36,7 @@ def stage(target: Table, source: Table, prompt: str, self_contained: bool) -> St
         decided_by=partial(decided_by, self_contained=self_contained),
         passing_failure=asking.FAILED,
         asks_model=True,
-        needs=("udfs.rewrite", "udfs.reading", "udfs.lint"),
+        needs=("recast.inference.rewrite", "recast.udfs.reading", "recast.udfs.python.linter.lint"),
         phases=("ask", "read and lint answers"),
     )
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import filelock
 
-from jobs import asking
-from lakehouse import ledger, query
-from lakehouse.ledger import Run
-from lakehouse.progress import Meter
-from lakehouse.settings import NOTHING, Settings, UserError, is_local
-from lakehouse.stage import Stage
-from lakehouse.store import work_path
-from udfs import engine
+from recast.inference.server import engine
+from recast.jobs import asking
+from recast.lakehouse import ledger, query
+from recast.lakehouse.ledger import Run
+from recast.lakehouse.progress import Meter
+from recast.lakehouse.settings import NOTHING, Settings, UserError, is_local
+from recast.lakehouse.stage import Stage
+from recast.lakehouse.store import work_path
 
 
 class RunError(Exception):
@@ -93,10 +93,10 @@ def refresh_stages(
         asking_model = [stage for stage in stages[first:] if stage.asks_model]
         spec = asking.engine_spec(settings) if asking_model else None
         # Spark takes seconds to import and more to start: only now is it needed.
-        from jobs import workers
-        from lakehouse import executors, session
-        from lakehouse.problems import explain
-        from lakehouse.refresh import refresh
+        from recast.jobs import workers
+        from recast.lakehouse import executors, session
+        from recast.lakehouse.problems import explain
+        from recast.lakehouse.refresh import refresh
 
         # Without this check the run would fail only after its first chunk.
         if importlib.util.find_spec("great_expectations") is None:

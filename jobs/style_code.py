@@ -4,9 +4,9 @@ Promises: after a crash no stored answer is asked for again. A rewrite is kept o
 program parses, resembles its source and gets no lower score from the linter.
 """
 
-from jobs import rewriting_code
-from jobs.submit import submit
-from schemas import linted_code, styled_code
+from recast.cli.submit import submit
+from recast.jobs import rewriting_code
+from recast.schemas import linted_code, styled_code
 
 STAGE = rewriting_code.stage(styled_code.TABLE, linted_code.TABLE, "style_prompt", self_contained=False)
 

@@ -10,23 +10,22 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import NamedTuple
 
 from pyspark.sql import SparkSession
 
-from lakehouse.executors import Executor, master_of
-from lakehouse.problems import first_line
-from lakehouse.session import is_this_machine
-from lakehouse.settings import Settings, UserError, is_local
-from lakehouse.stage import Stage
-from lakehouse.store import work_path
+from recast.lakehouse.executors import Executor, master_of
+from recast.lakehouse.problems import first_line
+from recast.lakehouse.session import is_this_machine
+from recast.lakehouse.settings import Settings, UserError, is_local
+from recast.lakehouse.stage import Stage
+from recast.lakehouse.store import work_path
 
-PACKAGES = ("jobs", "lakehouse", "prompts", "schemas", "udfs")
-"""Packages of Recast that a driver imports. Tasks import no others. None of them has subpackages."""
-
+PACKAGE = "recast"
 ENGINE = "vllm"
-LINTER = "udfs.lint"
+LINTER = "recast.udfs.python.linter.lint"
 PLACES = " in the workers' Python (spark.pyspark.python), or send an environment with --archives: docs/cluster.md"
 
 
@@ -104,7 +103,7 @@ def look(needs: Iterable[str]) -> Found:
     """Return what is installed in this process's Python, without importing it."""
     from importlib.util import find_spec
 
-    from udfs import lint
+    from recast.udfs.python.linter import lint
 
     problems = {}
     for module in needs:
@@ -174,7 +173,7 @@ def task(
     A function within a function is pickled as code and not by name, so it also runs where Recast is not installed.
     """
     modules, linter, engine = list(needs), LINTER, ENGINE
-    package, digest = "udfs", digest_of("udfs")
+    package, digest = PACKAGE, digest_of(PACKAGE)
 
     def import_all(_rows: Iterable[int]) -> Iterator[tuple[str, bool, bool, dict[str, str]]]:
         import hashlib
@@ -188,9 +187,13 @@ def task(
         place = f"{sys.executable} on {socket.gethostname()}"
         problems: dict[str, str] = {}
         lake = not mark or os.path.exists(mark)
+
+        def bytes_of(folder: Traversable) -> Iterator[bytes]:
+            for file in sorted(folder.iterdir(), key=lambda file: file.name):
+                yield from bytes_of(file) if file.is_dir() else [file.read_bytes()] if file.name.endswith(".py") else []
+
         try:
-            files = sorted(resources.files(package).iterdir(), key=lambda file: file.name)
-            whole = b"".join(file.read_bytes() for file in files if file.name.endswith(".py"))
+            whole = b"".join(bytes_of(resources.files(package)))
         except Exception:  # no such package, or another one of that name
             whole = b""
         if hashlib.sha256(whole).hexdigest() != digest:
@@ -213,12 +216,22 @@ def task(
     return import_all
 
 
+def files_of(folder: Traversable, path: str) -> Iterator[tuple[str, bytes]]:
+    """Yield path and content of every file below a package's folder, in order, but for bytecode."""
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        below = f"{path}/{file.name}"
+        if file.is_dir() and file.name != "__pycache__":
+            yield from files_of(file, below)
+        elif file.is_file():
+            yield below, file.read_bytes()
+
+
 def digest_of(package: str) -> str:
     """Return the sha256, in hex, of a package's modules."""
     import hashlib
 
-    files = sorted(resources.files(package).iterdir(), key=lambda file: file.name)
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files if file.name.endswith(".py"))).hexdigest()
+    modules = (content for path, content in files_of(resources.files(package), package) if path.endswith(".py"))
+    return hashlib.sha256(b"".join(modules)).hexdigest()
 
 
 def send(spark: SparkSession) -> None:
@@ -233,7 +246,5 @@ def send(spark: SparkSession) -> None:
 def pack(archive: Path) -> None:
     """Write this Recast to a zip that Python can import, wherever this one runs from."""
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
-        for package in PACKAGES:
-            for file in resources.files(package).iterdir():
-                if file.is_file():
-                    packed.writestr(f"{package}/{file.name}", file.read_bytes())
+        for path, content in files_of(resources.files(PACKAGE), PACKAGE):
+            packed.writestr(path, content)

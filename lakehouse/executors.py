@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
-from lakehouse.session import is_this_machine
+from recast.lakehouse.session import is_this_machine
 
 DRIVER = "driver"
 # With dynamic allocation an application begins with the largest of these numbers of executors (Spark's configuration page).

@@ -15,11 +15,12 @@ import tenacity
 from deltalake import DeltaTable, Schema, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
 
-from lakehouse import __version__, query
-from lakehouse.problems import first_line, warn
-from lakehouse.settings import Settings, UserError
-from schemas.operations import EXPECTATION_RESULTS, RUNS
-from schemas.table import Table
+from recast import __version__
+from recast.lakehouse import query
+from recast.lakehouse.problems import first_line, warn
+from recast.lakehouse.settings import Settings, UserError
+from recast.schemas.operations import EXPECTATION_RESULTS, RUNS
+from recast.schemas.table import Table
 
 Run = dict[str, Any]  # one row of the runs table
 

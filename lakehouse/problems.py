@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Iterator
 from functools import cache
 
-from udfs.printable import printable
+from recast.printable import printable
 
 # A line of a trace that names an error: Python's, or Java's as py4j and "Caused by" spell it.
 _RAISED = re.compile(

@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from lakehouse.ledger import Run
-from udfs.printable import printable
+from recast.lakehouse.ledger import Run
+from recast.printable import printable
 
 PLAIN_EVERY_S = 15.0
 LIVE_EVERY_S = 0.5

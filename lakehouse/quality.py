@@ -9,7 +9,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
-from schemas.table import Expectation, Table
+from recast.schemas.table import Expectation, Table
 
 # Great Expectations must store no row's text: a report would keep personal text after its document was taken down.
 RESULT_FORMAT = {"result_format": "SUMMARY", "partial_unexpected_count": 0, "exclude_unexpected_values": True}

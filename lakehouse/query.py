@@ -12,9 +12,9 @@ import duckdb
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from lakehouse.problems import first_line
-from lakehouse.settings import Settings, UserError, is_default_lake, is_local
-from schemas import TABLES
+from recast.lakehouse.problems import first_line
+from recast.lakehouse.settings import Settings, UserError, is_default_lake, is_local
+from recast.schemas import TABLES
 
 # For a table without statistics, which Recast's own all have.
 ROWS_PER_FILE = 10_000
@@ -95,7 +95,7 @@ def misfit(table: DeltaTable, folder: str) -> str | None:
     """
     from pyarrow.fs import FileSelector  # takes longer to import than most queries take
 
-    from udfs.journal import place
+    from recast.inference.journal import place
 
     try:
         filesystem, path = place(folder)

@@ -19,16 +19,16 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lakehouse import executors, ledger, quality, query, sizes, store, watching
-from lakehouse.ledger import Run
-from lakehouse.plan import PLAN_DDL, PREFIX_DIGITS, Chunk, chunks_of, plan
-from lakehouse.problems import first_line
-from lakehouse.progress import Meter
-from lakehouse.settings import Settings, is_local
-from lakehouse.stage import Stage
-from schemas.table import WITHDRAWN
-from udfs import telemetry
-from udfs.answers import FAILED_STATUSES, ErrorBudgetError, budget_words, over_budget
+from recast.inference import telemetry
+from recast.inference.answers import FAILED_STATUSES, ErrorBudgetError, budget_words, over_budget
+from recast.lakehouse import executors, ledger, quality, query, sizes, store, watching
+from recast.lakehouse.ledger import Run
+from recast.lakehouse.plan import PLAN_DDL, PREFIX_DIGITS, Chunk, chunks_of, plan
+from recast.lakehouse.problems import first_line
+from recast.lakehouse.progress import Meter
+from recast.lakehouse.settings import Settings, is_local
+from recast.lakehouse.stage import Stage
+from recast.schemas.table import WITHDRAWN
 
 # input_hash stands for the text, and source_version only says when a row was first read.
 NOT_CARRIED = ("doc_id", "input_hash", "text", "source_text", "source_version")

@@ -27,9 +27,9 @@ from pyspark.find_spark_home import _find_spark_home
 from pyspark.sql import SparkSession
 from pyspark.sql.utils import is_remote
 
-from lakehouse import sizes
-from lakehouse.problems import first_line
-from lakehouse.settings import NOTHING, UserError
+from recast.lakehouse import sizes
+from recast.lakehouse.problems import first_line
+from recast.lakehouse.settings import NOTHING, UserError
 
 SCALA = "2.13"
 # pip's pyspark already holds Hadoop's client, which the Delta jar would fetch again.
@@ -154,7 +154,7 @@ def fetch_jars() -> None:
     if not os.access(jars, os.W_OK):
         raise UserError(
             f"Spark has no Delta yet, and {jars} is not yours to write: have its owner run "
-            f"`{sys.executable} -m lakehouse.session` once, or do so where the image is built"
+            f"`{sys.executable} -m recast.lakehouse.session` once, or do so where the image is built"
         )
     require_java()
     with tempfile.TemporaryDirectory() as ivy:
@@ -359,7 +359,7 @@ def jvm_options(quick: bool) -> Iterator[None]:
     Spark adds SPARK_SUBMIT_OPTS to every option set elsewhere, and SPARK_DRIVER_MEMORY counts where no setting does.
     """
     before = dict(os.environ)
-    with resources.as_file(resources.files("lakehouse") / "log4j2.properties") as log4j:  # a copy, if in a zip
+    with resources.as_file(resources.files("recast.lakehouse") / "log4j2.properties") as log4j:  # a copy, if in a zip
         # Spark draws progress bars where it takes a program for an interactive shell; here they would go to a log.
         options = ["-Dspark.ui.showConsoleProgress=false"]
         if not any(configuration_folder().glob("log4j2.*")):

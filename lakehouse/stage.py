@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lakehouse import query, store
-from lakehouse.settings import Settings, UserError
-from schemas.table import Table
+from recast.lakehouse import query, store
+from recast.lakehouse.settings import Settings, UserError
+from recast.schemas.table import Table
 
 # The third argument is the folder of the journal: a model stage stores answers there as they come, so that a run that is
 # killed before its commit does not lose them.

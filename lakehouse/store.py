@@ -11,8 +11,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from lakehouse.settings import Settings
-from schemas.table import Table
+from recast.lakehouse.settings import Settings
+from recast.schemas.table import Table
 
 if TYPE_CHECKING:
     from delta.tables import DeltaTable

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
-from lakehouse.progress import Meter, Seen
-from lakehouse.stage import Stage
-from udfs import journal, telemetry
+from recast.inference import journal, telemetry
+from recast.lakehouse.progress import Meter, Seen
+from recast.lakehouse.stage import Stage
 
 # Names of the metric of an operator's rows: of one that makes rows, and of an exchange, which counts rows it has read.
 ROWS_OUT = ("number of output rows", "records read")

@@ -1,6 +1,6 @@
 """The catalogue: every table of the lakehouse, each after those that it is made from."""
 
-from schemas import (
+from recast.schemas import (
     linted_code,
     operations,
     optimized_code,
@@ -11,7 +11,7 @@ from schemas import (
     rewritten_math,
     styled_code,
 )
-from schemas.table import Table
+from recast.schemas.table import Table
 
 TABLES: dict[str, Table] = {
     table.name: table

@@ -1,6 +1,7 @@
 """linted_code: pylint's messages and score for every file that parses, and the verdict of the threshold."""
 
-from schemas.table import (
+from recast.schemas import reasons
+from recast.schemas.table import (
     CODE_SOURCE,
     IDENTITY,
     PROVENANCE,
@@ -11,7 +12,6 @@ from schemas.table import (
     document_expectations,
     unexpected_rows,
 )
-from udfs import scoring
 
 LINT = (
     Column("lint_status", "string", "scored, or why pylint gave no score"),
@@ -33,7 +33,7 @@ LINT = (
     Column("lint_near_limit", "boolean", "so near the time limit that another machine may give another result"),
 )
 
-REASONS = scoring.REASONS | WITHDRAWN_REASON
+REASONS = reasons.LINT | WITHDRAWN_REASON
 
 TABLE = Table(
     name="linted_code",

@@ -1,6 +1,6 @@
 """The tables runs and expectation_results: what every run did, and the result of every expectation."""
 
-from schemas.table import Column, Table
+from recast.schemas.table import Column, Table
 
 RUNS = Table(
     name="runs",

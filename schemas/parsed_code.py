@@ -1,7 +1,7 @@
 """parsed_code: the syntax verdict on every blob that could be read."""
 
-from schemas.table import CODE_SOURCE, IDENTITY, PROVENANCE, VERDICT, Column, Table, document_expectations
-from udfs.syntax import REASONS
+from recast.schemas.reasons import SYNTAX as REASONS
+from recast.schemas.table import CODE_SOURCE, IDENTITY, PROVENANCE, VERDICT, Column, Table, document_expectations
 
 TABLE = Table(
     name="parsed_code",

@@ -1,6 +1,6 @@
 """published_code and published_math: what training reads, each row traceable to its source."""
 
-from schemas.table import (
+from recast.schemas.table import (
     CODE_SOURCE,
     IDENTITY,
     MATH_SOURCE,

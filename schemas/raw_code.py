@@ -1,6 +1,15 @@
 """raw_code: one row per Python blob of The Stack v2, with its text and every place it occurs."""
 
-from schemas.table import CODE_SOURCE, IDENTITY, PROVENANCE, VERDICT, Column, Expectation, Table, document_expectations
+from recast.schemas.table import (
+    CODE_SOURCE,
+    IDENTITY,
+    PROVENANCE,
+    VERDICT,
+    Column,
+    Expectation,
+    Table,
+    document_expectations,
+)
 
 LICENSE_TYPES = ("proprietary", "non_permissive", "no_license", "copyleft", "weak_copyleft", "permissive")
 """Words for a licence, the least permissive first. A word that is not here may mean anything and comes before all."""

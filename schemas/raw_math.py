@@ -1,7 +1,16 @@
 """raw_math: one row per page of FineMath-4+."""
 
-from schemas.table import IDENTITY, MATH_SOURCE, PROVENANCE, VERDICT, Column, Expectation, Table, document_expectations
-from udfs.limits import MAX_BYTES
+from recast.schemas.reasons import MAX_BYTES
+from recast.schemas.table import (
+    IDENTITY,
+    MATH_SOURCE,
+    PROVENANCE,
+    VERDICT,
+    Column,
+    Expectation,
+    Table,
+    document_expectations,
+)
 
 MAX_TEXT_BYTES = MAX_BYTES  # as of a program: a page that is longer fits no model's context
 

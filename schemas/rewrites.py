@@ -1,6 +1,7 @@
 """What the tables of rewritten code share: the model's answer, what was read from it, and the linter's results."""
 
-from schemas.table import (
+from recast.schemas import reasons
+from recast.schemas.table import (
     ANSWER,
     CODE_SOURCE,
     IDENTITY,
@@ -13,7 +14,6 @@ from schemas.table import (
     document_expectations,
     unexpected_rows,
 )
-from udfs.reading import CODE_REASONS
 
 CODE_READING = (
     Column("detail", "string", "what a person needs to understand the reason"),
@@ -43,8 +43,8 @@ REWRITE_LINT = (
 
 def rewritten_code(name: str, about: str, not_listed: tuple[str, ...] = ()) -> Table:
     """Return a table of rewritten code; `not_listed` are reasons that the table's stage never gives."""
-    listed = CODE_REASONS | WITHDRAWN_REASON
-    reasons = {reason: meaning for reason, meaning in listed.items() if reason not in not_listed}
+    listed = reasons.CODE | WITHDRAWN_REASON
+    given = {reason: meaning for reason, meaning in listed.items() if reason not in not_listed}
     return Table(
         name=name,
         about=about,
@@ -60,9 +60,9 @@ def rewritten_code(name: str, about: str, not_listed: tuple[str, ...] = ()) -> T
             *REWRITE_LINT,
             *PROVENANCE,
         ),
-        reasons=reasons,
+        reasons=given,
         expectations=(
-            *document_expectations(reasons),
+            *document_expectations(given),
             *answer_expectations(),
             unexpected_rows(
                 "a kept rewrite is scored no worse than its source", "kept AND NOT lint_score >= source_lint_score"

@@ -1,6 +1,7 @@
 """rewritten_math: every math page, rewritten without boilerplate and explained step by step, or why it is not kept."""
 
-from schemas.table import (
+from recast.schemas import reasons
+from recast.schemas.table import (
     ANSWER,
     IDENTITY,
     MATH_SOURCE,
@@ -12,7 +13,6 @@ from schemas.table import (
     answer_expectations,
     document_expectations,
 )
-from udfs.reading import MATH_REASONS
 
 READING = (
     Column("detail", "string", "what a person needs to understand the reason"),
@@ -24,7 +24,7 @@ READING = (
     Column("numbers_kept", "double", "share of the numbers in the source's formulas that stand in the page"),
 )
 
-REASONS = MATH_REASONS | WITHDRAWN_REASON
+REASONS = reasons.MATH | WITHDRAWN_REASON
 
 TABLE = Table(
     name="rewritten_math",

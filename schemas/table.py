@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from udfs.finish_reasons import ENDED
+from recast.schemas.finish_reasons import ENDED
 
 Severity = Literal["critical", "warning"]
 

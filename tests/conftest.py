@@ -42,7 +42,7 @@ class FinishedLake(NamedTuple):
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SparkSession]":
     """The one Spark session of the whole test run; starting it takes about ten seconds."""
-    from lakehouse import session
+    from recast.lakehouse import session
 
     folder = tmp_path_factory.mktemp("spark")
     running = session.start("recast-tests", folder / "spark.log")

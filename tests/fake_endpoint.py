@@ -271,7 +271,7 @@ def owner() -> int:
     try:
         with open(f"/proc/{os.getppid()}/cmdline", encoding="utf-8") as file:
             watcher = file.read().split("\0")
-        return int(watcher[watcher.index("udfs.engine_watch") + 2])
+        return int(watcher[watcher.index("recast.inference.server.watch") + 2])
     except (OSError, ValueError, IndexError):
         return 0
 

@@ -16,10 +16,10 @@ import pytest
 from click.testing import CliRunner
 
 from docs import files, shown
-from jobs.__main__ import main
-from lakehouse.settings import Settings, environment_name
-from schemas import TABLES
-from schemas.__main__ import page
+from recast.cli.main import main
+from recast.lakehouse.settings import Settings, environment_name
+from recast.schemas import TABLES
+from recast.schemas.__main__ import page
 from tests.conftest import CHECKOUT, FinishedLake
 
 FOLDERS = ("docs", "docs/decisions", "samples", ".")
@@ -97,7 +97,9 @@ def label(block: Block) -> str:
 
 
 def test_the_page_of_tables_is_what_the_schemas_say() -> None:
-    assert (CHECKOUT / "docs" / "tables.md").read_text("utf-8") == page(), "run: python -m schemas > docs/tables.md"
+    assert (CHECKOUT / "docs" / "tables.md").read_text("utf-8") == page(), (
+        "run: python -m recast.schemas > docs/tables.md"
+    )
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name)

@@ -9,7 +9,7 @@ import nbformat
 import pandas as pd
 import pytest
 
-from lakehouse import query
+from recast.lakehouse import query
 from tests.conftest import CHECKOUT, FinishedLake
 
 NOTEBOOKS = sorted((CHECKOUT / "notebooks").glob("*.ipynb"))

@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 import pytest
 
-from udfs import lint
+from recast.udfs.python.linter import lint
 
 CHECKOUT = Path(__file__).parents[1]
 LOCKS = sorted((CHECKOUT / "requirements").glob("*.txt"))
@@ -41,7 +41,7 @@ def test_every_package_is_installed_and_the_rest_is_not() -> None:
 
 
 def test_the_distribution_has_a_name_of_its_own_and_the_version_that_recast_says() -> None:
-    from lakehouse import __version__
+    from recast import __version__
 
     arguments = setup_arguments()
     assert arguments["name"] == "recast-lakehouse"
@@ -51,7 +51,7 @@ def test_the_distribution_has_a_name_of_its_own_and_the_version_that_recast_says
 
 
 def test_the_delta_that_spark_is_told_to_fetch_is_the_one_that_is_pinned() -> None:
-    from lakehouse import session
+    from recast.lakehouse import session
 
     assert f"delta-spark=={session.DELTA}" in setup_arguments()["extras_require"]["spark"]
     assert f"pyspark>={session.SPARK},<4.2" in setup_arguments()["extras_require"]["spark"]
@@ -114,7 +114,7 @@ def test_what_needs_no_spark_loads_none(tmp_path: Path) -> None:
 
     write_lake(tmp_path)
     program = """
-from jobs.__main__ import main
+from recast.cli.main import main
 for arguments in (["sql", "SELECT count(*) FROM linted_code"], ["status"], ["score", "setup.py"]):
     main(arguments, standalone_mode=False)
 """

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 
-from udfs.encodings import NAMES, UTF_8, normalised
-from udfs.journal import Place, place
+from recast.inference.journal import Place, place
+from recast.udfs.encodings import NAMES, UTF_8, normalised
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -74,7 +74,7 @@ def git_name(raw: bytes) -> str:
 def decode(raw: bytes, encodings: Sequence[str]) -> Content:
     """Decode bytes in the first of `encodings`, then UTF-8, in which they are text.
 
-    Names that are none of `udfs.encodings` are passed over; where there are no others, the bytes are not read.
+    Names that are none of `recast.udfs.encodings` are passed over; where there are no others, the bytes are not read.
     """
     known = [NAMES[name] for name in map(normalised, encodings) if name in NAMES]
     if encodings and not known:

@@ -1,6 +1,6 @@
 """Reads a stored answer into columns and reasons: the half of a model stage that asks no model.
 
-A model's raw answer is paid for once and stored (`udfs.answers`). This module reads the program or the page out of it
+A model's raw answer is paid for once and stored (`recast.inference.answers`). This module reads the program or the page out of it
 and measures what the verdict needs, so that a better reader or another threshold decides a table again without one
 model call. `read_code_answer` and `read_math_answer` give a row's facts and the reasons that need no threshold;
 `code_reason_sql` and `math_reason_sql` put the thresholds to the facts, in SQL that Spark and DuckDB both take.
@@ -16,23 +16,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass, fields
 from typing import TYPE_CHECKING
 
-from udfs import (
-    controls,
-    costly,
-    fences,
-    finish_reasons,
-    guard,
-    literals,
-    markup,
-    mathanswers,
-    overlap,
-    pages,
-    repetition,
-    selfcontained,
-    syntax,
-    thoughts,
-)
-from udfs.guard import guarded
+from recast import controls
+from recast.schemas import finish_reasons, reasons
+from recast.udfs.child.guard import guarded
+from recast.udfs.math import answers as mathanswers
+from recast.udfs.python import costly, fences, literals, overlap, selfcontained, syntax
+from recast.udfs.text import markup, pages, repetition, thoughts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,55 +30,13 @@ if TYPE_CHECKING:
 VERSION = {"rule": 6, "python": f"{sys.version_info.major}.{sys.version_info.minor}"}
 """What changes readings by intent; part of the fingerprint of `decide`."""
 
-MAX_ANSWER_CHARS = 200_000
-"""No longer answer is read. The recipe's 8,192 tokens come to about 35,000 characters of code."""
+MAX_ANSWER_CHARS = reasons.MAX_ANSWER_CHARS
 
 MAX_THOUGHTS_CHARS = 1_000_000
 """Nor one that is longer with the thoughts before it."""
 
-_FIRST_REASONS = {
-    "too_long": "the prompt leaves no room for an answer in the model's context",
-    "empty_input": "there was no text to ask about",
-    "control_tokens": "the text to ask about, or the text in the answer, holds a control token of a model",
-    "request_failed": "the engine refused or failed the request, again and again",
-    "poison": "the engine died whenever it had this request",
-    "empty": "the answer holds nothing",
-    "truncated": "the answer did not end by itself: it ran into the token limit or was cut off",
-    "thoughts": "what the model thought cannot be told from what it said",
-    "oversized": f"the answer is longer than {MAX_ANSWER_CHARS:,} characters, or costlier to parse, than is read",
-    "refused": "the model declined to answer",
-    **guard.REASONS,
-}
-CODE_REASONS = {
-    **_FIRST_REASONS,
-    "no_code": "the answer holds no Python program",
-    "several_codes": "the answer holds several programs of which none covers the others",
-    "unparsable": "the program does not parse",
-    "unchanged": "the program is the source, but for white space",
-    "control_characters": "the program holds control characters, such as NUL, ESC or an override of writing direction",
-    "repetitive": "a long run of the program repeats itself back to back",
-    "unrelated": "the program names too little of what its source defines and uses: an invention",
-    "definitions_lost": "the program defines far fewer functions and classes than its source: part of it is gone",
-    "not_self_contained": "the program uses names that it does not define, or modules that few have",
-    "blanket_pragma": "an inline pragma switches off a whole category or checker of the linter, so its score says nothing",
-    "lint_regressed": "the program's lint score is worse than its source's",
-}
-"""Closed list for rewritten code, in the order in which they are decided: reason -> meaning.
-
-Control tokens of an answer are looked for where control characters are.
-"""
-MATH_REASONS = {
-    **_FIRST_REASONS,
-    "unchanged": "the page is the source, but for white space",
-    "remarks": "the answer holds words that may be about the page, or to whoever asked, and not the page's own",
-    "control_characters": "the page holds control characters, such as NUL, ESC or an override of writing direction",
-    "active_html": "the page holds HTML or a link that acts where it is rendered: a script, a frame, a form, a handler",
-    "repetitive": "a long run of the page repeats itself back to back",
-    "unrelated": "the page shares too few words with its source: an invention",
-    "answer_changed": "too few of the answers of the source are answers of the page",
-    "numbers_lost": "too few of the numbers in the source's formulas stand in the page",
-}
-"""Closed list for rewritten mathematics, in the order in which they are decided: reason -> meaning."""
+CODE_REASONS = reasons.CODE
+MATH_REASONS = reasons.MATH
 
 _CODE_PARTS = (
     r"(?:code|functions?|methods?|class(?:es)?|implementations?|logic|file|module|script|program|imports?|body"
@@ -129,8 +76,8 @@ class CodeReading:
     no linter, or None. `detail`: what a person needs to understand the reason. `rating`: the model's own rating of the
     source, 1 to 10, where it gives one. `closed`: False if the program's block lacked its end fence.
     `repeated_run_chars`: length of the longest run of 100 and more characters that repeats back to back, else 0.
-    `definitions_kept`, `identifiers_kept`, `definitions_left`: see udfs.overlap. `undefined_names`, `unknown_modules`: see
-    udfs.selfcontained; `dependences` counts both.
+    `definitions_kept`, `identifiers_kept`, `definitions_left`: see udfs/python/overlap.py. `undefined_names`, `unknown_modules`:
+    see udfs/python/selfcontained.py; `dependences` counts both.
     """
 
     text: str | None = None
@@ -160,8 +107,8 @@ class MathReading:
     """What the answer of the mathematics stage says. Shares run from 0 to 1; what was not measured is None.
 
     `text`: the page, ending in one newline, or None. `reason`: the first of MATH_REASONS that needs no threshold, or
-    None. `detail`, `repeated_run_chars`: as in CodeReading. `words_shared`: see udfs.overlap. `answer_source`,
-    `answer_rewritten`, `answers_kept`, `numbers_kept`: see udfs.mathanswers.
+    None. `detail`, `repeated_run_chars`: as in CodeReading. `words_shared`: see recast.udfs.python.overlap. `answer_source`,
+    `answer_rewritten`, `answers_kept`, `numbers_kept`: see recast.udfs.math.answers.
     """
 
     text: str | None = None
@@ -188,7 +135,7 @@ def read_code_answer(
 ) -> CodeReading:
     """Return what a stored answer says about the Python text `source_text` that it rewrites.
 
-    `answer_status` and `finish_reason` are as `udfs.answers` stores them. Raises nothing on any values.
+    `answer_status` and `finish_reason` are as `recast.inference.answers` stores them. Raises nothing on any values.
     """
     plain = None if answer is None else fences.plain(answer) if len(answer) <= MAX_THOUGHTS_CHARS else answer
     read, unread, detail = _readable(plain, answer_status, finish_reason, program=True)
@@ -232,7 +179,7 @@ def read_math_answer(
 ) -> MathReading:
     """Return what a stored answer says about the page of mathematics `source_text` that it rewrites.
 
-    `answer_status` and `finish_reason` are as `udfs.answers` stores them. Raises nothing on any values.
+    `answer_status` and `finish_reason` are as `recast.inference.answers` stores them. Raises nothing on any values.
     """
     read, unread, detail = _readable(answer, answer_status, finish_reason, program=False)
     if unread is not None:
@@ -350,7 +297,7 @@ def _readable(
 ) -> tuple[str, str | None, str | None]:
     """Return what of an answer is read, the reason why nothing is, None if something is, and a detail of the reason."""
     if answer_status != "answered":
-        return "", answer_status if answer_status in _FIRST_REASONS else "request_failed", None
+        return "", answer_status if answer_status in reasons.ANSWERS else "request_failed", None
     finish_reason = finish_reasons.standard(finish_reason)  # older rows have the server's own word
     if finish_reason == finish_reasons.FILTERED:
         return "", "refused", None

@@ -14,13 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.console import Console
 
-import prompts
-from jobs.catalogue import chosen
-from jobs.running import refresh_stages
-from lakehouse import query
-from lakehouse.ledger import Run
-from lakehouse.progress import Meter
-from lakehouse.settings import Settings
+from recast import prompts
+from recast.jobs.catalogue import chosen
+from recast.jobs.running import refresh_stages
+from recast.lakehouse import query
+from recast.lakehouse.ledger import Run
+from recast.lakehouse.progress import Meter
+from recast.lakehouse.settings import Settings
 from tests.fake_endpoint import Fake, Reply, parse
 from tests.sources import REPOSITORIES, blob_id, table_of
 

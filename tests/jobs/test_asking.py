@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs import asking
-from lakehouse.settings import Settings, UserError, resolve, tell_endpoints_file
-from udfs import engine
-from udfs.asking import ANSWER_ALLOWANCE, Counter, Request
+from recast.inference.request import ANSWER_ALLOWANCE, Counter, Request
+from recast.inference.server import engine
+from recast.jobs import asking
+from recast.lakehouse.settings import Settings, UserError, resolve, tell_endpoints_file
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs.catalogue import LANES, STAGES, chosen
-from jobs.options import check_names
-from lakehouse.settings import Settings, UserError
-from lakehouse.stage import Stage
+from recast.cli.options import check_names
+from recast.jobs.catalogue import LANES, STAGES, chosen
+from recast.lakehouse.settings import Settings, UserError
+from recast.lakehouse.stage import Stage
 
 
 def source_of(stage: Stage, folder: Path) -> str:

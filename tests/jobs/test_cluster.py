@@ -20,14 +20,14 @@ import pyspark
 import pytest
 
 from benchmarks.processes import Process, processes
-from jobs.catalogue import STAGES
-from lakehouse import query, session
-from lakehouse.settings import Settings
+from recast.jobs.catalogue import STAGES
+from recast.lakehouse import query, session
+from recast.lakehouse.settings import Settings
 from tests import clusters
 from tests.clusters import CHECKOUT, HOSTS, KEPT, Cluster, page, submitter
+from tests.inference.conftest import write_model
 from tests.jobs.lanes import Model, serve, write_pages
 from tests.test_docs import blocks
-from tests.udfs.conftest import write_model
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.cluster]
 

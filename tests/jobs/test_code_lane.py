@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jobs.running import RunError
-from lakehouse import query
-from lakehouse.settings import Settings, UserError
-from schemas import TABLES
+from recast.jobs.running import RunError
+from recast.lakehouse import query
+from recast.lakehouse.settings import Settings, UserError
+from recast.schemas import TABLES
+from recast.udfs import contents
 from tests.jobs.lanes import File, Lane, Model, improved, write_repositories
-from udfs import contents
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -209,7 +209,7 @@ def test_a_second_run_does_nothing_and_asks_nothing(lane: Lane) -> None:
 def test_another_threshold_decides_again_without_the_linter(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
     before = lane.rows("linted_code", "lint_seconds, lint_score, messages")
     with monkeypatch.context() as patch:
-        patch.setattr("udfs.lint.add_lint", None)
+        patch.setattr("recast.udfs.python.linter.lint.add_lint", None)
         run = lane.refresh("linted_code", lint_threshold=6.5)["linted_code"]
     assert (run["rows_in"], run["rows_measured"], run["rows_removed"]) == (len(PARSING), 0, 0)
     assert lane.rows("linted_code", "lint_seconds, lint_score, messages") == before

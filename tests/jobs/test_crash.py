@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse import query
-from lakehouse.settings import Settings
+from recast.inference import journal
+from recast.lakehouse import query
+from recast.lakehouse.settings import Settings
 from tests.jobs.lanes import Lane, Model, write_pages
 from tests.jobs.test_math_lane import page
-from udfs import journal
 
 PAGES = 96
 TASKS, WINDOW = 2, 4
@@ -35,7 +35,7 @@ def start(settings: Settings) -> subprocess.Popen[bytes]:
         "partitions": settings.partitions,
     }
     arguments = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    return subprocess.Popen([sys.executable, "-m", "jobs", "refresh", "math", *arguments], start_new_session=True)
+    return subprocess.Popen([sys.executable, "-m", "recast", "refresh", "math", *arguments], start_new_session=True)
 
 
 @pytest.mark.spark

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs.running import RunError
-from lakehouse import query
-from lakehouse.settings import Settings
+from recast.jobs.running import RunError
+from recast.lakehouse import query
+from recast.lakehouse.settings import Settings
 from tests.jobs.lanes import Lane, Model, write_pages
 from tests.jobs.test_math_lane import page
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from jobs.scoring_files import score
 
 from jobs.catalogue import STAGES
-from jobs.scoring_files import score
 from lakehouse import ledger
 from lakehouse.executors import Done
 from lakehouse.refresh import Work, finish

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import raw_code
+from recast.inference.journal import Place
+from recast.schemas import raw_code
+from recast.udfs import contents
+from recast.udfs.contents import FETCHED, Content, decode, unpack
+from recast.udfs.encodings import NAMES, normalised
 from tests.sources import blob_id
-from udfs import contents
-from udfs.contents import FETCHED, Content, decode, unpack
-from udfs.encodings import NAMES, normalised
-from udfs.journal import Place
 
 ENCODINGS = st.sampled_from(
     ["UTF-8", "utf-8", "ISO-8859-1", "latin-1", "UTF-16", "windows-1252", "shift_jis", "gb18030", "punycode"]

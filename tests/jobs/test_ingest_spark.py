@@ -12,16 +12,16 @@ import pytest
 from pyspark.sql import functions as F
 from rich.console import Console
 
-from jobs.catalogue import chosen
-from jobs.ingest_code import encoding_of, license_rank
-from jobs.running import refresh_stages
-from lakehouse import incoming, query
-from lakehouse.progress import Meter
-from lakehouse.settings import Settings
-from schemas import raw_math
+from recast.jobs.catalogue import chosen
+from recast.jobs.ingest_code import encoding_of, license_rank
+from recast.jobs.running import refresh_stages
+from recast.lakehouse import incoming, query
+from recast.lakehouse.progress import Meter
+from recast.lakehouse.settings import Settings
+from recast.schemas import raw_math
+from recast.udfs import contents
+from recast.udfs.encodings import NAMES, normalised
 from tests.jobs.lanes import File, Lane, Model, write_pages, write_repositories
-from udfs import contents
-from udfs.encodings import NAMES, normalised
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import pyspark
 import pytest
 
-from jobs import workers
-from lakehouse import query
-from lakehouse.settings import Settings
+from recast.jobs import workers
+from recast.lakehouse import query
+from recast.lakehouse.settings import Settings
 from tests.jobs.lanes import Lane, Model
 from tests.sources import write_code
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from jobs import asking, rewriting_code
-from lakehouse import progress
-from lakehouse.settings import Settings
-from lakehouse.stage import keep
-from schemas import linted_code, styled_code
+from recast.jobs import asking, rewriting_code
+from recast.lakehouse import progress
+from recast.lakehouse.settings import Settings
+from recast.lakehouse.stage import keep
+from recast.schemas import linted_code, styled_code
 from tests.jobs.lanes import Model
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def test_reading_and_linting_the_answers_is_a_phase_of_its_own(
     from pyspark.sql import functions as F
     from pyspark.sql.functions import arrow_udf  # type: ignore[attr-defined]
 
-    from lakehouse.refresh import refresh
+    from recast.lakehouse.refresh import refresh
     from tests.lakehouse.toy import settings_in, toy_stage, write_notes
 
     def ask(rows: "DataFrame", settings: Settings, journal: str) -> "DataFrame":

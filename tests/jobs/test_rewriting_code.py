@@ -4,9 +4,9 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs import rewriting_code
-from lakehouse.settings import Settings
-from schemas.rewrites import REWRITE_LINT
+from recast.jobs import rewriting_code
+from recast.lakehouse.settings import Settings
+from recast.schemas.rewrites import REWRITE_LINT
 
 SOURCE = '"""Totals."""\n\n\ndef total(items):\n    """Return the sum of the items."""\n    return sum(items)\n'
 BAD = "class Total:\n  def total(self,items): return sum( items )+missing\n  def add(s,items,l): return total(items)\n"

@@ -12,12 +12,12 @@ import pytest
 from click.testing import CliRunner
 from deltalake import write_deltalake
 
-from jobs import running
-from jobs.__main__ import main
-from jobs.catalogue import chosen
-from jobs.running import holding
-from lakehouse import ledger, session
-from lakehouse.settings import Settings, UserError, environment_name
+from recast.cli.main import main
+from recast.jobs import running
+from recast.jobs.catalogue import chosen
+from recast.jobs.running import holding
+from recast.lakehouse import ledger, session
+from recast.lakehouse.settings import Settings, UserError, environment_name
 from tests.lakehouse.toy import settings_in, toy_stage, write_notes
 from tests.sources import write_code
 
@@ -25,9 +25,9 @@ START = session.start
 
 HOLD = """
 import sys
-from jobs.catalogue import chosen
-from jobs.running import holding
-from lakehouse.settings import Settings
+from recast.jobs.catalogue import chosen
+from recast.jobs.running import holding
+from recast.lakehouse.settings import Settings
 with holding(Settings(lake=sys.argv[1]), chosen(["code"])):
     print("held", flush=True)
     sys.stdin.read()
@@ -119,7 +119,7 @@ def test_a_java_that_cannot_run_spark_is_one_line_that_names_the_log(folder: Pat
         "#!/bin/sh\necho 'openjdk version \"17.0.1\"' >&2\n[ $# = 1 ] || { echo 'no memory' >&2; exit 1; }\n"
     )
     java.chmod(0o755)
-    command = [sys.executable, "-m", "jobs", "refresh", "raw_code", "--lake", "lake", *code_source(folder)]
+    command = [sys.executable, "-m", "recast", "refresh", "raw_code", "--lake", "lake", *code_source(folder)]
     environment = os.environ | {"JAVA_HOME": str(folder / "jdk")}
     program = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (program.returncode, program.stdout) == (2, "")

@@ -8,19 +8,19 @@ from typing import ClassVar
 
 import pytest
 
-from jobs import workers
-from jobs.catalogue import STAGES
-from lakehouse import __version__
-from lakehouse.settings import Settings
-from udfs import lint
+from recast import __version__
+from recast.jobs import workers
+from recast.jobs.catalogue import STAGES
+from recast.lakehouse.settings import Settings
+from recast.udfs.python.linter import lint
 
 # Prints what a program finds that runs from nothing but a zip.
 FROM_ZIP = """
 import sys
 import lakehouse, prompts, udfs
 from importlib import resources
-from jobs.workers import digest_of
-from udfs import lint
+from recast.jobs.workers import digest_of
+from recast.udfs.python.linter import lint
 assert all(archive in package.__file__ for archive in sys.path[1:2] for package in (lakehouse, prompts, udfs)), sys.path
 print(lakehouse.__version__, len(prompts.names()), prompts.load("style_code_v1").fingerprint)
 print((resources.files("lakehouse") / "log4j2.properties").is_file(), digest_of("udfs"))
@@ -52,7 +52,7 @@ def run(program: str, archive: Path, folder: Path, *arguments: str) -> str:
 
 @pytest.mark.slow
 def test_a_zip_holds_all_that_a_worker_reads_and_lints(archive: Path, tmp_path: Path) -> None:
-    import prompts
+    from recast import prompts
 
     version, found, scores = run(FROM_ZIP, archive, tmp_path).splitlines()
     assert version == f"{__version__} {len(prompts.names())} {prompts.load('style_code_v1').fingerprint}"
@@ -78,7 +78,7 @@ def test_the_packages_that_are_sent_hold_no_packages() -> None:
 
 def test_every_stage_names_modules_that_there_are() -> None:
     needs = {module: [] for stage in STAGES.values() for module in stage.needs}  # type: ignore[var-annotated]
-    assert {"udfs.lint", "udfs.rewrite"} <= set(needs)
+    assert {"recast.udfs.python.linter.lint", "recast.inference.rewrite"} <= set(needs)
     assert workers.look(needs).problems == {}
     ((place, lake, same, problems),) = workers.task(needs)(iter([0]))
     assert place.startswith(sys.executable)
@@ -98,7 +98,7 @@ def test_a_worker_that_does_not_see_the_lake_says_so(tmp_path: Path) -> None:
 
 def test_another_recast_is_told_from_the_drivers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the other is left in memory, so that what the driver sends is what tasks import."""
-    asked = workers.task(["udfs.lint"])
+    asked = workers.task(["recast.udfs.python.linter.lint"])
     (tmp_path / "udfs").mkdir()
     (tmp_path / "udfs" / "__init__.py").write_text("")
     for name in [name for name in sys.modules if name.partition(".")[0] == "udfs"]:
@@ -112,7 +112,11 @@ def test_another_recast_is_told_from_the_drivers(tmp_path: Path, monkeypatch: py
 
 
 def test_what_is_missing_is_one_line_that_says_for_what_and_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    needs = {"no_such_library": ["rewritten_math"], "udfs.lint": ["linted_code", "styled_code"], "json": ["raw_code"]}
+    needs = {
+        "no_such_library": ["rewritten_math"],
+        "recast.udfs.python.linter.lint": ["linted_code", "styled_code"],
+        "json": ["raw_code"],
+    }
     asked = workers.task(needs)
     lint.close()
     monkeypatch.setitem(lint.VERSIONS, "pylint", "3.3.9")

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 
-from lakehouse.settings import Settings
+from recast.lakehouse.settings import Settings
 
 STARTED_AT = datetime(2026, 3, 1, 12, 30, 15, 250000, tzinfo=UTC)
 MESSAGES = [{"symbol": "unused-import", "line": 3, "seen_at": STARTED_AT, "weight": float("nan")}]

@@ -13,7 +13,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from lakehouse import executors, session, sizes
+from recast.lakehouse import executors, session, sizes
 
 OPTIONS = ("ReservedCodeCacheSize", "TieredStopAtLevel", "MaxHeapSize", "UseG1GC", "UseSerialGC")
 

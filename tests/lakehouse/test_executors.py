@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from lakehouse import executors
-from lakehouse.executors import Asked, Done, Executor, asked_for, asked_words, enough, got_words, host_of, since
+from recast.lakehouse import executors
+from recast.lakehouse.executors import Asked, Done, Executor, asked_for, asked_words, enough, got_words, host_of, since
 
 
 @pytest.mark.parametrize(

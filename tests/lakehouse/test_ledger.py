@@ -10,10 +10,10 @@ from deltalake import DeltaTable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehouse import ledger, query
-from lakehouse.problems import warn
-from lakehouse.settings import Settings
-from schemas.operations import EXPECTATION_RESULTS, RUNS
+from recast.lakehouse import ledger, query
+from recast.lakehouse.problems import warn
+from recast.lakehouse.settings import Settings
+from recast.schemas.operations import EXPECTATION_RESULTS, RUNS
 from tests.lakehouse.lakes import RUN, write_table
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from lakehouse import refresh
-from lakehouse.plan import Chunk
+from recast.lakehouse import refresh
+from recast.lakehouse.plan import Chunk
 
 CHUNKS = [Chunk(number, str(number), None) for number in range(4)]
 

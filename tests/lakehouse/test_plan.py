@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from lakehouse.plan import chunks_of, plan
+from recast.lakehouse.plan import chunks_of, plan
 
 HAVE = (
     "doc_id string, input_hash string, carried_hash bigint, measured_by string, decided_by string, in_target boolean, "

@@ -6,7 +6,7 @@ import pytest
 from py4j.clientserver import ClientServer, JavaParameters, PythonParameters
 from py4j.protocol import Py4JError
 
-from lakehouse.problems import explain, first_line, warn
+from recast.lakehouse.problems import explain, first_line, warn
 
 MISSING_FILE_SYSTEM = """An error occurred while calling o76.getFileSystem.
 : org.apache.hadoop.fs.UnsupportedFileSystemException: No FileSystem for scheme "s3a"
@@ -24,7 +24,7 @@ Caused by: java.lang.RuntimeException: file:///a/part-1.parquet is not a Parquet
 IN_A_WORKER = """An error occurred while calling o99.parquet.
 : org.apache.spark.SparkException: Task 0 failed 1 times: org.apache.spark.api.python.PythonException: Traceback (most recent):
   File "feeder.py", line 1, in run
-udfs.engine.EngineError: the engine does not start: no memory
+recast.inference.server.engine.EngineError: the engine does not start: no memory
   its last words
 
 \tat org.apache.spark.api.python.BasePythonRunner.handlePythonException(PythonRunner.scala:1)

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
-from lakehouse import ledger, progress
-from lakehouse.ledger import Run
-from lakehouse.progress import Meter, Seen, summary
+from recast.lakehouse import ledger, progress
+from recast.lakehouse.ledger import Run
+from recast.lakehouse.progress import Meter, Seen, summary
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from lakehouse.quality import QualityError, Result, bytecode_folder, library, require
-from schemas import TABLES
-from schemas.table import Expectation, document_expectations, unexpected_rows
+from recast.lakehouse.quality import QualityError, Result, bytecode_folder, library, require
+from recast.schemas import TABLES
+from recast.schemas.table import Expectation, document_expectations, unexpected_rows
 
 
 def result(expectation: str, severity: str = "critical", success: bool = False, observed: str = "3 rows") -> Result:
@@ -70,7 +70,7 @@ def test_compiled_templates_lie_where_nobody_else_can_put_any() -> None:
     folder = Path(bytecode_folder().name)
     assert folder.stat().st_mode & 0o777 == 0o700
     assert folder.stat().st_uid == os.getuid()
-    code = "from lakehouse.quality import bytecode_folder; print(bytecode_folder().name)"
+    code = "from recast.lakehouse.quality import bytecode_folder; print(bytecode_folder().name)"
     others = {
         subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout
         for _ in range(2)

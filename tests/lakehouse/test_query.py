@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from lakehouse import query
-from lakehouse.settings import Settings, UserError
+from recast.lakehouse import query
+from recast.lakehouse.settings import Settings, UserError
 from tests.lakehouse.lakes import DOCUMENTS, PARSED, write_lake, write_table
 
 

@@ -14,12 +14,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from rich.console import Console
 
-from lakehouse import ledger, problems, query, store
-from lakehouse.progress import Meter
-from lakehouse.quality import QualityError
-from lakehouse.refresh import add_counts, check_and_commit, counts, refresh, staged_below
-from lakehouse.settings import UserError
-from schemas.table import Column
+from recast.lakehouse import ledger, problems, query, store
+from recast.lakehouse.progress import Meter
+from recast.lakehouse.quality import QualityError
+from recast.lakehouse.refresh import add_counts, check_and_commit, counts, refresh, staged_below
+from recast.lakehouse.settings import UserError
+from recast.schemas.table import Column
 from tests.lakehouse.toy import TABLE, settings_in, toy_stage, write_notes
 
 pytestmark = pytest.mark.spark
@@ -30,7 +30,7 @@ NOTES = {"a": ("hello", "ann"), "b": ("hello", "bob"), "c": ("hi", "ann")}
 @pytest.fixture(scope="module")
 def catalogue() -> None:
     """Let `recast sql` know the toy table."""
-    from schemas import TABLES
+    from recast.schemas import TABLES
 
     TABLES["notes"] = TABLE
     yield
@@ -144,7 +144,7 @@ def test_a_run_that_stops_between_its_chunks_has_thrown_no_measurement_away(
         check_and_commit(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr("lakehouse.refresh.check_and_commit", die_at_the_second)
+        patch.setattr("recast.lakehouse.refresh.check_and_commit", die_at_the_second)
         with pytest.raises(KeyboardInterrupt):
             lake.run(renamed, chunk_rows=3)
     _, paid = lake.run(chunk_rows=3)
@@ -238,7 +238,7 @@ def test_a_run_that_dies_after_staging_pays_for_nothing_twice(lake: Lake, monkey
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("lakehouse.refresh.check_and_commit", die)
+        patch.setattr("recast.lakehouse.refresh.check_and_commit", die)
         with pytest.raises(KeyboardInterrupt):
             lake.run(NOTES)
     assert lake.rows() == {}
@@ -282,7 +282,7 @@ def test_what_a_killed_machine_tore_is_made_again(lake: Lake, monkeypatch: pytes
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("lakehouse.refresh.check_and_commit", die)
+        patch.setattr("recast.lakehouse.refresh.check_and_commit", die)
         with pytest.raises(KeyboardInterrupt):
             lake.run(NOTES)
     killed = Path(store.work_path(lake.settings, "notes")) / "run-1"
@@ -356,7 +356,7 @@ def test_tokens_that_no_endpoint_can_have_meant_are_counted_up_to_the_largest_nu
 
 def test_a_run_that_dies_between_chunks_is_gone_on_with(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is left lies at one end of the hashes; the rest of the range has nothing pending."""
-    from lakehouse import refresh as loop
+    from recast.lakehouse import refresh as loop
 
     commit = loop.check_and_commit
 
@@ -366,7 +366,7 @@ def test_a_run_that_dies_between_chunks_is_gone_on_with(lake: Lake, monkeypatch:
         commit(work, chunk, meter)
 
     with monkeypatch.context() as patch:
-        patch.setattr("lakehouse.refresh.check_and_commit", die_at_the_fourth)
+        patch.setattr("recast.lakehouse.refresh.check_and_commit", die_at_the_fourth)
         with pytest.raises(KeyboardInterrupt):
             lake.run({f"n{i:02}": (f"text {i}", "ann") for i in range(30)}, chunk_rows=6)
     committed = len(lake.rows())
@@ -382,7 +382,7 @@ def test_the_ledger_learns_of_a_run_that_was_killed_after_its_commit(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("lakehouse.ledger.record", die)
+        patch.setattr("recast.lakehouse.ledger.record", die)
         with pytest.raises(KeyboardInterrupt):
             lake.run(NOTES)
     assert len(lake.rows()) == 3

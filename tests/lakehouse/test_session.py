@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pyspark
 import pytest
 
-from lakehouse import session
-from lakehouse.settings import UserError
+from recast.lakehouse import session
+from recast.lakehouse.settings import UserError
 from tests.clusters import CHECKOUT
 from tests.jobs.lanes import write_pages
 
@@ -114,7 +114,7 @@ def test_a_folder_of_jars_that_is_somebody_elses_is_named_with_what_to_do(
         session.fetch_jars()
     assert str(refused.value) == (
         f"Spark has no Delta yet, and {tmp_path / 'jars'} is not yours to write: have its owner run "
-        f"`{sys.executable} -m lakehouse.session` once, or do so where the image is built"
+        f"`{sys.executable} -m recast.lakehouse.session` once, or do so where the image is built"
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehouse.settings import (
+from recast.lakehouse.settings import (
     Settings,
     UserError,
     absolute,

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehouse.sizes import LEAST_ROWS_PER_PARTITION, MOST_ROWS_PER_PARTITION, sizes
+from recast.lakehouse.sizes import LEAST_ROWS_PER_PARTITION, MOST_ROWS_PER_PARTITION, sizes
 
 PARTITIONS = "spark.sql.shuffle.partitions"
 

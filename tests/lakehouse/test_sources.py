@@ -11,10 +11,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jobs import ingest_code, ingest_math
-from lakehouse import sources
-from lakehouse.settings import UserError
-from lakehouse.sources import Footer, check_columns, files_of, listing_version, read_parquet, type_of, value_count
+from recast.jobs import ingest_code, ingest_math
+from recast.lakehouse import sources
+from recast.lakehouse.settings import UserError
+from recast.lakehouse.sources import (
+    Footer,
+    check_columns,
+    files_of,
+    listing_version,
+    read_parquet,
+    type_of,
+    value_count,
+)
 from tests.sources import REPOSITORIES, write_code
 
 if TYPE_CHECKING:

@@ -4,10 +4,11 @@ import re
 
 import pytest
 
-from jobs.catalogue import LANES, STAGES
-from schemas import TABLES
-from schemas.table import WITHDRAWN, Table
-from udfs import reading, scoring, syntax
+from recast.jobs.catalogue import LANES, STAGES
+from recast.schemas import TABLES
+from recast.schemas.table import WITHDRAWN, Table
+from recast.udfs import reading
+from recast.udfs.python import scoring, syntax
 
 DOCUMENTS = [TABLES[name] for name in STAGES]
 PROVENANCE = (

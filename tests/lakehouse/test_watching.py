@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lakehouse.progress import Seen
-from lakehouse.watching import Operator, Part, description, of_model, of_parts, part_of, rows_out, seldom, watch
-from udfs.journal import Progress
-from udfs.telemetry import Report
+from recast.inference.journal import Progress
+from recast.inference.telemetry import Report
+from recast.lakehouse.progress import Seen
+from recast.lakehouse.watching import Operator, Part, description, of_model, of_parts, part_of, rows_out, seldom, watch
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

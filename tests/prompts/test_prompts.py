@@ -1,6 +1,6 @@
 import pytest
 
-import prompts
+from recast import prompts
 
 DOCUMENT = "# system\nBe brief.\n# user\nCode:\n{text}\n"
 

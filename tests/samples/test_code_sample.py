@@ -10,11 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from recast.udfs import contents
+from recast.udfs.child import guard
+from recast.udfs.python import scoring, syntax
+from recast.udfs.python.linter import lint
 from samples import code
 from samples.code import SampleError
 from samples.sources import COPIES, DEFECTS, OWN, PACKAGES, Package
 from tests.samples.conftest import files, manifest
-from udfs import contents, guard, lint, scoring, syntax
 
 # The types of the-stack-v2-train-smol-ids, written out once more so that a slip in samples/code.py shows.
 REPOSITORY_TYPES = {
@@ -186,7 +189,7 @@ def test_a_text_that_does_not_parse_is_refused_for_its_own_reason(small: Path) -
 def test_every_reason_that_a_file_can_have_shows_in_the_small_set(small: Path) -> None:
     """A null text never reaches the syntax stage, no encoding holds lone surrogates, and the manifest knows files by
     their blob_id."""
-    from schemas import raw_code
+    from recast.schemas import raw_code
 
     assert set(READING.values()) == set(raw_code.REASONS) - {"bad_blob_id"}
     assert set(SYNTAX.values()) == set(syntax.REASONS) - {"missing", "not_unicode", *guard.REASONS}

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from udfs import answers, reading
-from udfs.reading import read_code_answer, read_math_answer
+from recast.inference import answers
+from recast.udfs import reading
+from recast.udfs.reading import read_code_answer, read_math_answer
 
 GOLDEN_PAGES = sorted((Path(__file__).parent / "golden" / "pages").glob("*.md"))
 SAMPLE_PAGES = Path(__file__).parents[2] / "samples" / "math_pages"

@@ -1,0 +1,118 @@
+"""The `recast` command line. Commands that need no Spark do not import it: slow imports stand inside the commands."""
+
+import os
+
+import click
+
+from recast import __version__
+from recast.cli.options import (
+    OTHER_SETTINGS,
+    OneLineGroup,
+    check_names,
+    one_line_errors,
+    settings_options,
+    spark_settings,
+)
+from recast.lakehouse.settings import Settings, UserError
+
+
+@click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="recast")
+def main() -> None:
+    """Turn public code and math pages into rewritten pre-training data, table by table.
+
+    A setting is an option of a command, an environment variable (RECAST_LINT_THRESHOLD=6.5) or a line of recast.toml.
+    """
+
+
+@main.command(short_help="Bring tables up to date: all, a lane, or those named.")
+@click.argument("names", nargs=-1, metavar="[code|math|TABLE]...")
+@click.option("--retry", is_flag=True, help="Try again what failed for a reason that may have passed.")
+@click.option("--master", default="", metavar="URL", help="Spark master to run on, as spark-submit's --master.")
+@click.option(
+    "--conf", "confs", multiple=True, metavar="NAME=VALUE", help="A setting of Spark, as spark-submit's --conf."
+)
+@settings_options()
+@one_line_errors
+def refresh(settings: Settings, names: tuple[str, ...], retry: bool, master: str, confs: tuple[str, ...]) -> None:
+    """Bring tables up to date: all of them, a lane, or those named. Nothing new means nothing done."""
+    check_names(names)
+    conf = spark_settings(master, confs)
+    if conf and "PYSPARK_GATEWAY_PORT" in os.environ:
+        raise UserError("give --master and --conf to spark-submit, before the program: Spark has started already")
+    from recast.jobs.catalogue import chosen
+    from recast.jobs.running import refresh_stages
+
+    if not refresh_stages(settings, chosen(names), retry=retry, conf=conf):
+        click.echo("everything is up to date", err=True)
+
+
+@main.command(short_help="Show what tables hold, why rows were rejected, and the cost.", epilog=OTHER_SETTINGS)
+@settings_options("lake")
+@one_line_errors
+def status(settings: Settings) -> None:
+    """Show what every table holds, why rows were rejected, and what its runs cost."""
+    from recast.cli import output as showing
+
+    showing.status(settings)
+
+
+@main.command(short_help="Show a rewrite beside its source.", epilog=OTHER_SETTINGS)
+@click.argument("doc_id", required=False)
+@click.option(
+    "--table", "table", default="", help="Table of rewrites to look in; the last one with kept rows by default."
+)
+@settings_options("lake")
+@one_line_errors
+def compare(settings: Settings, doc_id: str | None, table: str) -> None:
+    """Show a rewrite beside its source: the one whose doc_id begins so, or the one that changed most."""
+    from recast.cli import output as showing
+
+    showing.compare(settings, table, doc_id)
+
+
+@main.command(
+    short_help="Run one SQL query over the tables.",
+    epilog=OTHER_SETTINGS,
+    context_settings={"ignore_unknown_options": True},  # a query may begin with a comment: --
+)
+@click.argument("query")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="json prints one object per row.",
+)
+@click.option("--unsafe", is_flag=True, help="Run any statement, one that writes files or reads others as well.")
+@settings_options("lake")
+@one_line_errors
+def sql(settings: Settings, query: str, form: str, unsafe: bool) -> None:
+    """Run one SQL query over the tables, in DuckDB's dialect. It reads the lake and nothing else.
+
+    Besides the tables there is a view `rejects`: every rejected row's table, doc_id and reason.
+    """
+    from recast.cli import output as showing
+
+    showing.sql(settings, query, form, unsafe)
+
+
+@main.command(short_help="Score Python files as the tables would.", epilog=OTHER_SETTINGS)
+@click.argument("files", nargs=-1, required=True, type=click.Path())
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per file.")
+@click.option("--messages", is_flag=True, help="Print what is behind each score: its parts, pylint, the parser.")
+@settings_options("lint_threshold")
+@one_line_errors
+def score(settings: Settings, files: tuple[str, ...], as_json: bool, messages: bool) -> None:
+    """Score Python files just as parsed_code and linted_code would."""
+    from recast.cli import score as scoring_files
+
+    scored = scoring_files.score(files, settings.lint_threshold, with_messages=messages)
+    unread = scoring_files.print_scores(scored, as_json)
+    if unread:
+        raise UserError(scoring_files.why_unread(unread))
+
+
+if __name__ == "__main__":
+    main()

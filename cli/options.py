@@ -1,0 +1,153 @@
+"""Turns settings into command-line options and errors into one line, for every command of Recast."""
+
+import functools
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from recast.lakehouse.settings import Settings, UserError, environment_name, resolve
+from recast.printable import printable
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+LANES = ("code", "math")
+OTHER_SETTINGS = "All other settings, which are options here too: recast refresh --help"
+LINES = "\n"  # an engine's last words are several
+FAILED = 1
+USER_ERROR = 2  # as click itself exits for an unknown option
+EXTRAS = {"pyspark": "spark", "delta": "spark", "great_expectations": "quality"}
+
+
+def settings_options(*shown: str) -> Callable[[Command], Command]:
+    """Return a decorator: the command gets an option for each setting, and their `Settings` as its argument `settings`.
+
+    Its help lists the settings `shown`, all by default; the others are options all the same.
+    """
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def with_settings(**options: Any) -> Any:
+            given = {field.name: options.pop(field.name) for field in fields(Settings)}
+            try:
+                settings = resolve(**given)
+            except UserError as problem:
+                stop(problem, USER_ERROR)
+            return command(settings=settings, **options)
+
+        for field in reversed(fields(Settings)):
+            default = field.default if field.default != "" else "empty"
+            text = f"{field.metadata['help']}  [{environment_name(field.name)}, default {default}]"
+            option = click.option(
+                f"--{field.name.replace('_', '-')}",
+                field.name,
+                type=type(field.default),
+                default=None,
+                help=text,
+                hidden=bool(shown) and field.name not in shown,
+            )
+            with_settings = option(with_settings)
+        return with_settings  # type: ignore[return-value]
+
+    return decorate
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Refuse what is neither a lane nor a table that a stage makes.
+
+    Importing the stages takes seconds; a misspelt name is refused before that.
+
+    Raises:
+        UserError: a name is neither.
+    """
+    from recast.schemas import TABLES
+
+    known = [*LANES, *(name for name, table in TABLES.items() if table.reasons)]
+    for name in names:
+        if name not in known:
+            raise UserError(f"there is no lane or table {name!r}; there are {', '.join(known)}")
+
+
+def spark_settings(master: str, confs: Iterable[str]) -> dict[str, str]:
+    """Return Spark's settings that the options `--master` and `--conf` give.
+
+    Raises:
+        UserError: one of `confs` is no ``spark.NAME=VALUE``.
+    """
+    settings = {"spark.master": master} if master else {}
+    for conf in confs:
+        name, equals, value = conf.partition("=")
+        if not equals or not name.startswith("spark."):
+            raise UserError(f"--conf {conf} is no setting of Spark; give spark.NAME=VALUE")
+        settings[name] = value
+    return settings
+
+
+def one_line_errors(command: Command) -> Command:
+    """Make a command end with one line, and no trace, on errors that its user can understand."""
+
+    @functools.wraps(command)
+    def with_errors(*args: Any, **options: Any) -> Any:
+        try:
+            return command(*args, **options)
+        except UserError as problem:
+            stop(problem, USER_ERROR)
+        except ModuleNotFoundError as problem:
+            name = (problem.name or "").partition(".")[0]
+            extra = EXTRAS.get(name)
+            if extra is None and name in ("", "recast"):
+                raise
+            wanted = f"'recast-lakehouse[{extra}]'" if extra else "recast-lakehouse"
+            stop(f"{problem.name} is not installed: pip install {wanted}", USER_ERROR)
+        except Exception as problem:
+            # Named by class, because importing them here would make `recast sql` wait for Spark.
+            if type(problem).__name__ in ("RunError", "QualityError"):
+                stop(problem, FAILED)
+            raise
+
+    return with_errors  # type: ignore[return-value]
+
+
+@contextmanager
+def one_line_usage() -> Iterator[None]:
+    """End the program with one line, where click would print three, on an option or argument that it cannot read."""
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError:
+        raise
+    except click.UsageError as problem:
+        stop(problem.format_message(), USER_ERROR)
+
+
+class OneLineCommand(click.Command):
+    """A command whose misuse is answered in one line."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the command's arguments."""
+        with one_line_usage():
+            return super().make_context(*args, **extra)
+
+
+class OneLineGroup(click.Group):
+    """Such commands under one name."""
+
+    command_class = OneLineCommand
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the options that stand before the command's name."""
+        with one_line_usage():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Find the command and run it."""
+        with one_line_usage():
+            return super().invoke(ctx)
+
+
+def stop(problem: Exception | str, status: int) -> NoReturn:
+    """Print the problem, in one line where it is the user's mistake, and leave."""
+    click.echo(f"recast: {printable(str(problem), keep='' if status == USER_ERROR else LINES)}", err=True)
+    sys.exit(status)

@@ -1,0 +1,130 @@
+"""The response journal: what was written whole is read back, whatever else lies beside it."""
+
+import logging
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recast.inference import journal
+
+SCHEMA = pa.schema(
+    [
+        ("input_hash", pa.string()),
+        ("answer", pa.string()),
+        ("prompt_tokens", pa.int64()),
+        ("output_tokens", pa.int64()),
+    ]
+)
+
+
+def answers(*rows: tuple[str, str | None, int | None, int | None]) -> pa.Table:
+    return pa.Table.from_arrays(
+        [pa.array(column, type) for column, type in zip(zip(*rows, strict=True), SCHEMA.types, strict=True)],
+        schema=SCHEMA,
+    )
+
+
+def read_all(folder: journal.Place, bucket: int) -> list[dict[str, object]]:
+    return [row for table in journal.read(folder, bucket, SCHEMA) for row in table.to_pylist()]
+
+
+def test_a_bucket_reads_back_its_own_segments_and_no_other(tmp_path: Path) -> None:
+    folder = journal.bucket_folder(str(tmp_path / "journal"), "f", 2)
+    journal.Writer(folder, 0).write(answers(("a", "1", 10, 3)))
+    journal.Writer(folder, 0).write(answers(("b", None, None, None)))
+    journal.Writer(folder, 1).write(answers(("c", "3", 1, 1)))
+    assert sorted(row["input_hash"] for row in read_all(folder, 0)) == ["a", "b"]
+    assert [row["input_hash"] for row in read_all(folder, 1)] == ["c"]
+
+
+def test_bucket_1_does_not_read_bucket_11(tmp_path: Path) -> None:
+    folder = journal.bucket_folder(str(tmp_path), "f", 12)
+    journal.Writer(folder, 11).write(answers(("a", "1", 1, 1)))
+    assert read_all(folder, 1) == []
+
+
+def test_progress_counts_by_names_over_all_fingerprints_and_writers(tmp_path: Path) -> None:
+    uri = str(tmp_path / "journal")
+    for fingerprint in ("f", "g"):
+        writer = journal.Writer(journal.bucket_folder(uri, fingerprint, 2), 0)
+        writer.write(answers(("a", "1", 10, 3), ("b", "2", 20, None)))
+        writer.write(answers(("c", "3", 5, 2)))
+    assert journal.progress(uri) == journal.Progress(rows=6, prompt_tokens=70, output_tokens=10)
+
+
+def test_a_journal_that_is_not_there_is_empty(tmp_path: Path) -> None:
+    uri = str(tmp_path / "nothing")
+    assert journal.progress(uri) == journal.Progress(0, 0, 0)
+    assert read_all(journal.bucket_folder(uri, "f", 1), 0) == []
+
+
+def test_torn_and_foreign_files_are_skipped_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = journal.bucket_folder(str(tmp_path), "f", 1)
+    name = journal.Writer(folder, 0).write(answers(("torn", "1", 1, 1)))
+    whole = (Path(folder.path) / name).read_bytes()
+    (Path(folder.path) / name).write_bytes(whole[: len(whole) // 2])
+    journal.Writer(folder, 0).write(answers(("good", "2", 1, 1)))
+    other = pa.table({"something": [1], "prompt_tokens": [1], "output_tokens": [1]})
+    journal.Writer(folder, 0).write(other)
+    (Path(folder.path) / ".unfinished-b0-ff-0.rows-1.prompt-1.output-1.parquet").write_bytes(b"half")
+    (Path(folder.path) / "notes.txt").write_text("not ours")
+    with caplog.at_level(logging.WARNING):
+        assert [row["input_hash"] for row in read_all(folder, 0)] == ["good"]
+    assert len(caplog.records) == 2
+
+
+def test_a_refused_write_leaves_no_half_segment_and_can_be_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = journal.bucket_folder(str(tmp_path), "f", 1)
+    writer = journal.Writer(folder, 0)
+
+    def full_disk(table: pa.Table, path: str, **_: object) -> None:
+        Path(path).write_bytes(b"PAR1 half a segm")
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(journal.pq, "write_table", full_disk)
+        with pytest.raises(OSError, match="No space left"):
+            writer.write(answers(("a", "1", 1, 1)))
+    assert list(Path(folder.path).iterdir()) == []
+    writer.write(answers(("a", "1", 1, 1)))
+    assert [row["input_hash"] for row in read_all(folder, 0)] == ["a"]
+
+
+@pytest.mark.parametrize("prefix", ["", "file:", "file://"])
+def test_local_places_may_hold_spaces_and_odd_characters(tmp_path: Path, prefix: str) -> None:
+    where = tmp_path / "a b:c" / "j=1"
+    folder = journal.place(f"{prefix}{where}")
+    assert folder.path == str(where)
+
+
+def test_java_style_and_percent_encoded_file_uris_are_local_paths() -> None:
+    assert journal.place("file:/a/b%20c").path == "/a/b c"
+    assert journal.place("file:///a/b").path == "/a/b"
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(
+        st.tuples(
+            st.text(st.characters(codec="utf-8"), min_size=1),
+            st.none() | st.text(st.characters(codec="utf-8")),
+            st.none() | st.integers(0, 2**40),
+            st.none() | st.integers(0, 2**40),
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_any_answers_survive_the_round_trip(rows: list[tuple[str, str | None, int | None, int | None]]) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as root:
+        folder = journal.bucket_folder(root, "f", 1)
+        journal.Writer(folder, 0).write(answers(*rows))
+        assert [tuple(row.values()) for row in read_all(folder, 0)] == rows
+        assert journal.progress(root).rows == len(rows)

@@ -1,0 +1,79 @@
+"""Lint, syntax and scores as Spark columns: row for row what the pure functions say."""
+
+import itertools
+from typing import TYPE_CHECKING
+
+import pytest
+
+from recast.udfs.python import scoring, syntax
+from recast.udfs.python.linter import lint
+from recast.udfs.python.linter.lint import LINT_STATUSES, Lint
+from tests.udfs.python.linter.test_lint import LIBRARY, TIDY, UNTIDY
+from tests.udfs.python.test_scoring import BLANKET, ORDINARY
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+pytestmark = pytest.mark.spark
+
+TEXTS = (
+    TIDY,
+    None,
+    UNTIDY,
+    "x = '\0'\n",
+    "print 'hello'\n",
+    "",
+    "x = '" + "a" * 200_000 + "'\n",
+    LIBRARY,
+    "x = 1" + " + 1" * 900 + "\n",
+    "import sys\nsys.exit(3)\n",
+    "é = '\U0001f600'  # comment\n",
+)
+
+
+def texts(spark: "SparkSession", copies: int, partitions: int) -> "DataFrame":
+    rows = spark.createDataFrame(list(enumerate(TEXTS * copies)), "id int, text string")
+    return rows.repartition(partitions, "id")
+
+
+def test_the_lint_column_is_what_the_function_says_in_any_partition(spark: "SparkSession") -> None:
+    expected = [lint._as_dict(result) | {"seconds": 0.0} for result in lint.lint(TEXTS)]
+    lint.close()
+    for partitions in (1, 3):  # workers are reused, and so are their helpers
+        found = lint.add_lint(texts(spark, 2, partitions)).orderBy("id").collect()
+        for row, result in zip(found, expected * 2, strict=True):
+            assert row.lint.asDict(recursive=True) | {"seconds": 0.0} == {**result, "pragmas": list(result["pragmas"])}
+
+
+def test_the_syntax_column_is_what_the_function_says(spark: "SparkSession") -> None:
+    found = syntax.add_syntax(texts(spark, 1, 2)).orderBy("id").collect()
+    for row, text in zip(found, TEXTS, strict=True):
+        verdict = syntax.Syntax("missing") if text is None else syntax.check(text)
+        assert row.syntax.asDict() == vars(verdict)
+
+
+@pytest.mark.parametrize("threshold", [scoring.THRESHOLD, 6.5, 0.0])
+def test_score_and_reason_columns_are_what_the_functions_say(spark: "SparkSession", threshold: float) -> None:
+    unscored = [Lint(status, pragmas=("disable=all",)) for status in LINT_STATUSES if status != "scored"]
+    scored = [
+        Lint("scored", score=score, comment_ratio=ratio, pragmas=pragmas)
+        for score, ratio, pragmas in itertools.product(
+            (0.0, 6.49, 6.5, 6.99, 7.0, 7.01, 9.33, 10.0),
+            (0.0, 0.001, 0.07142857142857142, 0.3, 1.0),
+            ((), *((pragma,) for pragma in (*BLANKET, *ORDINARY)), ("disable=C0103", "disable=C")),
+        )
+    ]
+    results = [*unscored, *scored, Lint("no such status"), Lint("scored")]
+    rows = spark.createDataFrame(
+        [(i, lint._as_dict(each)) for i, each in enumerate(results)], f"id int, lint {lint.LINT_DDL}"
+    )
+    judged = rows.select(
+        "id", scoring.adjusted_score_column().alias("adjusted"), scoring.reason_column(threshold).alias("reason")
+    ).orderBy("id")
+    for row, result in zip(judged.collect(), results, strict=True):
+        assert (row.adjusted, row.reason) == scoring.decide_lint(result, threshold), result
+
+
+def test_a_missing_result_is_a_reason_too(spark: "SparkSession") -> None:
+    rows = spark.createDataFrame([(None,)], f"lint {lint.LINT_DDL}")
+    assert rows.select(scoring.reason_column()).first() == ("not_linted",)
