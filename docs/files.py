@@ -7,9 +7,18 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 FOLDERS = {
-    "jobs": "A file for each stage, and the command line.",
+    "recast": "What an install brings: the rooms below, linked here, and three modules that several rooms need.",
+    "jobs": "A file for each stage, and what binds the rooms: engines, prompts, lanes.",
+    "cli": "The command line: options, errors, what it prints.",
     "lakehouse": "The platform: the loop that runs stages, the plan, Spark, Delta.",
-    "udfs": "What is done to a row: reading code and mathematics, pylint, requests to a model.",
+    "inference": "Requests to a model: what is asked, how it is sent, what is stored of the answer.",
+    "inference/server": "One model server per GPU or CPU host, its start, its health and its end.",
+    "udfs": "What is done to a row: contents, and what a stored answer says.",
+    "udfs/python": "Programs: syntax, comments, scores, the program in an answer.",
+    "udfs/python/linter": "pylint, warm, with the scores of one process per file.",
+    "udfs/math": "Mathematics: answers, formulas, units.",
+    "udfs/text": "Pages and the words around them.",
+    "udfs/child": "Child processes that read strangers' text and may die.",
     "schemas": "What each table is: columns, reasons, expectations.",
     "prompts": "What models are asked. Each version of a prompt is a Markdown file.",
     "samples": "Builds the inputs of `make run`.",

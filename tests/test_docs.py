@@ -24,7 +24,20 @@ from tests.conftest import CHECKOUT, FinishedLake
 
 FOLDERS = ("docs", "docs/decisions", "samples", ".")
 PAGES = sorted(path for folder in FOLDERS for path in (CHECKOUT / folder).glob("*.md"))
-CODE_FOLDERS = ("jobs", "lakehouse", "udfs", "prompts", "schemas", "samples", "benchmarks", "notebooks", "docs")
+CODE_FOLDERS = (
+    "recast",
+    "cli",
+    "inference",
+    "jobs",
+    "lakehouse",
+    "udfs",
+    "prompts",
+    "schemas",
+    "samples",
+    "benchmarks",
+    "notebooks",
+    "docs",
+)
 COMMAND_TIMEOUT_S = 600
 
 

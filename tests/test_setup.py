@@ -16,7 +16,7 @@ from recast.udfs.python.linter import lint
 
 CHECKOUT = Path(__file__).parents[1]
 LOCKS = sorted((CHECKOUT / "requirements").glob("*.txt"))
-PACKAGES = ["jobs", "lakehouse", "udfs", "prompts", "schemas", "samples"]
+ROOMS = ["cli", "inference", "jobs", "lakehouse", "prompts", "schemas", "udfs"]
 PAGES_AND_MODULES = [path for pattern in ("*.md", "docs/*.md", "*/*.py") for path in CHECKOUT.glob(pattern)]
 # Starting a JVM, a model or Great Expectations takes seconds and gigabytes.
 SLOW_LIBRARIES = ("pyspark", "py4j", "great_expectations", "vllm", "torch", "delta")
@@ -35,9 +35,20 @@ def pinned(package: str) -> str:
     return str(version)
 
 
-def test_every_package_is_installed_and_the_rest_is_not() -> None:
-    assert setup_arguments()["packages"] == PACKAGES
-    assert all((CHECKOUT / package / "__init__.py").is_file() for package in PACKAGES)
+def test_an_install_brings_every_room_under_one_name_and_nothing_else() -> None:
+    arguments = setup_arguments()
+    folders = {path.parent for room in ROOMS for path in (CHECKOUT / room).rglob("__init__.py")}
+    packages = {
+        f"recast.{'.'.join(folder.relative_to(CHECKOUT).parts)}": str(folder.relative_to(CHECKOUT))
+        for folder in folders
+    }
+    assert set(arguments["packages"]) == {"recast", *packages}
+    assert arguments["package_dir"] == packages
+
+
+def test_a_checkout_has_the_rooms_below_recast_too() -> None:
+    linked = {path.name: path.readlink() for path in (CHECKOUT / "recast").iterdir() if path.is_symlink()}
+    assert linked == {room: Path("..", room) for room in ROOMS}
 
 
 def test_the_distribution_has_a_name_of_its_own_and_the_version_that_recast_says() -> None:
@@ -79,8 +90,8 @@ def test_the_linter_of_record_is_the_one_that_is_locked() -> None:
 
 
 def test_no_module_imports_the_engine_that_it_starts() -> None:
-    for package in PACKAGES:
-        for module in (CHECKOUT / package).rglob("*.py"):
+    for room in ROOMS:
+        for module in (CHECKOUT / room).rglob("*.py"):
             nodes = list(ast.walk(ast.parse(module.read_text())))
             imported = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
             imported += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
@@ -103,9 +114,14 @@ def loaded_after(program: str, **variables: str) -> set[str]:
 
 @pytest.mark.slow
 def test_what_runs_on_executors_is_cheap_to_import() -> None:
-    modules = sorted(path.stem for path in (CHECKOUT / "udfs").glob("*.py"))
-    inside = [name for name in modules if name not in ("__init__", "lint_worker", "warm_pylint", "pylint_shortcuts")]
-    assert loaded_after(f"from udfs import {', '.join(inside)}") == set()
+    inside = ("worker", "guard_worker", "warm", "shortcuts")  # of helper interpreters
+    rooms = [path for room in ("inference", "udfs") for path in sorted((CHECKOUT / room).rglob("*.py"))]
+    modules = [
+        ".".join(["recast", *path.relative_to(CHECKOUT).with_suffix("").parts])
+        for path in rooms
+        if path.stem not in inside
+    ]
+    assert loaded_after(f"import {', '.join(module.removesuffix('.__init__') for module in modules)}") == set()
 
 
 @pytest.mark.slow
@@ -122,9 +138,11 @@ for arguments in (["sql", "SELECT count(*) FROM linted_code"], ["status"], ["sco
 
 
 def test_make_without_java_says_in_one_line_what_to_install(tmp_path: Path) -> None:
-    for name in ("Makefile", "setup.py", "requirements", "lakehouse"):
+    for name in ("Makefile", "setup.py", "requirements", "lakehouse", "recast"):
         source = CHECKOUT / name
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
+        shutil.copytree(source, tmp_path / name, symlinks=True) if source.is_dir() else shutil.copy(
+            source, tmp_path / name
+        )
     (tmp_path / "bin").mkdir()
     for tool in ("make", "sh", "env"):
         found = shutil.which(tool)

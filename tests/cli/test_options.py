@@ -50,7 +50,7 @@ def test_a_library_that_is_not_installed_is_named_with_the_extra_that_brings_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "recast.jobs.catalogue", None)
-    monkeypatch.setattr("recast.cli.options.EXTRAS", {"jobs": "spark"})
+    monkeypatch.setattr("recast.cli.options.EXTRAS", {"recast": "spark"})
     result = recast("refresh")
     assert (result.exit_code, result.stderr) == (
         2,

@@ -43,9 +43,9 @@ def platform_python(folder: Path, without: str = "") -> Path:
     # Only libraries: files of this kind in that folder, such as that of an editable Recast, are not read in turn.
     (folder / "lib" / version / "site-packages" / "libraries.pth").write_text(f"{seen}\n")
     python = folder / "bin" / "python"
-    command = [python, "-c", "import click, pyspark, udfs"]
+    command = [python, "-c", "import click, pyspark, recast"]
     without_recast = subprocess.run(command, cwd=folder, env={}, capture_output=True, text=True, check=False)
-    assert "No module named 'udfs'" in without_recast.stderr
+    assert "No module named 'recast'" in without_recast.stderr
     return python
 
 

@@ -17,13 +17,14 @@ from recast.udfs.python.linter import lint
 # Prints what a program finds that runs from nothing but a zip.
 FROM_ZIP = """
 import sys
-import lakehouse, prompts, udfs
+import recast
+from recast import lakehouse, prompts, udfs
 from importlib import resources
 from recast.jobs.workers import digest_of
 from recast.udfs.python.linter import lint
 assert all(archive in package.__file__ for archive in sys.path[1:2] for package in (lakehouse, prompts, udfs)), sys.path
-print(lakehouse.__version__, len(prompts.names()), prompts.load("style_code_v1").fingerprint)
-print((resources.files("lakehouse") / "log4j2.properties").is_file(), digest_of("udfs"))
+print(recast.__version__, len(prompts.names()), prompts.load("style_code_v1").fingerprint)
+print((resources.files("recast.lakehouse") / "log4j2.properties").is_file(), digest_of("recast"))
 print([result.score for result in lint.lint(["X = 1\\n", "import os\\n"])])
 """
 
@@ -56,24 +57,16 @@ def test_a_zip_holds_all_that_a_worker_reads_and_lints(archive: Path, tmp_path: 
 
     version, found, scores = run(FROM_ZIP, archive, tmp_path).splitlines()
     assert version == f"{__version__} {len(prompts.names())} {prompts.load('style_code_v1').fingerprint}"
-    assert found == f"True {workers.digest_of('udfs')}"
+    assert found == f"True {workers.digest_of('recast')}"
     assert scores == str([result.score for result in lint.lint(["X = 1\n", "import os\n"])])
 
 
 def test_a_zip_of_a_zip_is_the_same(archive: Path, tmp_path: Path) -> None:
-    program = "import sys; from pathlib import Path; from jobs import workers; workers.pack(Path(sys.argv[1]))"
+    program = "import sys; from pathlib import Path; from recast.jobs import workers; workers.pack(Path(sys.argv[1]))"
     run(program, archive, tmp_path, "again.zip")
     listed = "import sys, zipfile\nfor name in sys.argv[1:]:\n print({i.filename: i.CRC for i in zipfile.ZipFile(name).infolist()})"
     one, other = run(listed, archive, tmp_path, str(archive), "again.zip").splitlines()
     assert eval(one) == eval(other)  # noqa: S307 two dictionaries that were just printed
-
-
-def test_the_packages_that_are_sent_hold_no_packages() -> None:
-    from tests.test_setup import CHECKOUT, PACKAGES
-
-    assert set(workers.PACKAGES) == set(PACKAGES) - {"samples"}
-    for package in workers.PACKAGES:
-        assert not [path for path in (CHECKOUT / package).rglob("*/*.py") if path.parent != CHECKOUT / package]
 
 
 def test_every_stage_names_modules_that_there_are() -> None:
@@ -99,16 +92,16 @@ def test_a_worker_that_does_not_see_the_lake_says_so(tmp_path: Path) -> None:
 def test_another_recast_is_told_from_the_drivers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the other is left in memory, so that what the driver sends is what tasks import."""
     asked = workers.task(["recast.udfs.python.linter.lint"])
-    (tmp_path / "udfs").mkdir()
-    (tmp_path / "udfs" / "__init__.py").write_text("")
-    for name in [name for name in sys.modules if name.partition(".")[0] == "udfs"]:
+    (tmp_path / "recast").mkdir()
+    (tmp_path / "recast" / "__init__.py").write_text("")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "recast"]:
         monkeypatch.delitem(sys.modules, name)
     with monkeypatch.context() as elsewhere:
         elsewhere.syspath_prepend(str(tmp_path))
         ((_, _, same, problems),) = asked(iter([0]))
     assert not same
     assert problems == {}
-    assert "udfs" not in sys.modules
+    assert "recast" not in sys.modules
 
 
 def test_what_is_missing_is_one_line_that_says_for_what_and_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from recast.inference import answers
 from recast.udfs import reading
 from recast.udfs.reading import read_code_answer, read_math_answer
 
-GOLDEN_PAGES = sorted((Path(__file__).parent / "golden" / "pages").glob("*.md"))
+GOLDEN_PAGES = sorted((Path(__file__).parent / "text" / "golden_pages").glob("*.md"))
 SAMPLE_PAGES = Path(__file__).parents[2] / "samples" / "math_pages"
 SOURCE = "def avg(l):\n    return sum(l)/len(l)\n"
 CODE = "def avg(values: list[float]) -> float:\n    return sum(values) / len(values)\n"

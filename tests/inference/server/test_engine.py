@@ -25,7 +25,7 @@ from recast.inference.server.watch import process_start
 from recast.jobs import workers
 
 Make = Callable[..., EngineSpec]
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 
 
 def facts(running: engine.Engine) -> dict:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 TIMEOUT_S = 600
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]

@@ -20,7 +20,7 @@ from recast.inference.rewrite import RewriteSpec, rewrite
 from recast.inference.server import engine
 from recast.inference.server.engine import EngineSpec
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 

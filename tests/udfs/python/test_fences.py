@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from recast.udfs.python import fences
 
-GOLDEN = Path(__file__).parent / "golden" / "fences"
+GOLDEN = Path(__file__).parent / "golden_fences"
 MARKDOWN = st.lists(
     st.sampled_from(
         [

@@ -13,7 +13,7 @@ PAGE = (
     "**Question.** A rectangle has perimeter 26 cm and area 40 square cm. How long is its longer side?\n\n"
     "Half the perimeter is $a + b = 13$, and $ab = 40$.\n\nThe longer side is $\\boxed{8}$ cm."
 )
-GOLDEN = sorted((Path(__file__).parent / "golden" / "pages").glob("*.md"))
+GOLDEN = sorted((Path(__file__).parent / "golden_pages").glob("*.md"))
 ANNOUNCEMENTS = [
     "Here is the rewritten page:",
     "Sure! Here's the cleaned-up version:",

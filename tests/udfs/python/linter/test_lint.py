@@ -315,7 +315,7 @@ def test_a_process_that_is_killed_leaves_no_helper_and_no_folder_behind() -> Non
         [sys.executable, "-c", textwrap.dedent(program)],
         stdout=subprocess.PIPE,
         text=True,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[4],
     ) as process:
         assert process.stdout
         pid, _, folder = process.stdout.readline().strip().partition(" ")

@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks import reference
 from benchmarks.lint import messages
+from recast.udfs.child import helper
 from recast.udfs.python.linter import lint
 
 pytestmark = pytest.mark.slow
@@ -75,7 +76,7 @@ SCRIPTS = {
     "pip": "from pip.req import parse_requirements\nimport pip\npip.main(['install'])\npip.x\n",
     "setuptools": "from setuptools import setup\nimport pkg_resources\nsetup(name='x')\npkg_resources.x\n",
     "distutils": "from distutils.core import setup\nfrom distutils import x\nsetup(a=1)\n",
-    "the linter's own files": "import lint, lint_worker, udfs, empty, source, environment, bin\nlint.x\nempty.x\nudfs.x\n",
+    "the linter's own files": "import lint, worker, recast, udfs, empty, source, bin\nlint.x\nempty.x\nrecast.x\nudfs.x\n",
     "packages by one name": "import xml, concurrent, logging\nxml.etree.x\nconcurrent.futures.x\nlogging.config.x\n",
     "an encoding": "# -*- coding: latin-1 -*-\nprint('é')\nexit()\n",
     "a byte order mark": "\ufeffexit()\n",
@@ -151,7 +152,7 @@ exec(compile(open(program, encoding="utf-8").read(), program, "exec"), worker)
 import json
 flags = json.loads(sys.argv[2])["flags"]
 worker["name_the_command"](flags)
-warm = worker["_load"]("warm_pylint", "supervisor")[0].Warm(worker["SOURCE"], flags)
+warm = worker["_load"](worker["WARM"], worker["SUPERVISOR"])[0].Warm(worker["SOURCE"], flags)
 with open(worker["SOURCE"], "w") as file:
     file.write("import sys\\nprint(sys.argv)\\n")
 warm.check()
@@ -183,7 +184,7 @@ def starts(
     )
     python = lint.make_environment(folder / "environment")
     options = json.dumps({"flags": lint.FLAGS})
-    ours = run(python, str(own), str(folder), options, str(Path(lint.__file__).with_name("lint_worker.py")))
+    ours = run(python, str(own), str(folder), options, helper.write_program(folder / "program", lint.PROGRAM))
     yield theirs, ours
 
 
