@@ -65,7 +65,7 @@ def stage_in(folder: Path) -> "Stage":
     from pyspark.sql import functions as fn
 
     from recast.inference.rewrite import ask
-    from recast.jobs.asking import FAILED
+    from recast.jobs.asking import FAILED, USAGE
     from recast.lakehouse.sources import listing_version, read_parquet
     from recast.lakehouse.stage import Source, Stage, keep, nothing_above
     from recast.schemas.table import ANSWER, IDENTITY, PROVENANCE, VERDICT, Column, Table, document_expectations
@@ -129,7 +129,7 @@ def stage_in(folder: Path) -> "Stage":
         measured_by=lambda settings: {"rule": 1},
         decided_by=lambda settings: {"rule": 1},
         passing_failure=FAILED,
-        asks_model=True,
+        usage=USAGE,
     )
 
 

@@ -14,12 +14,12 @@ import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
-from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
+
+from recast.storage import Place, place
 
 logger = logging.getLogger(__name__)
 
@@ -33,17 +33,6 @@ class JournalError(RuntimeError):
     """The journal cannot be written, so that answers would be paid for and lost."""
 
 
-class Place(NamedTuple):
-    """A folder in a file system: what a journal URI means to pyarrow."""
-
-    filesystem: pafs.FileSystem
-    path: str
-
-    def joined(self, *parts: str) -> "Place":
-        """Return a place below this one."""
-        return Place(self.filesystem, "/".join((self.path.rstrip("/"), *parts)))
-
-
 @dataclass(frozen=True)
 class Progress:
     """What a journal holds: answered requests and their tokens."""
@@ -51,21 +40,6 @@ class Progress:
     rows: int
     prompt_tokens: int
     output_tokens: int
-
-
-def place(uri: str) -> Place:
-    """Return file system and path of a local path or a URI (`file:`, `s3:`, `s3a:`, `gs:`, `hdfs:`, ...).
-
-    Local paths may hold spaces, percent signs and anything else a file name may. Raises pyarrow.ArrowInvalid for a URI
-    whose scheme pyarrow does not know.
-    """
-    scheme, separator, rest = uri.partition(":")
-    if not separator or "/" in scheme or (not rest.startswith("/") and scheme != "file"):
-        return Place(pafs.LocalFileSystem(), os.path.abspath(uri))
-    if scheme == "file":
-        return Place(pafs.LocalFileSystem(), "/" + unquote(rest).lstrip("/"))
-    filesystem, path = pafs.FileSystem.from_uri(f"s3:{rest}" if scheme in ("s3a", "s3n") else uri)
-    return Place(filesystem, path)
 
 
 def bucket_folder(uri: str, fingerprint: str, buckets: int) -> Place:

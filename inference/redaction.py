@@ -9,7 +9,6 @@ import html
 import re
 from functools import lru_cache
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 MARK = "***"
 # A shorter key (`EMPTY`, `none`) is found in ordinary text by chance.
@@ -30,24 +29,6 @@ def redacted(text: str, secret: str, in_answer: bool = False) -> str:
     if any(part in text for part in told.parts) or told.escape.search(text):
         return told.pattern.sub(MARK, text)
     return text
-
-
-def endpoint_fault(endpoint: str) -> str:
-    """Return what is wrong with an endpoint's URL, without a password that it may hold; "" where nothing is."""
-    try:
-        parts = urlsplit(endpoint)
-        usable = (
-            endpoint.isprintable() and parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        )
-    except ValueError:
-        return f"the endpoint {_without_login(endpoint)!r} is no http or https URL"
-    if "@" in parts.netloc:
-        return f"the endpoint {_without_login(endpoint)!r} holds a user name or password: give a key instead"
-    return "" if usable else f"the endpoint {_without_login(endpoint)!r} is no http or https URL"
-
-
-def _without_login(url: str) -> str:
-    return re.sub(r"(?s)^(\w+:/*)?.*@", rf"\1{MARK}@", url)
 
 
 class _Told(NamedTuple):

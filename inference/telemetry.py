@@ -19,6 +19,7 @@ import pyarrow.fs as pafs
 
 from recast.inference import journal
 from recast.inference.server.engine import Engine, Load
+from recast.storage import Place
 
 PREFIX = "feeder-"
 # A feeder that has not reported for so long has ended or been killed; its requests no longer count as running.
@@ -78,7 +79,7 @@ def report(
     return Report(*server, *load, window=window, in_flight=in_flight, since=since, at=time.time(), ended=ended)
 
 
-def write(folder: journal.Place, writer: str, content: Report) -> None:
+def write(folder: Place, writer: str, content: Report) -> None:
     """Write a feeder's report over its last one, into its journal's folder.
 
     Raises OSError where the store refuses.

@@ -10,15 +10,23 @@ from pyspark.sql import functions as F
 
 from recast import prompts
 from recast.inference import request as asking
-from recast.inference import rewrite
+from recast.inference import rewrite, usage
 from recast.inference.rewrite import RewriteSpec
 from recast.inference.server.engine import EngineError, EngineSpec, is_folder_name
 from recast.lakehouse import ledger
 from recast.lakehouse.settings import Settings, UserError, tell_endpoints_file
+from recast.lakehouse.stage import Progress, Usage
 
 # Measurements that `--retry` tries again. A text that was too long may fit another endpoint's context, and its control
 # tokens may mean nothing to another endpoint. Finding that out costs nothing.
-FAILED = "answer_status IN ('request_failed', 'poison', 'too_long', 'control_tokens')"
+FAILED = "answer_status IN ('request_failed', 'poison', 'too_long', 'control_tokens', 'crashed')"
+USAGE = Usage(
+    counts=usage.counts,
+    require=lambda staged, counted, settings: usage.require_budget(staged, counted, settings.error_budget),
+    reports=usage.reports,
+    figures=lambda reports, run, settings: usage.figures(reports, run, settings.model, settings.tensor_parallel),
+    progress=lambda journals, started_at: Progress(*usage.progress(journals, started_at)),
+)
 
 
 def engine_spec(settings: Settings) -> EngineSpec:

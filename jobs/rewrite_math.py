@@ -40,7 +40,7 @@ STAGE = Stage(
         "numbers_floor": settings.numbers_floor,
     },
     passing_failure=asking.FAILED,
-    asks_model=True,
+    usage=asking.USAGE,
     needs=("recast.inference.rewrite", "recast.udfs.reading"),
     phases=("ask", "read answers"),
 )

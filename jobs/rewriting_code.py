@@ -35,7 +35,7 @@ def stage(target: Table, source: Table, prompt: str, self_contained: bool) -> St
         measured_by=lambda settings: asking.facts(settings, getattr(settings, prompt)),
         decided_by=partial(decided_by, self_contained=self_contained),
         passing_failure=asking.FAILED,
-        asks_model=True,
+        usage=asking.USAGE,
         needs=("recast.inference.rewrite", "recast.udfs.reading", "recast.udfs.python.linter.lint"),
         phases=("ask", "read and lint answers"),
     )

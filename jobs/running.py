@@ -90,7 +90,7 @@ def refresh_stages(
             stage.decided_by(settings)
             if stage.source.table not in written_here:
                 stage.source.version(settings)
-        asking_model = [stage for stage in stages[first:] if stage.asks_model]
+        asking_model = [stage for stage in stages[first:] if stage.usage]
         spec = asking.engine_spec(settings) if asking_model else None
         # Spark takes seconds to import and more to start: only now is it needed.
         from recast.jobs import workers

@@ -81,7 +81,7 @@ def needed_by(spark: SparkSession, settings: Settings, stages: Sequence[Stage]) 
     own_executors = spark.conf.get("spark.recast.gpu.amount", None)
     needs: dict[str, list[str]] = {}
     for stage in stages:
-        served_here = stage.asks_model and not settings.endpoint and not own_executors
+        served_here = stage.usage and not settings.endpoint and not own_executors
         for module in (*stage.needs, *((ENGINE,) if served_here else ())):
             needs.setdefault(module, []).append(stage.name)
     return needs

@@ -95,7 +95,7 @@ def misfit(table: DeltaTable, folder: str) -> str | None:
     """
     from pyarrow.fs import FileSelector  # takes longer to import than most queries take
 
-    from recast.inference.journal import place
+    from recast.storage import place
 
     try:
         filesystem, path = place(folder)

@@ -19,15 +19,13 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from recast.inference import telemetry
-from recast.inference.answers import FAILED_STATUSES, ErrorBudgetError, budget_words, over_budget
 from recast.lakehouse import executors, ledger, quality, query, sizes, store, watching
 from recast.lakehouse.ledger import Run
 from recast.lakehouse.plan import PLAN_DDL, PREFIX_DIGITS, Chunk, chunks_of, plan
 from recast.lakehouse.problems import first_line
 from recast.lakehouse.progress import Meter
 from recast.lakehouse.settings import Settings, is_local
-from recast.lakehouse.stage import Stage
+from recast.lakehouse.stage import Stage, Usage
 from recast.schemas.table import WITHDRAWN
 
 # input_hash stands for the text, and source_version only says when a row was first read.
@@ -51,7 +49,7 @@ class Work(NamedTuple):
     leftovers: list[str]
     retry: bool
     found_version: str
-    engines: dict[str, telemetry.Report]
+    reports: list[Any]
     done_before: executors.Done
 
     @property
@@ -104,7 +102,7 @@ def refresh(
 
     Raises:
         QualityError: a critical expectation failed. What was committed before stays.
-        ErrorBudgetError: too large a share of a chunk's requests failed. Likewise.
+        Exception: what the stage's `usage` raises where too much of a chunk failed. Likewise.
         UserError: something that the user can mend.
     """
     if retry:
@@ -136,7 +134,7 @@ def refresh(
         leftovers,
         retry,
         found_version,
-        {},
+        [],
         executors.done(spark),
     )
     watch = watching.watch(spark, stage, work.journals, run["started_at"].timestamp(), meter)
@@ -195,7 +193,7 @@ def do_pending(work: Work, meter: Meter) -> None:
             "another that differs; one of each was taken (docs/architecture.md, Plan)"
         )
     meter.expect(sum(to_write.values()))
-    staggered = work.stage.asks_model  # an engine must not wait while both chunks in work drain
+    staggered = work.stage.usage is not None  # an engine must not wait while both chunks in work drain
     chunks = chunks_of(to_write, work.settings.chunk_rows, staggered) if to_write else []
     recorded_at = time.monotonic()
     for chunk in measured_ahead(work, chunks, meter):
@@ -335,7 +333,7 @@ def stage_chunk(work: Work, chunk: Chunk) -> None:
 
     if "measure" in todo:
         rows = source_of("measure").drop("from_doc_id")
-        if not work.stage.asks_model:  # a model stage spreads its rows itself, by GPU and journal
+        if not work.stage.usage:  # a model stage spreads its rows itself, by GPU and journal
             rows = rows.repartition(partitions, "input_hash")
         # The budget is a share of the chunk. Where a killed run answered most of it, what is left may be all that fails.
         share = sum(todo[action]["rows"] for action in ("measure", "copy") if action in todo) / todo["measure"]["rows"]
@@ -396,15 +394,17 @@ def check_and_commit(work: Work, chunk: Chunk, meter: Meter) -> None:
 
     Raises:
         QualityError: a critical expectation failed; nothing of the chunk is committed.
-        ErrorBudgetError: too large a share of its requests failed; likewise.
+        Exception: what the stage's `usage` raises where too much failed; likewise.
     """
     spark, settings, target = work.spark, work.settings, work.stage.target
     staged = work.staged(work.staged_path(chunk))
     planned = work.planned().where(chunk.holds("input_hash")).where("action != 'remove'")
     docs = f"{settings.lake}/{quality.DATA_DOCS}" if is_local(settings.lake) else ""
     with meter.step("check"):
-        counted = counts(staged, work.run["started_at"])
-        require_budget(staged, counted, settings.error_budget)
+        usage = work.stage.usage
+        counted = counts(staged, work.run["started_at"], usage)
+        if usage:
+            usage.require(staged, counted, settings)
         expected = planned.agg(F.count("*").alias("rows_in"), F.max("replaces").alias("replaces")).collect()[0]
         parameters = {"rows_in": expected["rows_in"]}
         results = quality.check(staged.drop("action"), target, parameters, work.run["run_id"], chunk.number, docs)
@@ -413,7 +413,8 @@ def check_and_commit(work: Work, chunk: Chunk, meter: Meter) -> None:
     with meter.step("commit"):
         before = dict(work.run)
         add_counts(work.run, counted)
-        work.engines.update(telemetry.engines([*work.engines.values(), *telemetry.reports(work.journal_path(chunk))]))
+        if usage:
+            work.reports[:] = usage.reports(work.reports, work.journal_path(chunk))
         close_books(work, meter)
         commit = store.merge if expected["replaces"] or not is_local(settings.lake) else store.insert
         try:
@@ -436,40 +437,16 @@ def add_counts(run: Run, counted: dict[str, Any]) -> None:
     run["chunks"] += 1
 
 
-def counts(staged: DataFrame, run_started_at: datetime) -> dict[str, Any]:
+def counts(staged: DataFrame, run_started_at: datetime, usage: Usage | None = None) -> dict[str, Any]:
     """Return what the ledger says of staged rows, in one pass."""
     paid = F.col("action") == "measure"
     sums = {"rows_in": F.count("*"), "rows_measured": F.count_if(paid)}
-    if "answer_status" in staged.columns:
-        sums["model_requests"] = F.count_if(paid & (F.col("answer_status") == "answered"))
-        sums["requests_failed"] = F.count_if(paid & F.col("answer_status").isin(*FAILED_STATUSES))
-        of_these = {
-            "prompt_tokens": ("prompt_tokens", paid),
-            "output_tokens": ("output_tokens", paid),
-            "cached_tokens": ("cached_tokens", paid),
-            "kept_output_tokens": ("output_tokens", paid & F.col("kept")),
-            "recalled_output_tokens": ("output_tokens", paid & (F.col("answered_at") < F.lit(run_started_at))),
-        }
-        for name, (column, condition) in of_these.items():
-            # An endpoint may count as it likes: a decimal holds every sum of bigints.
-            sums[name] = F.coalesce(F.sum(F.when(condition, F.col(column)).cast("decimal(38)")), F.lit(0))
+    sums |= usage.counts(run_started_at) if usage else {}
     by_reason = staged.groupBy("reason").agg(*(column.alias(name) for name, column in sums.items())).collect()
     totals = {name: sum(int(row[name]) for row in by_reason) for name in sums}
     reasons = {row["reason"]: row["rows_in"] for row in by_reason if row["reason"]}
     rejected = sum(reasons.values())
     return totals | {"rows_kept": totals["rows_in"] - rejected, "rows_rejected": rejected, "reasons": reasons}
-
-
-def require_budget(staged: DataFrame, counted: dict[str, Any], budget: float) -> None:
-    """Raise ErrorBudgetError where too many of a chunk's requests failed. A task in trouble says so long before."""
-    failed = counted.get("requests_failed", 0)
-    if not over_budget(failed, counted.get("model_requests", 0) + failed, budget):
-        return
-    finished = staged.where("action IN ('measure', 'copy') AND answer_status = 'answered'").count() + failed
-    if over_budget(failed, finished, budget):
-        failures = staged.where(F.col("answer_status").isin(*FAILED_STATUSES))
-        commonest = failures.groupBy("error").count().orderBy(F.desc("count")).first()
-        raise ErrorBudgetError(budget_words(failed, finished, budget, commonest["error"] if commonest else None))
 
 
 def close_books(work: Work, meter: Meter) -> None:
@@ -480,7 +457,5 @@ def close_books(work: Work, meter: Meter) -> None:
     run["tasks_by_host"], run["executor_seconds"] = did.tasks, did.seconds
     if did.executors > run["executors"]:
         run["executors"], run["executor_cores"] = did.executors, did.cores
-    output = run["output_tokens"] - run["recalled_output_tokens"]
-    computed = output + run["prompt_tokens"] - run["cached_tokens"]
-    used = work.engines.values()
-    run |= telemetry.ledger_figures(used, output, computed, settings.model, settings.tensor_parallel)
+    if work.stage.usage:
+        run |= work.stage.usage.figures(work.reports, run, settings)

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from recast.inference.redaction import endpoint_fault
+from recast.urls import endpoint_fault
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 """No settings of Spark besides those in Spark's own files."""

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_type
 
-from recast.inference.journal import place
 from recast.lakehouse.problems import first_line
 from recast.lakehouse.settings import UserError
+from recast.storage import place
 
 FOOTERS_AT_ONCE = 16
 LFS_POINTER = b"version https://git-lfs"  # https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md

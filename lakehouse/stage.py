@@ -5,6 +5,7 @@ lakehouse/refresh.py is the one loop that runs every stage; docs/architecture.md
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -43,6 +44,38 @@ class Source(NamedTuple):
     gathered: bool = False
 
 
+class Progress(NamedTuple):
+    """How far a paid service is: results so far and the size of them, requests running and waiting.
+
+    `ended` says whether all who ask have their results, None where nobody has reported yet.
+    """
+
+    rows: int
+    output_tokens: int
+    running: int
+    waiting: int
+    ended: bool | None
+
+
+class Usage(NamedTuple):
+    """What a stage that pays for a service counts, limits and shows beyond rows. The loop knows nothing else of it.
+
+    Attributes:
+        counts: returns columns of `runs` as sums over staged rows, which have `action` beside their columns, given when
+            the run began.
+        require: raises where too much of a chunk failed, given its staged rows and what was counted.
+        reports: returns what is known of the service, given what was known before and a chunk's journal.
+        figures: returns columns of `runs` from these reports, given the run's row.
+        progress: returns how far the service is, given the folder of all journals and when the run began, in seconds.
+    """
+
+    counts: Callable[[datetime], dict[str, Column]]
+    require: Callable[[DataFrame, dict[str, Any], Settings], None]
+    reports: Callable[[list[Any], str], list[Any]]
+    figures: Callable[[list[Any], dict[str, Any], Settings], dict[str, Any]]
+    progress: Callable[[str, float], Progress]
+
+
 @dataclass(frozen=True)
 class Stage:
     """How one table is made.
@@ -55,7 +88,7 @@ class Stage:
         measured_by: facts that change a measurement by intent; while they are equal, stored measurements stay valid.
         decided_by: facts that change a decision.
         passing_failure: SQL condition on the target's rows whose measurement ``--retry`` tries again.
-        asks_model: whether measuring sends requests to a model.
+        usage: what it counts, limits and shows beyond rows, where measuring pays for a service; None for all others.
         needs: modules that its tasks import, checked on workers before a run (jobs/workers.py).
         phases: words that progress shows while the run measures; a model stage's second phase follows the last answer.
     """
@@ -67,7 +100,7 @@ class Stage:
     measured_by: Facts
     decided_by: Facts
     passing_failure: str = "false"
-    asks_model: bool = False
+    usage: Usage | None = None
     needs: tuple[str, ...] = ()
     phases: tuple[str, ...] = ("measure",)
 

@@ -14,9 +14,8 @@ from typing import Any, NamedTuple
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
-from recast.inference import journal, telemetry
 from recast.lakehouse.progress import Meter, Seen
-from recast.lakehouse.stage import Stage
+from recast.lakehouse.stage import Progress, Stage
 
 # Names of the metric of an operator's rows: of one that makes rows, and of an exchange, which counts rows it has read.
 ROWS_OUT = ("number of output rows", "records read")
@@ -78,11 +77,9 @@ def watch(spark: SparkSession, stage: Stage, journals: str, started_at: float, m
         # A Spark that reports other figures, or has ended, must not end the run.
         with contextlib.suppress(Py4JError):
             update()
-        if not stage.asks_model:
+        if not stage.usage:
             return of_parts(stage.phases, list(parts.values()))
-        said = telemetry.reports(journals)
-        answered = journal.progress(journals)
-        return of_model(stage.phases, list(parts.values()), answered, said, started_at)
+        return of_service(stage.phases, list(parts.values()), stage.usage.progress(journals, started_at))
 
     return seldom(look)
 
@@ -95,23 +92,15 @@ def of_parts(phases: Sequence[str], parts: Sequence[Part]) -> Seen:
     return Seen(rows=sum(part.rows for part in parts), phase=phase)
 
 
-def of_model(
-    phases: Sequence[str],
-    parts: Sequence[Part],
-    answered: journal.Progress,
-    said: Iterable[telemetry.Report],
-    started_at: float,
-) -> Seen:
-    """Return the progress of a model stage's chunks: answers, then, once all have come, rows that are read and linted."""
-    said = list(said)
-    running_now, waiting = telemetry.running_now(said, time.time())
-    done = of_parts(phases, parts)._replace(output_tokens=answered.output_tokens, running=running_now, waiting=waiting)
+def of_service(phases: Sequence[str], parts: Sequence[Part], asked: Progress) -> Seen:
+    """Return the progress of chunks that pay for a service: its results, then, once all have come, finished rows."""
+    done = of_parts(phases, parts)
+    done = done._replace(output_tokens=asked.output_tokens, running=asked.running, waiting=asked.waiting)
     if done.phase != phases[0]:
         return done
-    ours = [each for each in said if each.at >= started_at]
-    # Where no feeder has reported and rows are finished, all answers came from journals.
-    asks = any(not each.ended for each in ours) if ours else not done.rows
-    return done._replace(rows=answered.rows) if asks else done._replace(phase=phases[-1])
+    # Where nobody has reported and rows are finished, all results came from journals.
+    ended = bool(done.rows) if asked.ended is None else asked.ended
+    return done._replace(phase=phases[-1]) if ended else done._replace(rows=asked.rows)
 
 
 def rows_out(operators: Iterable[Operator], counts: Mapping[int, str]) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 
-from recast.inference.journal import Place, place
+from recast.storage import Place, place
 from recast.udfs.encodings import NAMES, UTF_8, normalised
 
 if TYPE_CHECKING:

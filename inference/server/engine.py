@@ -35,10 +35,11 @@ import aiohttp
 from recast.inference import exchange
 from recast.inference.exchange import Response, ResponseError
 from recast.inference.locks import Wait, take
-from recast.inference.redaction import endpoint_fault, redacted
+from recast.inference.redaction import redacted
 from recast.inference.server.watch import ENDINGS_FILE, SERVER_FILE, end_group, instance, process_start, write_whole
 from recast.inference.tokenizer import chat_template, model_folder, read_config
 from recast.printable import printable
+from recast.urls import endpoint_fault
 
 logger = logging.getLogger(__name__)
 

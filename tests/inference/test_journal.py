@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recast.inference import journal
+from recast.storage import Place
 
 SCHEMA = pa.schema(
     [
@@ -27,7 +28,7 @@ def answers(*rows: tuple[str, str | None, int | None, int | None]) -> pa.Table:
     )
 
 
-def read_all(folder: journal.Place, bucket: int) -> list[dict[str, object]]:
+def read_all(folder: Place, bucket: int) -> list[dict[str, object]]:
     return [row for table in journal.read(folder, bucket, SCHEMA) for row in table.to_pylist()]
 
 
@@ -93,18 +94,6 @@ def test_a_refused_write_leaves_no_half_segment_and_can_be_repeated(
     assert list(Path(folder.path).iterdir()) == []
     writer.write(answers(("a", "1", 1, 1)))
     assert [row["input_hash"] for row in read_all(folder, 0)] == ["a"]
-
-
-@pytest.mark.parametrize("prefix", ["", "file:", "file://"])
-def test_local_places_may_hold_spaces_and_odd_characters(tmp_path: Path, prefix: str) -> None:
-    where = tmp_path / "a b:c" / "j=1"
-    folder = journal.place(f"{prefix}{where}")
-    assert folder.path == str(where)
-
-
-def test_java_style_and_percent_encoded_file_uris_are_local_paths() -> None:
-    assert journal.place("file:/a/b%20c").path == "/a/b c"
-    assert journal.place("file:///a/b").path == "/a/b"
 
 
 @settings(max_examples=30)

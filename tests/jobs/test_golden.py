@@ -39,7 +39,7 @@ def made_of(spark: "SparkSession", table: str) -> dict[str, dict[str, Any]]:
     work = Work(
         spark, SETTINGS, stage, run, "", [], retry=False, found_version="", engines={}, done_before=Done({}, 0.0)
     )
-    measured = rows if stage.asks_model else stage.measure(rows, SETTINGS, "")
+    measured = rows if stage.usage else stage.measure(rows, SETTINGS, "")
     return {row["doc_id"]: row.asDict(recursive=True) for row in finish(work, measured, "measure").collect()}
 
 

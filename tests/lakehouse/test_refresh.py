@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from rich.console import Console
 
+from recast.jobs import asking
 from recast.lakehouse import ledger, problems, query, store
 from recast.lakehouse.progress import Meter
 from recast.lakehouse.quality import QualityError
@@ -345,7 +346,7 @@ def test_tokens_that_no_endpoint_can_have_meant_are_counted_up_to_the_largest_nu
         [(*row, reason) for reason in (None, None, "a", "b")],
         columns + ("cached_tokens bigint, answered_at timestamp, reason string"),
     )
-    counted = counts(staged, now)
+    counted = counts(staged, now, asking.USAGE)
     assert counted["prompt_tokens"] == counted["output_tokens"] == 4 * (2**63 - 1)
     assert counted["cached_tokens"] == counted["recalled_output_tokens"] == 0
     run = ledger.begin("run", "notes", "1", {}, {})

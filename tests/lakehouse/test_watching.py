@@ -3,17 +3,25 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from recast.inference.journal import Progress
-from recast.inference.telemetry import Report
 from recast.lakehouse.progress import Seen
-from recast.lakehouse.watching import Operator, Part, description, of_model, of_parts, part_of, rows_out, seldom, watch
+from recast.lakehouse.stage import Progress
+from recast.lakehouse.watching import (
+    Operator,
+    Part,
+    description,
+    of_parts,
+    of_service,
+    part_of,
+    rows_out,
+    seldom,
+    watch,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -25,7 +33,6 @@ PROJECT = Operator("Project", {})
 ASK = Operator("MapInArrow", {"number of output rows": 5})
 SPREAD = Operator("Exchange", {"records read": 6, "shuffle records written": 7})
 SCAN = Operator("Scan parquet", {"number of output rows": 8, "number of files read": 9})
-ANSWERING = Report("http://host/v1", "endpoint", "", 0.0, 1, 3, 0, 0, 0, 0, 0, 8, 3, since=100.0, at=110.0)
 ASKS = ("ask", "read and lint answers")
 
 
@@ -60,29 +67,27 @@ def test_rows_of_all_chunks_count_and_the_oldest_names_the_phase() -> None:
     assert of_parts(("lint",), []) == Seen(phase="lint")
 
 
-def test_answers_count_while_they_come_and_rows_after_the_last() -> None:
-    parts, answered = [Part(0, "measure", 64)], Progress(90, 9000, 900)
-    asking = of_model(ASKS, parts, answered, [ANSWERING], started_at=100.0)
+def test_results_count_while_they_come_and_rows_after_the_last() -> None:
+    parts, asked = [Part(0, "measure", 64)], Progress(90, 900, 3, 1, ended=False)
+    asking = of_service(ASKS, parts, asked)
     assert (asking.rows, asking.phase, asking.output_tokens) == (90, "ask", 900)
-    one_ended = [replace(ANSWERING, ended=True, in_flight=0), replace(ANSWERING, in_flight=0)]
-    assert of_model(ASKS, parts, answered, one_ended, started_at=100.0).phase == "ask"
-    linting = of_model(ASKS, parts, answered, one_ended[:1] * 2, started_at=100.0)
+    assert (asking.running, asking.waiting) == (3, 1)
+    linting = of_service(ASKS, parts, asked._replace(ended=True))
     assert (linting.rows, linting.phase, linting.output_tokens) == (64, "read and lint answers", 900)
 
 
-def test_before_any_feeder_reports_answers_are_awaited() -> None:
-    seen = of_model(ASKS, [Part(0, "measure")], Progress(40, 4000, 400), [], started_at=100.0)
+def test_before_anybody_reports_results_are_awaited() -> None:
+    seen = of_service(ASKS, [Part(0, "measure")], Progress(40, 400, 0, 0, ended=None))
     assert (seen.rows, seen.phase) == (40, "ask")
 
 
-def test_what_a_killed_run_was_asking_keeps_nobody_from_the_second_phase() -> None:
-    killed = replace(ANSWERING, at=99.0)
-    recalled = of_model(ASKS, [Part(0, "measure", 5)], Progress(40, 4000, 400), [killed], started_at=100.0)
+def test_rows_that_are_finished_before_anybody_reports_took_results_from_journals() -> None:
+    recalled = of_service(ASKS, [Part(0, "measure", 5)], Progress(40, 400, 0, 0, ended=None))
     assert (recalled.rows, recalled.phase) == (5, "read and lint answers")
 
 
 def test_answers_that_are_only_decided_again_are_not_asked_for() -> None:
-    seen = of_model(ASKS, [Part(0, "decide", 5)], Progress(0, 0, 0), [], started_at=100.0)
+    seen = of_service(ASKS, [Part(0, "decide", 5)], Progress(0, 0, 0, 0, ended=None))
     assert (seen.rows, seen.phase) == (5, "decide again")
 
 
@@ -118,7 +123,7 @@ def test_rows_move_while_a_long_task_runs(spark: "SparkSession", tmp_path: Path)
         spark.sparkContext.setJobDescription(description("notes", 3, "measure"))
         rows.mapInArrow(slowly, rows.schema).write.parquet(str(tmp_path / "rows"))
 
-    stage: Any = SimpleNamespace(asks_model=False, phases=("read",))
+    stage: Any = SimpleNamespace(usage=None, phases=("read",))
     meter: Any = SimpleNamespace(job_group="notes:run", chunks=3)
     look = watch(spark, stage, "", 0.0, meter)
     records = spark.conf.get("spark.sql.execution.arrow.maxRecordsPerBatch")
