@@ -8,11 +8,11 @@ from recast import __version__
 from recast.cli.options import (
     OTHER_SETTINGS,
     OneLineGroup,
-    check_names,
     one_line_errors,
     settings_options,
     spark_settings,
 )
+from recast.jobs.names import check_names
 from recast.lakehouse.settings import Settings, UserError
 
 

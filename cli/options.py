@@ -14,7 +14,6 @@ from recast.printable import printable
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-LANES = ("code", "math")
 OTHER_SETTINGS = "All other settings, which are options here too: recast refresh --help"
 LINES = "\n"  # an engine's last words are several
 FAILED = 1
@@ -53,22 +52,6 @@ def settings_options(*shown: str) -> Callable[[Command], Command]:
         return with_settings  # type: ignore[return-value]
 
     return decorate
-
-
-def check_names(names: Iterable[str]) -> None:
-    """Refuse what is neither a lane nor a table that a stage makes.
-
-    Importing the stages takes seconds; a misspelt name is refused before that.
-
-    Raises:
-        UserError: a name is neither.
-    """
-    from recast.schemas import TABLES
-
-    known = [*LANES, *(name for name, table in TABLES.items() if table.reasons)]
-    for name in names:
-        if name not in known:
-            raise UserError(f"there is no lane or table {name!r}; there are {', '.join(known)}")
 
 
 def spark_settings(master: str, confs: Iterable[str]) -> dict[str, str]:

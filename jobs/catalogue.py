@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from recast.cli.options import check_names
 from recast.jobs import (
     ingest_code,
     ingest_math,
@@ -14,6 +13,7 @@ from recast.jobs import (
     rewrite_math,
     style_code,
 )
+from recast.jobs.names import check_names
 from recast.lakehouse.stage import Stage
 
 LANES: dict[str, tuple[Stage, ...]] = {

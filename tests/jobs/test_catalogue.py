@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from recast.cli.options import check_names
 from recast.jobs.catalogue import LANES, STAGES, chosen
+from recast.jobs.names import check_names
 from recast.lakehouse.settings import Settings, UserError
 from recast.lakehouse.stage import Stage
 
