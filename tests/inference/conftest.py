@@ -15,7 +15,6 @@ import pytest
 
 from recast.inference.server import engine
 from recast.inference.server.engine import EngineSpec
-from recast.udfs.child import guard
 from tests import fake_endpoint
 
 FAKE = Path(__file__).parent.parent / "fake_endpoint.py"
@@ -104,9 +103,3 @@ def mortal_endpoint() -> Iterator[EngineSpec]:
         assert server.stdout is not None
         yield EngineSpec(model="fake", endpoint=f"http://127.0.0.1:{int(server.stdout.readline())}/v1")
         server.kill()
-
-
-@pytest.fixture
-def unguarded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run guarded functions in the test's own process, so that its clock counts their time."""
-    monkeypatch.setattr(guard, "inside", True)

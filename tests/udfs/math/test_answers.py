@@ -198,7 +198,7 @@ def test_a_hostile_page_takes_time_linear_in_its_length():
     assert time.process_time() - started_s < 4  # it takes 0.6 s; a quadratic scan takes minutes
 
 
-CASES = json.loads((Path(__file__).parents[1] / "cases" / "math_pages.json").read_text(encoding="utf-8"))
+CASES = json.loads((Path(__file__).parents[2] / "cases" / "math_pages.json").read_text(encoding="utf-8"))
 BEFORE = "A class looks at a problem about numbers and lengths. The teacher explains every step with care.\n\n"
 PAGES = [
     (r"The answer is $\boxed{5}$ cm.", r"So it is $\boxed{5}$ km.", False),
