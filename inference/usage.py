@@ -1,19 +1,23 @@
 """What a model stage counts, limits and shows beyond rows: requests, tokens, the error budget, the engines' figures."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
-
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+from typing import TYPE_CHECKING, Any
 
 from recast.inference import journal, telemetry
 from recast.inference.answers import ANSWERED, FAILED_STATUSES, ErrorBudgetError, budget_words, over_budget
 
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
 
 def counts(run_started_at: datetime) -> dict[str, Column]:
     """Return requests and tokens as sums over staged rows, by the columns of `runs`."""
+    from pyspark.sql import functions as F
+
     paid = F.col("action") == "measure"
     of_these = {
         "prompt_tokens": ("prompt_tokens", paid),
@@ -36,6 +40,8 @@ def counts(run_started_at: datetime) -> dict[str, Column]:
 
 def require_budget(staged: DataFrame, counted: dict[str, Any], budget: float) -> None:
     """Raise ErrorBudgetError where too many of a chunk's requests failed. A task in trouble says so long before."""
+    from pyspark.sql import functions as F
+
     failed = counted["requests_failed"]
     if not over_budget(failed, counted["model_requests"] + failed, budget):
         return
