@@ -143,7 +143,7 @@ def run(found: list[Case], soft_s: float, markers: Path) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", type=int, help="judge about this many files, evenly drawn from all")
+    parser.add_argument("--cases", type=int, help="judge about so many files, and so many of the lanes' cases")
     parser.add_argument(
         "--soft-seconds", type=float, default=SOFT_S, help=f"processor time a file may take ({SOFT_S:g})"
     )
@@ -152,7 +152,7 @@ def main() -> None:
     told: dict[str, Any] = {}
     if options.only != "files":
         with tempfile.TemporaryDirectory(prefix="recast-hostile-") as folder:
-            told = hostile_run.run(Path(folder))
+            told = hostile_run.run(Path(folder), options.cases)
     if options.only != "lanes":
         with tempfile.TemporaryDirectory(prefix="markers-") as folder:
             found = cases(Path(folder))

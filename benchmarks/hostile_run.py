@@ -38,6 +38,8 @@ LANES = {
 KEY_VARIABLE = "RECAST_HOSTILE_API_KEY"
 SAMPLE_S = 0.5
 TIMEOUT_S = 3600.0
+TEARS = ("cut", "empty", "gone", "garbage")
+"""What happens to a file of the lake."""
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _CASE = re.compile(r"\bcase (\d+)\b")
 
@@ -130,9 +132,15 @@ def accumulated(numbers: Iterator[int]) -> Iterator[int]:
 
 def with_neighbours(made: Lane) -> Lane:
     """Return the cases with good files and pages spread among them."""
-    blobs = [Blob(f"good {n}", program(100_000 + n).encode(), repo=b"good/neighbour") for n in range(NEIGHBOURS)]
-    good = [Page(f"good {n}", page(200_000 + n).encode()) for n in range(NEIGHBOURS)]
+    count = neighbours_of(made)
+    blobs = [Blob(f"good {n}", program(100_000 + n).encode(), repo=b"good/neighbour") for n in range(count)]
+    good = [Page(f"good {n}", page(200_000 + n).encode()) for n in range(count)]
     return Lane(spread(made.blobs, blobs), spread(made.pages, good), made.replies)
+
+
+def neighbours_of(made: Lane) -> int:
+    """Return how many good neighbours each lane gets: one for every few cases, at most NEIGHBOURS."""
+    return min(NEIGHBOURS, max(len(made.blobs), len(made.pages)) // 4)
 
 
 def spread(cases: list[Any], good: list[Any]) -> list[Any]:
@@ -176,9 +184,12 @@ def recast(environment: dict[str, str], *arguments: str) -> tuple[int, str, int]
     return process.returncode, output.decode("utf-8", "surrogateescape"), memory.peak_mb
 
 
-def run(folder: Path) -> dict[str, Any]:
-    """Build both lanes from the cases in `folder` and count what went wrong."""
+def run(folder: Path, most: int | None = None) -> dict[str, Any]:
+    """Build both lanes from all cases, or from about `most` of them, in `folder` and count what went wrong."""
     cases = lane()
+    if most:
+        every = max((len(cases.blobs) + len(cases.pages)) // most, 1)
+        cases = Lane(cases.blobs[::every], cases.pages[::every], cases.replies)
     made = with_neighbours(cases)
     url, end = serve(Stranger(made.replies))
     settings = Settings(lake=str(folder / "lake"))
@@ -200,7 +211,7 @@ def run(folder: Path) -> dict[str, Any]:
         outputs = [output, *looked_at(environment)]
     finally:
         end()
-    unclear = list(unclear_damage(folder, environment))
+    unclear = list(unclear_damage(folder, environment, TEARS[:1] if most else TEARS))
     rows = {
         name: query.rows(settings, f"SELECT * FROM {name}")
         for each in LANES.values()
@@ -211,7 +222,9 @@ def run(folder: Path) -> dict[str, Any]:
         "cases": len(cases.blobs) + len(cases.pages),
         "stopped_lanes": sum(bool(stopped(settings, tables)) for tables in LANES.values()),
         "crashed_workers": sum(text.count("Python worker exited unexpectedly") for text in [output, *logs(settings)]),
-        "wrong_neighbours": sum(NEIGHBOURS - published(rows, name) for name in ("published_code", "published_math")),
+        "wrong_neighbours": sum(
+            neighbours_of(cases) - published(rows, name) for name in ("published_code", "published_math")
+        ),
         "without_reason": len(list(without_reason(rows, made))),
         "secrets_seen": len(list(secrets_seen(settings, outputs))),
         "escapes_seen": sum(len(CONTROLS.findall(text)) for text in outputs),
@@ -312,11 +325,11 @@ def unfit(rows: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
                 yield f"{name} {row['doc_id']} holds {found!r}"
 
 
-def unclear_damage(folder: Path, environment: dict[str, str]) -> Iterator[str]:
+def unclear_damage(folder: Path, environment: dict[str, str], tears: tuple[str, ...]) -> Iterator[str]:
     """Yield commands that do not name a torn file of the lake in a line, or say that all is well."""
     lake = folder / "lake"
     for table in ("runs", "raw_math", "published_math"):
-        for how in ("empty", "cut", "gone", "garbage"):
+        for how in tears:
             copy = folder / "torn"
             shutil.copytree(lake, copy)
             victim = max((copy / table).glob("*.parquet"), key=lambda path: path.stat().st_size)
