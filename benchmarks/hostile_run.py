@@ -340,9 +340,13 @@ def unclear_damage(folder: Path, environment: dict[str, str], tears: tuple[str, 
             if how == "gone":
                 victim.unlink()
             torn = {**environment, "RECAST_LAKE": str(copy)}
-            for command in (["status"], ["sql", f"SELECT * FROM {table}"], ["refresh", "raw_math"]):
+            for command in (
+                ["status"],
+                ["sql", f"SELECT * FROM {table}"],
+                ["refresh", table if TABLES[table].reasons else "raw_math"],
+            ):
                 status, output, _ = recast(torn, *command)
                 told = victim.name in output and "Traceback" not in output
-                if not told or (not status and (command[0] == "sql" or table == "raw_math")):
+                if not told or (not status and (command[0] == "sql" or TABLES[table].reasons)):
                     yield f"{table} {how}: {' '.join(command)} exits with {status}: {output[-300:]}"
             shutil.rmtree(copy)
