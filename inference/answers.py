@@ -331,5 +331,5 @@ def retry_after_s(value: str | None) -> float:
         pass
     try:
         return min(max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()), MAX_RETRY_AFTER_S)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return 0.0

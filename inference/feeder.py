@@ -332,8 +332,8 @@ class Feeder:
                     places = range(start, min(start + PREPARED_ROWS, batch.num_rows))
                     self._hand_over([self._prepare(batch.slice(place, 1), known, large) for place in places])
             self._hand_over(None)
-        except Exception as error:
-            self._hand_over(error)
+        except BaseException as error:  # also a panic of a library in Rust, which is no Exception
+            self._hand_over(error if isinstance(error, Exception) else RuntimeError(f"{type(error).__name__}: {error}"))
 
     def _prepare(self, row: pa.RecordBatch, known: dict[str, Answer], large: bool) -> Prepared:
         """Turn an input row into a request, or into the answer that makes one needless.
@@ -349,7 +349,9 @@ class Feeder:
         self._counter = self._counter or Counter(self.spec)
         try:
             outcome = self._counter.request(key, text)
-        except Exception as error:  # a tokenizer that fails at a text costs that row alone
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # a tokenizer that fails at a text, or panics, costs that row alone
             outcome = Answer(None, CRASHED, error=f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARS])
         if isinstance(outcome, Answer):
             return Prepared(row, key, None, outcome)
@@ -544,8 +546,8 @@ class Feeder:
             prompt_chars = len(self.spec.system) + len(request.user)
             seconds = time.monotonic() - sent_at
             answer = read_answer(content, engine.label, seconds, request.max_tokens, prompt_chars)
-            return answer or await self._trouble(f"a response without an answer: {error_words(content)}")
-        words = f"{status}: {error_words(content)}"
+            return answer or await self._trouble(f"a response without an answer: {self._words(content)}")
+        words = f"{status}: {self._words(content)}"
         if status == 401:
             raise EngineError(f"{engine.base_url} refused the key: {words}")
         if status == 413 or _TOO_LONG_WORDS.search(words):
@@ -562,6 +564,10 @@ class Feeder:
         if status in (408, 409, 425) or status >= 500:
             return await self._trouble(words)
         return Answer(None, REQUEST_FAILED, error=words, engine=engine.label)
+
+    def _words(self, content: str) -> str:
+        """Return what a response says that holds no answer, without the key, however short that is."""
+        return engines.without_key(self.spec.engine, error_words(content))
 
     async def _post(self, url: str, request: Request) -> exchange.Response:
         """Return what the engine answers to a request, without the key; raise as `exchange.receive` does."""

@@ -13,6 +13,8 @@ from typing import NamedTuple
 MARK = "***"
 # A shorter key (`EMPTY`, `none`) is found in ordinary text by chance.
 LEAST_CHARS = 8
+# What a gateway leaves of a key that it cuts is looked for from so many characters on, or half of the key.
+BEGIN_CHARS = 12
 # The alphabet of base64 for URLs (RFC 4648, section 5).
 _FOR_URLS = str.maketrans("+/", "-_")
 
@@ -41,7 +43,7 @@ class _Told(NamedTuple):
 
 @lru_cache(maxsize=8)
 def _told(secret: str) -> _Told:
-    digits = secret.encode().hex()
+    digits, begin = secret.encode().hex(), secret[: max(LEAST_CHARS, BEGIN_CHARS, len(secret) // 2)]
     if len(secret) < LEAST_CHARS:
         encoded = [base64.b64encode(secret.encode()).decode()]
         pattern = rf"(?<![A-Za-z0-9])(?:{re.escape(secret)}|{_spelled(secret)}|{re.escape(encoded[0])})(?![A-Za-z0-9])"
@@ -49,8 +51,9 @@ def _told(secret: str) -> _Told:
         encoded = [_base64(secret, before) for before in range(3)]
         in_base64 = "|".join(map(_spelled, encoded))
         in_digits = "".join(map(_either_case, digits))
-        pattern = rf"{re.escape(secret)}|{_spelled(secret)}|(?:{in_base64})(?:[\w+/-]?={{1,2}})?|{in_digits}"
-    parts = (secret, digits, digits.upper(), *encoded, *(each.translate(_FOR_URLS) for each in encoded))
+        plain = re.escape(begin) + _as_far_as(secret[len(begin) :])
+        pattern = rf"{plain}|{_spelled(secret)}|(?:{in_base64})(?:[\w+/-]?={{1,2}})?|{in_digits}"
+    parts = (begin, digits, digits.upper(), *encoded, *(each.translate(_FOR_URLS) for each in encoded))
     escaped = "".join(sorted({*secret, "+", "/"}))
     codes = "|".join("".join(map(_either_case, f"{ord(character):02x}")) for character in escaped)
     signs = "".join(re.escape(character) for character in escaped if not character.isalnum())
@@ -63,6 +66,11 @@ def _base64(secret: str, before: int) -> str:
     """Return the base64 characters that a secret alone decides where `before` bytes, modulo 3, stand before it."""
     encoded = base64.b64encode(bytes(before) + secret.encode()).decode()
     return encoded[-(-before * 8 // 6) : (before + len(secret)) * 8 // 6]
+
+
+def _as_far_as(text: str) -> str:
+    """Return a pattern for the longest beginning of `text`, which may be empty."""
+    return f"(?:{re.escape(text[0])}{_as_far_as(text[1:])})?" if text else ""
 
 
 def _spelled(text: str) -> str:

@@ -33,7 +33,9 @@ def count(texts: list[str], tokenizer: str, revision: str) -> list[int | None]:
     loaded = load(tokenizer, revision)
     try:
         return [len(each.ids) for each in loaded.encode_batch_fast(texts, add_special_tokens=False)]
-    except Exception:
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # also a panic of the library in Rust, which is no Exception
         if len(texts) == 1:
             return [None]
         return [counted for text in texts for counted in count([text], tokenizer, revision)]

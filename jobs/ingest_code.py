@@ -69,7 +69,7 @@ def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
     return by_blob.select(
         "doc_id",
         # The object never changes under its blob_id, so it is read again only if it is to be decoded otherwise.
-        incoming.identity("doc_id", "encodings").alias("input_hash"),
+        incoming.identity((), "doc_id", "encodings").alias("input_hash"),
         "encodings",
         F.col("encodings")[0].alias("src_encoding"),
         "length_bytes",

@@ -33,6 +33,7 @@ def pages(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
     rows = read_parquet(spark, settings.require("math_source"), SOURCE_COLUMNS)
     status = incoming.read_status(F.col("text"), raw_math.MAX_TEXT_BYTES)
     rows = rows.select(
+        incoming.identity(("url", "warc_filename"), "warc_record_offset").alias("doc_id"),
         *(incoming.name(F.col(name)).alias(name) for name in NAMES),
         "warc_record_offset",
         "score",
@@ -40,7 +41,6 @@ def pages(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
         status.alias("read_status"),
     )
     return rows.select(
-        incoming.identity("url", "warc_filename", "warc_record_offset").alias("doc_id"),
         F.sha2(F.coalesce("text", F.lit("")), 256).alias("input_hash"),
         *rows.columns,
         F.lit("no_license").alias("license_type"),

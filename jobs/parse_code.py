@@ -35,6 +35,7 @@ STAGE = Stage(
     decide=decide,
     measured_by=lambda settings: dict(syntax.VERSION),
     decided_by=lambda settings: {"rule": 1},
+    passing_failure="syntax_reason IN ('timeout', 'memory', 'crashed')",
     needs=("recast.udfs.python.syntax",),
     phases=("parse",),
 )

@@ -3,6 +3,8 @@
 A string column of a Parquet file may hold any bytes of any length: neither its writers nor Spark look at them.
 """
 
+from collections.abc import Sequence
+
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
@@ -35,9 +37,17 @@ def read_status(text: Column, max_bytes: int) -> Column:
     )
 
 
-def identity(*columns: str) -> Column:
-    """Return the sha256, hexadecimal, of the columns as JSON: values that differ in any of them have different ones.
+def identity(names: Sequence[str], *others: str) -> Column:
+    """Return the sha256, hexadecimal, of names as they stand in the source and of other columns, as JSON.
 
-    Joined strings would not do: with a separator in a value, or a null, two rows give one string.
+    Rows that differ in any of them have different ones. Joined strings would not do: with a separator in a value, or a
+    null, two rows give one string. Nor would cleaned names alone: where cleaning changes a name, the hash of its bytes is
+    part of the identity, too.
     """
-    return F.sha2(F.to_json(F.struct(*columns)), 256)
+    cleaned = [name(F.col(each)).alias(each) for each in names]
+    raw = [F.col(each).cast("binary") for each in names]
+    changed = [
+        F.when(clean.cast("binary") != bytes_, F.sha2(bytes_, 256)).alias(f"{each}_bytes")
+        for each, clean, bytes_ in zip(names, cleaned, raw, strict=True)
+    ]
+    return F.sha2(F.to_json(F.struct(*cleaned, *others, *changed)), 256)

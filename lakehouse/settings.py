@@ -7,7 +7,6 @@ executors, credentials) are Spark's own and stay in ``spark-submit --conf``.
 """
 
 import functools
-import math
 import os
 import re
 import sys
@@ -29,6 +28,8 @@ class UserError(Exception):
 
 
 CONFIG_FILE = "recast.toml"
+MOST_OF_ALL = 2**31 - 1  # what Spark, Arrow and servers take for a number
+MAX_SHOWN_CHARS = 100
 BESIDE = ("RECAST_CONFIG", "RECAST_TEST_LAKE", "RECAST_API_KEY")  # variables that are no settings
 # Kubernetes sets these in every pod of a namespace with a service whose name begins with "recast".
 OF_SERVICES = re.compile(r"RECAST_(\w+_)?(SERVICE_(HOST|PORT)|PORT)(_\w+)?")
@@ -112,8 +113,10 @@ class Settings:
         """
         for name, type_ in setting_types().items():
             value = getattr(self, name)
-            if type_ is float and not math.isfinite(value):
-                raise UserError(f"{name} is {value}; give a number")
+            if type_ in (int, float) and not abs(value) <= MOST_OF_ALL:
+                raise UserError(f"{name} is {str(value)[:MAX_SHOWN_CHARS]}; give a number up to {MOST_OF_ALL:,}")
+            if type_ is str and not value.isprintable():
+                raise UserError(f"{name} holds characters that cannot be printed: {value[:MAX_SHOWN_CHARS]!r}")
             if name in LEAST and value < LEAST[name]:
                 raise UserError(f"{name} is {value}; give {LEAST[name]} or more")
             if name in MOST and value > MOST[name]:
@@ -195,7 +198,7 @@ def from_file() -> dict[str, Any]:
         return {}
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         raise UserError(f"cannot read {file}: {problem}") from None
     known = setting_types()
     for name, value in values.items():

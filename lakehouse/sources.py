@@ -160,9 +160,13 @@ def check_columns(file: Footer, columns: dict[str, str]) -> None:
     """Hold a file's schema against the columns that are needed.
 
     Raises:
-        UserError: a column is missing or has a type of another meaning.
+        UserError: a column is missing, is there twice, or has a type of another meaning.
     """
     for name, want in columns.items():
+        # Spark does not tell upper from lower case.
+        column = name.partition(".")[0].lower()
+        if sum(each.lower() == column for each in file.schema.names) > 1:
+            raise UserError(f"{file.path} has several columns {column!r}; it has {', '.join(file.schema.names)}")
         found = type_of(file.schema, name)
         if found is None:
             raise UserError(f"{file.path} has no column {name!r}; it has {', '.join(file.schema.names)}")

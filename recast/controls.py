@@ -25,6 +25,9 @@ _TOKEN = re.compile(
     r"|<</?SYS>>"
     r"|\[/?(?:INST|THINK|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_RESULTS|TOOL_CONTENT|TOOL_CALLS|MODEL_SETTINGS|gMASK|sMASK)\]"
     r"|\u25c1/?\w{1,32}\u25b7"  # Kimi-VL
+    r"|<(?:BOS|EOS|EOP|MASK)_TOKEN>|<(?:PAD|UNK|CLS|SEP|EOT|EOD|PRE|SUF|MID)>"  # Cohere, Code Llama
+    r"|\[(?:IMG|IMG_BREAK|IMG_END|PREFIX|SUFFIX|MIDDLE|UNUSED_TOKEN_\d{1,4})\]|\]~b\]|\[e~\["  # Mistral, InternLM, MiniMax
+    r"|<\|\w{1,32} to=[\w.]{1,64}\|>"
 )
 # Llama 2's and Mistral's begin and end of text are HTML's strike-through, too, and `(?P<s>...)` is a group.
 _STRIKE = re.compile(r"(?<!\?P)(?<!\(\?)(?<!\\g)(?<!\\k)<(?P<end>/?)s>")

@@ -1,5 +1,6 @@
 """Reads the contents of The Stack v2's blobs: one gzip object per blob_id, as Software Heritage publishes them."""
 
+import errno
 import gzip
 import hashlib
 import io
@@ -11,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
+import pyarrow.fs as pafs
 
 from recast.storage import Place, place
 from recast.udfs.encodings import NAMES, UTF_8, normalised
@@ -47,7 +49,19 @@ def fetch(store: Place, blob_id: str, encodings: Sequence[str]) -> Content:
             packed = stream.read(MAX_TEXT_BYTES + 1)
     except FileNotFoundError:
         return Content(None, "content_missing")
+    except OSError as problem:
+        if isinstance(problem, PermissionError) or not _is_file(store, blob_id):
+            return Content(None, "content_missing")
+        raise
     return unpack(packed, blob_id, encodings)
+
+
+def _is_file(store: Place, blob_id: str) -> bool:
+    """Say whether an object is there; a folder or a link that leads nowhere in its place is none."""
+    try:
+        return bool(store.filesystem.get_file_info(f"{store.path}/{blob_id}").type == pafs.FileType.File)
+    except OSError as problem:
+        return problem.errno != errno.ELOOP
 
 
 def unpack(packed: bytes, blob_id: str, encodings: Sequence[str]) -> Content:
@@ -76,7 +90,7 @@ def decode(raw: bytes, encodings: Sequence[str]) -> Content:
 
     Names that are none of `recast.udfs.encodings` are passed over; where there are no others, the bytes are not read.
     """
-    known = [NAMES[name] for name in map(normalised, encodings) if name in NAMES]
+    known = [NAMES[name] for name in map(normalised, filter(None, encodings)) if name in NAMES]
     if encodings and not known:
         return Content(None, "unknown_encoding")
     for encoding in dict.fromkeys([*known, UTF_8]):

@@ -173,6 +173,12 @@ def test_retry_after_is_read_as_seconds_or_date_and_bounded() -> None:
     assert answers.retry_after_s("1.5") == 1.5
     assert answers.retry_after_s("1e9") == answers.MAX_RETRY_AFTER_S
     assert answers.retry_after_s("soon") == 0
+    for odd in (
+        "Wed, 21 Oct 99999999999999999999 07:28:00 GMT",
+        "Wed, 99999999999999999999 Oct 2026 07:28:00 GMT",
+        "nan",
+    ):
+        assert answers.retry_after_s(odd) == 0
     in_a_minute = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
     assert 55 < answers.retry_after_s(in_a_minute) <= 60
     assert answers.retry_after_s("Thu, 01 Jan 1970 00:00:00 GMT") == 0

@@ -74,8 +74,14 @@ def test_a_text_without_the_key_stays_as_it_is(text: str) -> None:
 
 
 def test_what_looks_like_a_part_of_the_key_stays() -> None:
-    text = f"sk-proj- {PLAIN[:-1]} \\u0073\\u006b %73%6b {base64.b64encode(PLAIN[:-2].encode()).decode()} \\_ a&amp;b"
+    text = f"sk-proj- {PLAIN[:11]} {PLAIN[1:]} \\u0073\\u006b %73%6b {base64.b64encode(PLAIN[:-2].encode()).decode()} \\_ a&amp;b"
     assert redacted(text, PLAIN) == text
+
+
+def test_a_key_that_is_cut_becomes_stars_as_far_as_it_goes() -> None:
+    for length in (len(PLAIN) // 2, 40, len(PLAIN) - 1):
+        assert redacted(f"bad key {PLAIN[:length]}... given", PLAIN) == "bad key ***... given"
+    assert redacted("Q" * 200, "Q" * 150) == "***" + "Q" * 50
 
 
 def test_a_short_key_is_a_word_of_its_own_in_errors_and_not_looked_for_in_answers() -> None:

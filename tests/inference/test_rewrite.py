@@ -909,18 +909,23 @@ def test_every_status_is_explained() -> None:
     assert all(STATUSES.values())
 
 
+class Panic(BaseException):
+    """As libraries in Rust raise it: no Exception."""
+
+
+@pytest.mark.parametrize("kind", [ValueError, Panic])
 def test_a_text_that_the_tokenizer_fails_at_is_a_row_of_its_own_and_its_neighbours_are_answered(
-    endpoint: Callable[..., EngineSpec], monkeypatch: pytest.MonkeyPatch
+    kind: type[BaseException], endpoint: Callable[..., EngineSpec], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = asking.Counter.request
 
     def fragile(counter: asking.Counter, key: str, text: str) -> Any:
         if text == "fails":
-            raise ValueError("cannot normalize\nthis text")
+            raise kind("cannot normalize\nthis text")
         return request(counter, key, text)
 
     monkeypatch.setattr(asking.Counter, "request", fragile)
     rows = run(spec_for(endpoint()), batch("before", "fails", "after"))
     assert statuses(rows) == {"before": "answered", "fails": "crashed", "after": "answered"}
     (failed,) = (row for row in rows if row["text"] == "fails")
-    assert failed["error"].startswith("ValueError: cannot normalize")
+    assert failed["error"].startswith(f"{kind.__name__}: cannot normalize")

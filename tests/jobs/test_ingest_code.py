@@ -144,6 +144,10 @@ def test_an_object_that_is_not_there_is_content_missing(tmp_path: Path) -> None:
     assert contents.fetch(store, "0" * 40, ["UTF-8"]) == Content(None, "content_missing")
     (tmp_path / blob_id(text)).write_bytes(gzip.compress(text))
     assert contents.fetch(store, blob_id(text), ["UTF-8"]) == Content(text, FETCHED)
+    (tmp_path / ("1" * 40)).mkdir()
+    (tmp_path / ("2" * 40)).symlink_to("2" * 40)
+    for odd in ("1" * 40, "2" * 40):
+        assert contents.fetch(store, odd, ["UTF-8"]) == Content(None, "content_missing"), "no file is in its place"
 
 
 @pytest.mark.parametrize("name", ["", "../" + "1" * 40, "1" * 39, "A" * 40, "1" * 40 + "\n", "x\0", "n" * 5000])

@@ -111,6 +111,9 @@ def test_rows_that_join_to_one_string_are_different_documents(lane: Lane) -> Non
         {"url": None, "warc_filename": "https://v/p", "warc_record_offset": None},
         {"url": 'https://v/p","warc_filename":"w', "warc_filename": None, "warc_record_offset": 1},
         {"url": "", "warc_filename": "https://v/p", "warc_record_offset": None},
+        # Alike once they are cleaned.
+        *({"url": url, "warc_filename": None} for url in ("caf\udce9", "caf\udce8", "caf\ufffd")),
+        *({"url": url, "warc_filename": None} for url in ("a\x07", "a\x08", "x" * 5000 + "1", "x" * 5000 + "2")),
     ]
     run = pages(lane, *alike)
     assert (run["rows_in"], run["rows_conflicting"]) == (len(alike), 0)

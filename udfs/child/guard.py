@@ -27,6 +27,8 @@ MAX_MEMORY_BYTES = reasons.CHILD_MEMORY_BYTES
 REASONS = reasons.CHILD
 
 GREETING = "ready"
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+"""For NumPy, which otherwise takes address space for each core, out of a child's MAX_MEMORY_BYTES."""
 DONE = "done"
 
 inside = False
@@ -85,4 +87,4 @@ def _start() -> helper.Helper:
     def command(folder: Path) -> list[str]:
         return [sys.executable, "-P", "-m", "recast.udfs.child.guard_worker", str(folder), limits]
 
-    return helper.Helper("the reading of texts", command, GREETING, {"PYTHONPATH": path})
+    return helper.Helper("the reading of texts", command, GREETING, {"PYTHONPATH": path, **ONE_THREAD})

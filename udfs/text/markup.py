@@ -14,21 +14,18 @@ ACTIVE_ELEMENTS = (
 )
 _ELEMENT = re.compile(rf"<(?:{'|'.join(ACTIVE_ELEMENTS)})(?=[\s/>]|$)", re.IGNORECASE)
 _ANY_ELEMENT = re.compile("<[a-zA-Z]")
-# Names of event handler content attributes begin so; `one=1` is none.
-_HANDLER = re.compile(
-    r"[\s\"'/]on(?:abort|after|animation|auxclick|before|begin|blur|cancel|can|change|click|close|context|copy|cue|cut"
-    r"|dblclick|drag|drop|duration|emptied|ended|error|focus|formdata|fullscreen|hashchange|input|invalid|key|load"
-    r"|message|mouse|offline|online|page|paste|pause|play|pointer|popstate|progress|ratechange|repeat|reset|resize"
-    r"|scroll|search|security|seek|select|show|slotchange|stalled|storage|submit|suspend|timeupdate|toggle|touch"
-    r"|transition|unhandled|unload|volume|wait|webkit|wheel)[a-z]*+\s*+=",
-    re.IGNORECASE,
-)
+# Browsers add handlers faster than a list of them grows; `one=`, `once=` and `only=` are none.
+_HANDLER = re.compile(r"[\s\"'/]on(?:[a-z]{4,}|cut|end)\s*+=", re.IGNORECASE)
 _SCRIPT_ADDRESS = re.compile(
-    r"(?:=\s*+[\"']?|\]\(\s*+<?|\]:\s*+<?|<)[\x00-\x20]*+"
+    r"(?:[=;]\s*+[\"']?|\]\(\s*+<?|\]:\s*+<?|<)[\x00-\x20]*+"
     r"(?:(?:javascript|vbscript|livescript)\s*+:|data:(?:text/|application/|image/svg))",
     re.IGNORECASE,
 )
 _BLANKS = re.compile(r"[\t\n\r]")  # browsers take them out of addresses
+_ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")  # Markdown's
+_LONG_REFERENCE = re.compile(
+    r"&#[xX]?[0-9a-fA-F]{9,};?"
+)  # to a character that there is not; Python reads no such number
 
 
 def active_in(page: str) -> str | None:
@@ -37,5 +34,6 @@ def active_in(page: str) -> str | None:
     if not found and _ANY_ELEMENT.search(page):
         found = _HANDLER.search(page)
     if not found:
-        found = _SCRIPT_ADDRESS.search(_BLANKS.sub("", html.unescape(page)))
+        plain = _BLANKS.sub("", html.unescape(_LONG_REFERENCE.sub("\ufffd", page)))
+        found = _SCRIPT_ADDRESS.search(plain) or _SCRIPT_ADDRESS.search(_ESCAPED.sub(r"\1", plain))
     return " ".join(found[0].split()) if found else None

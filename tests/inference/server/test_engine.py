@@ -118,7 +118,10 @@ engine.stop(running)
         check=False,
     )
     assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.split() == [str(tmp_path / "recast.zip" / "recast" / "inference" / "server" / "engine.py"), engine.ALIVE]
+    assert ran.stdout.split() == [
+        str(tmp_path / "recast.zip" / "recast" / "inference" / "server" / "engine.py"),
+        engine.ALIVE,
+    ]
 
 
 @pytest.mark.slow

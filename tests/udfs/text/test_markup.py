@@ -45,6 +45,12 @@ PAGE = "To find the sum of the first three odd numbers we add one, three and fiv
         "[x]: javascript:alert(1)",
         "<javascript:alert(1)>",
         "![x](data:text/html;base64,PHNjcmlwdD4=)",
+        "[x](javascript\\:alert(1))",
+        "[x]: data\\:text\\/html,1",
+        "<b oncontentvisibilityautostatechange=x()>",
+        "<a ongotpointercapture=x()>",
+        "<marquee onstart='x()'>",
+        '<svg><animate attributeName=href values="#;javascript:alert(1)"></svg>',
     ],
 )
 def test_what_acts_is_found_and_refused(markup: str) -> None:
@@ -65,6 +71,8 @@ def test_what_acts_is_found_and_refused(markup: str) -> None:
         "![a figure](data:image/png;base64,iVBORw0KGgo=)",
         "<img src='figure.png' alt='on the left'>",
         "<!-- a comment --> n<!5",
+        "only=1, once=2, onto=3 <b>and</b> one=4",
+        f"&#{'1' * 5000}; and &#xfffffffff; <b>x</b>",
         "Java script and data: text follows. [1]: the data show that",
     ],
 )
