@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 CHECKOUT = Path(__file__).parents[2]
-PACKAGES = ("jobs", "lakehouse", "udfs", "prompts", "schemas")
+PACKAGES = ("recast", "cli", "inference", "jobs", "lakehouse", "udfs", "prompts", "schemas")
 
 
 @pytest.mark.spark
@@ -32,7 +32,9 @@ def test_a_job_runs_under_spark_submit_from_a_folder_whose_name_holds_spaces(
 ) -> None:
     checkout = tmp_path / "my checkout, with spaces"
     for package in PACKAGES:
-        shutil.copytree(CHECKOUT / package, checkout / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            CHECKOUT / package, checkout / package, symlinks=True, ignore=shutil.ignore_patterns("__pycache__")
+        )
     source = write_code(checkout / "my sources", {"a/b": {"good.py": "X = 1\n", "old.py": "print 'x'\n"}})
     settings = Settings(
         lake=str(checkout / "my lake"), code_source=str(source / "data"), code_contents=str(source / "content")
