@@ -453,7 +453,7 @@ def test_roots_are_those_of_the_machine_the_user_and_the_home(monkeypatch: pytes
 def test_nothing_of_the_working_directory_is_imported(
     fake_engine: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("shutil", "ctypes", "fcntl", "udfs", "sitecustomize"):
+    for name in ("shutil", "ctypes", "fcntl", "recast", "sitecustomize"):
         (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'a').write({name!r})\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", f":{ROOT}:")

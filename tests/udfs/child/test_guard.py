@@ -113,7 +113,7 @@ def test_results_are_those_of_a_direct_call(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_helper_imports_nothing_from_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("ast", "json", "shutil", "udfs", "pyflakes"):
+    for name in ("ast", "json", "shutil", "recast", "pyflakes"):
         (tmp_path / f"{name}.py").write_text("open('marker', 'w')\n")
     monkeypatch.chdir(tmp_path)
     helper.close("guard")
