@@ -72,7 +72,7 @@ def test_a_job_runs_under_spark_submit_from_a_folder_whose_name_holds_spaces(
 
     shutil.rmtree(checkout / "my lake" / "parsed_code")
     for file in (checkout / "my lake" / "raw_code").glob("*.parquet"):
-        file.write_bytes(b"PAR1 damaged PAR1")
+        file.write_bytes(b"x" * file.stat().st_size)  # another size would be noticed before the stage begins
     failed = submitted("--lake", "my lake")
     assert failed.returncode == 1
     assert failed.stdout.splitlines()[-1].startswith("recast: parsed_code failed: ")

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from jobs.scoring_files import score
 
-from jobs.catalogue import STAGES
-from lakehouse import ledger
-from lakehouse.executors import Done
-from lakehouse.refresh import Work, finish
-from lakehouse.settings import Settings
+from recast.cli.score import score
+from recast.jobs.catalogue import STAGES
+from recast.lakehouse import ledger
+from recast.lakehouse.executors import Done
+from recast.lakehouse.refresh import Work, finish
+from recast.lakehouse.settings import Settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -37,7 +37,7 @@ def made_of(spark: "SparkSession", table: str) -> dict[str, dict[str, Any]]:
     rows = spark.createDataFrame([tuple(row.values()) for row in given], ddl).coalesce(1)
     run = ledger.begin("golden", table, "0", {}, {})
     work = Work(
-        spark, SETTINGS, stage, run, "", [], retry=False, found_version="", engines={}, done_before=Done({}, 0.0)
+        spark, SETTINGS, stage, run, "", [], retry=False, found_version="", reports=[], done_before=Done({}, 0.0)
     )
     measured = rows if stage.usage else stage.measure(rows, SETTINGS, "")
     return {row["doc_id"]: row.asDict(recursive=True) for row in finish(work, measured, "measure").collect()}
