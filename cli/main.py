@@ -52,9 +52,9 @@ def refresh(settings: Settings, names: tuple[str, ...], retry: bool, master: str
 @one_line_errors
 def status(settings: Settings) -> None:
     """Show what every table holds, why rows were rejected, and what its runs cost."""
-    from recast.cli import output as showing
+    from recast.cli import output
 
-    showing.status(settings)
+    output.status(settings)
 
 
 @main.command(short_help="Show a rewrite beside its source.", epilog=OTHER_SETTINGS)
@@ -66,9 +66,9 @@ def status(settings: Settings) -> None:
 @one_line_errors
 def compare(settings: Settings, doc_id: str | None, table: str) -> None:
     """Show a rewrite beside its source: the one whose doc_id begins so, or the one that changed most."""
-    from recast.cli import output as showing
+    from recast.cli import output
 
-    showing.compare(settings, table, doc_id)
+    output.compare(settings, table, doc_id)
 
 
 @main.command(
@@ -93,9 +93,9 @@ def sql(settings: Settings, query: str, form: str, unsafe: bool) -> None:
 
     Besides the tables there is a view `rejects`: every rejected row's table, doc_id and reason.
     """
-    from recast.cli import output as showing
+    from recast.cli import output
 
-    showing.sql(settings, query, form, unsafe)
+    output.sql(settings, query, form, unsafe)
 
 
 @main.command(short_help="Score Python files as the tables would.", epilog=OTHER_SETTINGS)

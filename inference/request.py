@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 
 from recast import controls
-from recast.inference import tokenizer as tokens
+from recast.inference import tokenizer
 from recast.inference.answers import CONTROL_TOKENS, EMPTY_INPUT, TOO_LONG, Answer
 from recast.inference.server import engine as engines
 from recast.inference.server.engine import EngineError, EngineSpec
@@ -79,7 +79,7 @@ def tokenizer_of(spec: EngineSpec) -> ChatTokenizer | None:
     name = spec.tokenizer or ("" if spec.endpoint else spec.model)
     try:
         # A revision is the model's; a tokenizer of another name has its own.
-        return tokens.load(name, spec.revision if name == spec.model else "", spec.given_template) if name else None
+        return tokenizer.load(name, spec.revision if name == spec.model else "", spec.given_template) if name else None
     except Exception as error:  # a broken tokenizer.json is a bare Exception
         raise EngineError(f"no tokenizer for {name}: {' '.join(str(error).split())}") from error
 
@@ -92,7 +92,7 @@ class Counter:
         self._spec = spec
         self._tokenizer = tokenizer_of(spec.engine)
         self.longest_token_chars = (
-            self._tokenizer.longest_token_chars if self._tokenizer else tokens.LONGEST_TOKEN_CHARS
+            self._tokenizer.longest_token_chars if self._tokenizer else tokenizer.LONGEST_TOKEN_CHARS
         )
         self._context = engines.context_tokens(spec.engine)
         self.exact = self._tokenizer is not None and self._context > 0
@@ -104,7 +104,7 @@ class Counter:
     def _count(self, user: str) -> tuple[int, dict[str, int]]:
         """Return the tokens of a prompt, and how often each control token stands in it, where a tokenizer can tell."""
         if self._tokenizer is None:
-            return tokens.estimate(self._spec.system, user), {}
+            return tokenizer.estimate(self._spec.system, user), {}
         return self._tokenizer.measure(self._spec.system, user)
 
     def _control_in(self, text: str, found: dict[str, int]) -> str | None:
@@ -162,7 +162,7 @@ def body(spec: RewriteSpec, request: Request) -> dict[str, Any]:
     """Return the JSON body of a request. `repetition_penalty` is vLLM's own and sent only where it does something."""
     content: dict[str, Any] = {
         "model": spec.engine.served_name,
-        "messages": tokens.messages(spec.system, request.user),
+        "messages": tokenizer.messages(spec.system, request.user),
         "temperature": spec.temperature,
         "top_p": spec.top_p,
         "max_tokens": request.max_tokens,

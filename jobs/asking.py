@@ -9,8 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recast import prompts
-from recast.inference import request as asking
-from recast.inference import rewrite, usage
+from recast.inference import request, rewrite, usage
 from recast.inference.rewrite import RewriteSpec
 from recast.inference.server.engine import EngineError, EngineSpec, is_folder_name
 from recast.lakehouse import ledger
@@ -50,7 +49,7 @@ def engine_spec(settings: Settings) -> EngineSpec:
         args=tuple(arguments),
     )
     try:
-        asking.tokenizer_of(spec)
+        request.tokenizer_of(spec)
     except EngineError as problem:
         raise UserError(str(problem)) from None
     if spec.endpoint:
@@ -80,7 +79,7 @@ def load_prompt(name: str) -> prompts.Prompt:
 def facts(settings: Settings, prompt: str) -> dict[str, Any]:
     """Return what changes an answer by intent. Engine, GPU and host are recorded beside the answer instead."""
     # The ratio is a fact only where it can cut an answer before max_tokens does.
-    by_length = settings.answer_ratio and settings.max_tokens > asking.ANSWER_ALLOWANCE
+    by_length = settings.answer_ratio and settings.max_tokens > request.ANSWER_ALLOWANCE
     return {
         "prompt": load_prompt(prompt).fingerprint,
         "model": model_name(settings),
@@ -89,7 +88,7 @@ def facts(settings: Settings, prompt: str) -> dict[str, Any]:
         "top_p": settings.top_p,
         "repetition_penalty": settings.repetition_penalty,
         "max_tokens": settings.max_tokens,
-        **({"answer_ratio": settings.answer_ratio, "answer_allowance": asking.ANSWER_ALLOWANCE} if by_length else {}),
+        **({"answer_ratio": settings.answer_ratio, "answer_allowance": request.ANSWER_ALLOWANCE} if by_length else {}),
     }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recast.inference import token_counts as counting
+from recast.inference import token_counts
 from recast.lakehouse.settings import Settings
 from recast.lakehouse.stage import keep
 
@@ -17,13 +17,13 @@ def tokenizer_of(settings: Settings) -> str:
 
 def measure(rows: DataFrame, settings: Settings, _scratch: str) -> DataFrame:
     """Add the number of tokens."""
-    counted = counting.add_token_count(rows, tokenizer_of(settings), settings.model_revision)
+    counted = token_counts.add_token_count(rows, tokenizer_of(settings), settings.model_revision)
     return counted.withColumn("tokenizer", F.lit(tokenizer_name(settings)))
 
 
 def tokenizer_name(settings: Settings) -> str:
     """Return the tokenizer as rows record it, without the folder it lies in."""
-    return tokenizer_of(settings).rstrip("/").rpartition("/")[2] or counting.ESTIMATED
+    return tokenizer_of(settings).rstrip("/").rpartition("/")[2] or token_counts.ESTIMATED
 
 
 def measured_by(settings: Settings) -> dict[str, Any]:

@@ -165,6 +165,31 @@ def why_no_task_ran(problem: Exception, python: str) -> str:
     return f"no Python task runs on the workers: {first_line(problem)}"
 
 
+def _walk() -> tuple[Callable[[Traversable, str], Iterator[tuple[str, bytes]]], Callable[[str], str]]:
+    """Return `files_of` and `digest_of`, which are pickled as code and not by name: see `task`, which calls one."""
+
+    def files_of(folder: Traversable, path: str) -> Iterator[tuple[str, bytes]]:
+        """Yield path and content of every file below a package's folder, in order, but for bytecode."""
+        for file in sorted(folder.iterdir(), key=lambda file: file.name):
+            below = f"{path}/{file.name}"
+            if file.is_dir() and file.name != "__pycache__":
+                yield from files_of(file, below)
+            elif file.is_file():
+                yield below, file.read_bytes()
+
+    def digest_of(package: str) -> str:
+        """Return the sha256, in hex, of a package's modules."""
+        import hashlib
+
+        modules = (content for path, content in files_of(resources.files(package), package) if path.endswith(".py"))
+        return hashlib.sha256(b"".join(modules)).hexdigest()
+
+    return files_of, digest_of
+
+
+files_of, digest_of = _walk()
+
+
 def task(
     needs: Iterable[str], mark: str = ""
 ) -> Callable[[Iterable[int]], Iterator[tuple[str, bool, bool, dict[str, str]]]]:
@@ -176,27 +201,20 @@ def task(
     package, digest = PACKAGE, digest_of(PACKAGE)
 
     def import_all(_rows: Iterable[int]) -> Iterator[tuple[str, bool, bool, dict[str, str]]]:
-        import hashlib
         import importlib
         import importlib.util
         import os
         import socket
         import sys
-        from importlib import resources
 
         place = f"{sys.executable} on {socket.gethostname()}"
         problems: dict[str, str] = {}
         lake = not mark or os.path.exists(mark)
-
-        def bytes_of(folder: Traversable) -> Iterator[bytes]:
-            for file in sorted(folder.iterdir(), key=lambda file: file.name):
-                yield from bytes_of(file) if file.is_dir() else [file.read_bytes()] if file.name.endswith(".py") else []
-
         try:
-            whole = b"".join(bytes_of(resources.files(package)))
+            found = digest_of(package)
         except Exception:  # no such package, or another one of that name
-            whole = b""
-        if hashlib.sha256(whole).hexdigest() != digest:
+            found = ""
+        if found != digest:
             for name in [name for name in sys.modules if name.partition(".")[0] == package]:
                 del sys.modules[name]  # otherwise Python would not find the modules that the driver sends
             yield place, lake, False, problems
@@ -214,24 +232,6 @@ def task(
         yield place, lake, True, problems
 
     return import_all
-
-
-def files_of(folder: Traversable, path: str) -> Iterator[tuple[str, bytes]]:
-    """Yield path and content of every file below a package's folder, in order, but for bytecode."""
-    for file in sorted(folder.iterdir(), key=lambda file: file.name):
-        below = f"{path}/{file.name}"
-        if file.is_dir() and file.name != "__pycache__":
-            yield from files_of(file, below)
-        elif file.is_file():
-            yield below, file.read_bytes()
-
-
-def digest_of(package: str) -> str:
-    """Return the sha256, in hex, of a package's modules."""
-    import hashlib
-
-    modules = (content for path, content in files_of(resources.files(package), package) if path.endswith(".py"))
-    return hashlib.sha256(b"".join(modules)).hexdigest()
 
 
 def send(spark: SparkSession) -> None:

@@ -109,7 +109,7 @@ def test_a_text_without_one_is_sent_as_it_is_whatever_the_other_families_have(as
 def test_a_prompt_that_is_sent_holds_the_templates_own_control_tokens_and_no_others(text: str) -> None:
     tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
     tokenizer.add_special_tokens(["<|im_start|>", "<|im_end|>", "<s>", "[/INST]"])
-    chat = asking.tokens.ChatTokenizer(tokenizer, asking.tokens._environment().from_string(CHATML), {}, CHATML)
+    chat = asking.tokenizer.ChatTokenizer(tokenizer, asking.tokenizer._environment().from_string(CHATML), {}, CHATML)
     ours, theirs = chat.measure("a", "b")[1], chat.measure("a", f"b{text}")[1]
     assert (ours == theirs) == (not any(token in text for token in ("<|im_start|>", "<|im_end|>", "<s>", "[/INST]")))
 

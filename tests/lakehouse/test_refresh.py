@@ -234,7 +234,9 @@ def test_a_table_that_an_older_version_wrote_lacks_no_column(lake: Lake) -> None
     assert [row["mood"] for row in store.read(lake.spark, lake.settings, newer).collect()] == [None] * len(NOTES)
 
 
-def test_a_run_that_dies_after_staging_pays_for_nothing_twice(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def die_after_staging(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the lake's stage, and end it before its first commit."""
+
     def die(*_arguments: object, **_options: object) -> None:
         raise KeyboardInterrupt
 
@@ -242,6 +244,10 @@ def test_a_run_that_dies_after_staging_pays_for_nothing_twice(lake: Lake, monkey
         patch.setattr("recast.lakehouse.refresh.check_and_commit", die)
         with pytest.raises(KeyboardInterrupt):
             lake.run(NOTES)
+
+
+def test_a_run_that_dies_after_staging_pays_for_nothing_twice(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    die_after_staging(lake, monkeypatch)
     assert lake.rows() == {}
     _, paid = lake.run()
     assert paid == []
@@ -278,14 +284,7 @@ TEARS: dict[str, Callable[[Path], None]] = {
 
 def test_what_a_killed_machine_tore_is_made_again(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     """A torn plan, too, which no other run reads."""
-
-    def die(*_arguments: object, **_options: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr("recast.lakehouse.refresh.check_and_commit", die)
-        with pytest.raises(KeyboardInterrupt):
-            lake.run(NOTES)
+    die_after_staging(lake, monkeypatch)
     killed = Path(store.work_path(lake.settings, "notes")) / "run-1"
     stage, screen = toy_stage(lake.folder / "bill"), io.StringIO()
     meter = Meter(Console(file=screen, width=1000))

@@ -11,14 +11,13 @@ from fractions import Fraction
 from functools import cached_property
 from typing import NamedTuple
 
-from recast.udfs.math import expressions, units
-from recast.udfs.math import forms as mathforms
+from recast.udfs.math import expressions, forms, units
 from recast.udfs.math.forms import Item
 
 MAX_ANSWERS = 8  # of one page that are looked at, the last ones
 MAX_CONCLUSIONS = 400  # of a rewrite that an answer is looked for in, the last ones
 MAX_LAST_CHARS, LAST_SENTENCES = 600, 2  # of a rewrite in which answers in words are looked for
-MAX_CLAUSE_CHARS = 2 * mathforms.MAX_CHARS  # in which the end of a stated answer is looked for
+MAX_CLAUSE_CHARS = 2 * forms.MAX_CHARS  # in which the end of a stated answer is looked for
 
 _BOXED = re.compile(r"\\f?box(?:ed)?\s*\{")
 _IS = r"(?:(?:is|are|was|were|equals?|(?:would|should|must|will)[ \t]+be|comes?[ \t]+(?:out[ \t]+)?to)\b"
@@ -137,7 +136,7 @@ def shared(source: str, rewritten: str) -> MathOverlap:
     that is kept in another form count as kept.
     """
     stated_anew = statements(rewritten)
-    in_words = any(isinstance(item, mathforms.Words) for each in stated_anew for item in mathforms.read(each.text))
+    in_words = any(isinstance(item, forms.Words) for each in stated_anew for item in forms.read(each.text))
     stated = [each for each in statements(source) if in_words or not each.thing]
     of_source = stated or [Statement(end, end, False) for end in _ends_of_equations(source)]
     of_rewrite = stated_anew or [Statement(end, end, False) for end in _ends_of_equations(rewritten)]
@@ -146,7 +145,7 @@ def shared(source: str, rewritten: str) -> MathOverlap:
     missing = max(0, len(finals) - len(finals_anew)) if finals_anew else len(finals)
     page = _Found(rewritten, numbers - _SMALL, states_nothing=not stated_anew)
     kept = _kept(of_source, of_rewrite, page, missing)
-    counts = [_count(mathforms.read(each.text)) for each in of_source]
+    counts = [_count(forms.read(each.text)) for each in of_source]
     total = sum(counts)
     if not stated and finals_anew and _concludes_another(source, finals_anew, page):
         kept = [0] * len(kept)
@@ -154,9 +153,9 @@ def shared(source: str, rewritten: str) -> MathOverlap:
         if found == count:
             numbers |= _numbers(each.shown)
     one, other = _distinct(finals), _distinct(finals_anew)
-    if len(one) == len(other) == len(of_source) == 1 and not mathforms.same_items(one[0], other[0]):
+    if len(one) == len(other) == len(of_source) == 1 and not forms.same_items(one[0], other[0]):
         (anew,) = other
-        total = max(total, _count([item for i, item in enumerate(anew) if not mathforms.matched([item], anew[:i])]))
+        total = max(total, _count([item for i, item in enumerate(anew) if not forms.matched([item], anew[:i])]))
     return MathOverlap(
         of_source[-1].shown if of_source else None,
         of_rewrite[-1].shown if of_rewrite else None,
@@ -173,8 +172,8 @@ def _distinct(found: Sequence[Statement]) -> list[tuple[Item, ...]]:
     """Return what the statements say, the same thing once."""
     said: list[tuple[Item, ...]] = []
     for each in found:
-        items = mathforms.read(each.text)
-        if not any(mathforms.same_items(items, other) for other in said):
+        items = forms.read(each.text)
+        if not any(forms.same_items(items, other) for other in said):
             said.append(items)
     return said
 
@@ -186,7 +185,7 @@ def _concludes_another(source: str, finals_anew: Sequence[Statement], rewrite: "
         return False
     page = _Found(source, _numbers(source), states_nothing=False)
     stands_before = any(page.holds(item, items) for items in _distinct(finals_anew) for item in items)
-    items = mathforms.read(ends[-1])
+    items = forms.read(ends[-1])
     return not stands_before and not any(rewrite.holds(item, items) for item in items)
 
 
@@ -216,7 +215,7 @@ def statements(text: str) -> list[Statement]:
         tells = _tells(clause, needs_formula)
         if tells or (not needs_formula and _is_thing(clause)):
             found.append((match.start(), Statement(clause, clause, match["noun"] is None, thing=not tells)))
-    told = [each for _, each in sorted(found) if len(each.shown) <= mathforms.MAX_CHARS and mathforms.read(each.text)]
+    told = [each for _, each in sorted(found) if len(each.shown) <= forms.MAX_CHARS and forms.read(each.text)]
     return list(dict.fromkeys(told))[-MAX_ANSWERS:]
 
 
@@ -236,7 +235,7 @@ def conclusions(text: str) -> list[str]:
 
 def same(one: str, other: str) -> bool:
     """Tell whether two answers say the same. Raises nothing on any text."""
-    return mathforms.same(one, other)
+    return forms.same(one, other)
 
 
 def first_clause(words: str, lists: bool = True) -> str:
@@ -341,7 +340,7 @@ def _boxed(text: str, box: re.Match[str]) -> Statement | None:
 
 
 def _unit_behind(tail: str) -> str:
-    words = mathforms.normalised(tail[1:] if tail[:1] == "$" else tail).replace("‹", " ").replace("›", " ").strip()
+    words = forms.normalised(tail[1:] if tail[:1] == "$" else tail).replace("‹", " ").replace("›", " ").strip()
     unit, rest = units.read(words)
     if unit is None or (words.startswith(("in ", "a ", "m ", "A ", "s ")) and rest.strip()[:1].isalpha()):
         return ""
@@ -351,7 +350,7 @@ def _unit_behind(tail: str) -> str:
 def _closing_brace(text: str, start: int) -> int | None:
     """Return where the brace that opened before `start` is closed, None if that is far off."""
     depth = 1
-    for end in range(start, min(len(text), start + mathforms.MAX_CHARS + 1)):
+    for end in range(start, min(len(text), start + forms.MAX_CHARS + 1)):
         depth += (text[end] == "{") - (text[end] == "}")
         if depth == 0:
             return end
@@ -373,7 +372,7 @@ def _tells(clause: str, needs_formula: bool) -> bool:
         return True
     words = re.findall(r"[\w'-]+", bare)
     known = words[0].lower().partition("-")[0] if words else ""
-    is_more = any(not isinstance(item, mathforms.Words) for item in mathforms.read(bare))
+    is_more = any(not isinstance(item, forms.Words) for item in forms.read(bare))
     return (
         bool(words) and len(words) <= 4 and (known in _ANSWER_WORDS or is_more or bare[0].isupper() or bare != clause)
     )
@@ -396,16 +395,16 @@ class _Found:
 
     @cached_property
     def conclusions(self) -> list[tuple[Item, ...]]:
-        return [mathforms.read(each) for each in conclusions(self.text)]
+        return [forms.read(each) for each in conclusions(self.text)]
 
     def holds(self, item: Item, items: tuple[Item, ...]) -> bool:
         """Tell whether an item of the answer `items` stands on the page."""
-        if isinstance(item, mathforms.Leaf) and item.value is not None and item.value.values[0] in self.numbers:
+        if isinstance(item, forms.Leaf) and item.value is not None and item.value.values[0] in self.numbers:
             return True
-        if isinstance(item, mathforms.Words) and self.states_nothing and self._says(item.text):
+        if isinstance(item, forms.Words) and self.states_nothing and self._says(item.text):
             return True
         return any(
-            mathforms.same_items((item,), each) or (len(items) > 1 and mathforms.same_items(items, each))
+            forms.same_items((item,), each) or (len(items) > 1 and forms.same_items(items, each))
             for each in self.conclusions
         )
 
@@ -423,16 +422,16 @@ def _kept(of_source: Sequence[Statement], of_rewrite: Sequence[Statement], rewri
     Those that are not final may stand elsewhere in the rewrite, and so may `missing` of the final ones, which is how many
     fewer it states.
     """
-    answers = [mathforms.read(each.text) for each in of_rewrite]
+    answers = [forms.read(each.text) for each in of_rewrite]
     pool = [item for items in answers for item in _parts(items)]
     kept = []
     for statement in of_source:
-        items = mathforms.read(statement.text)
-        if any(mathforms.same_items(items, other) for other in answers):
+        items = forms.read(statement.text)
+        if any(forms.same_items(items, other) for other in answers):
             kept.append(_count(items))
             continue
         parts = _parts(items)
-        found = mathforms.matched(parts, pool)
+        found = forms.matched(parts, pool)
         if found < len(parts) and (missing or not statement.final):
             standing = sum(rewrite.holds(item, items) for item in parts)
             missing -= standing > found and statement.final
@@ -444,13 +443,13 @@ def _kept(of_source: Sequence[Statement], of_rewrite: Sequence[Statement], rewri
 def _parts(items: Sequence[Item]) -> Sequence[Item]:
     """Return the items of a list or set, each an answer; a range "between 2 and 3" is one."""
     (item, *others) = items or (None,)
-    is_range = not others and isinstance(item, mathforms.Group) and item.brackets == "between"
-    return items if is_range else mathforms.flat(items)
+    is_range = not others and isinstance(item, forms.Group) and item.brackets == "between"
+    return items if is_range else forms.flat(items)
 
 
 def _count(items: Sequence[Item]) -> int:
     """Return how many answers the items are: values of several variables, such as `x = 1, y = 2`, are one together."""
-    names = {item.name for item in items if isinstance(item, mathforms.Relation) and item.name}
+    names = {item.name for item in items if isinstance(item, forms.Relation) and item.name}
     return 1 if len(names) == len(items) > 1 else len(_parts(items))
 
 
@@ -476,11 +475,11 @@ def _ends_of_equations(text: str, concluded: bool = False) -> list[str]:
 
 
 def _is_number(text: str) -> bool:
-    items = mathforms.read(text) if any(character.isdigit() for character in text) else ()
-    return len(items) == 1 and isinstance(items[0], mathforms.Leaf) and _exact(items[0])
+    items = forms.read(text) if any(character.isdigit() for character in text) else ()
+    return len(items) == 1 and isinstance(items[0], forms.Leaf) and _exact(items[0])
 
 
-def _exact(leaf: mathforms.Leaf) -> bool:
+def _exact(leaf: forms.Leaf) -> bool:
     return leaf.value is not None and isinstance(leaf.value.values[0], Fraction) and not leaf.value.names
 
 

@@ -52,7 +52,7 @@ from pylint.typing import FileItem
 from pylint.utils import ASTWalker, LinterStats
 from pylint.utils.pragma_parser import parse_pragma
 
-from recast.udfs.python.linter import shortcuts as pylint_shortcuts
+from recast.udfs.python.linter import shortcuts
 
 MODULE = "tmprecast"
 """Name of the analysed module; the reference uses the random name of a temporary file."""
@@ -228,7 +228,7 @@ def _patch() -> None:
     AstroidManager.ast_from_module_name = _ast_from_module_name
     astroid.builder.AstroidBuilder.delayed_assattr = _delayed_assattr
     for owner, name in ((nodes.FunctionDef, "type"), (nodes.ClassDef, "_all_slots")):
-        setattr(owner, name, pylint_shortcuts.CachedProperty(vars(owner)[name], JOURNAL.inferred))
+        setattr(owner, name, shortcuts.CachedProperty(vars(owner)[name], JOURNAL.inferred))
     nodes.ClassDef.type = property(_journaled_class_type)
     scoped_nodes._class_type = _journaled_class_type
     guarded = types.SimpleNamespace(find_spec=_find_spec_without_importing)
@@ -257,7 +257,7 @@ class Warm:
     def __init__(self, path: str, flags: list[str]) -> None:
         """Set up pylint with `flags` for files that will be found at `path`, one after another."""
         _patch()
-        pylint_shortcuts.install()
+        shortcuts.install()
         astroid.builder.AstroidBuilder(MANAGER)  # builds the tree of builtins
         self.path = path
         self.pragmas: list[str] = []
@@ -320,7 +320,7 @@ class Warm:
         sys.setrecursionlimit(RECURSION_LIMIT + _depth() - 4)
         trees = linter._get_asts(iter([self.item]), None, self.progress)
         if trees.get(self.item):
-            pylint_shortcuts.INDEX.build(trees[self.item])
+            shortcuts.INDEX.build(trees[self.item])
         linter._lint_files(trees, self.check_module, self.progress)
         linter.stats.statement = self.walker.nbstatements
         result = self._result()
@@ -373,7 +373,7 @@ class Warm:
         clear_lru_caches()
         for cached in CACHES:
             cached.cache_clear()
-        pylint_shortcuts.INDEX.dissolve()
+        shortcuts.INDEX.dissolve()
 
 
 _SMALL_OBJECTS = (LinterStats, ScopeAccessMap, ConsiderUsingWithStack)
