@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import itertools
 import os
 import re
 import shutil
@@ -13,28 +12,25 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks import hostile_lane
 from benchmarks.hostile_lane import KEY, Blob, Lane, Page, lane, page, program
 from benchmarks.processes import below
-from recast import controls
+from recast.jobs.catalogue import LANES
 from recast.lakehouse import query
 from recast.lakehouse.settings import Settings
 from recast.schemas import TABLES
-from recast.udfs.text import markup
 from tests.fake_endpoint import Reply
 from tests.jobs.lanes import MODELS, PAGES, Model, serve
 from tests.sources import REPOSITORIES
 
 NEIGHBOURS = 100
-LANES = {
-    "code": ("raw_code", "parsed_code", "linted_code", "styled_code", "optimized_code", "published_code"),
-    "math": ("raw_math", "rewritten_math", "published_math"),
-}
 KEY_VARIABLE = "RECAST_HOSTILE_API_KEY"
 SAMPLE_S = 0.5
 TIMEOUT_S = 3600.0
@@ -85,7 +81,7 @@ def repositories(blobs: list[Blob]) -> pa.Table:
     count = len(blobs)
     offsets = pa.array(range(count + 1), pa.int32())
     licenses = pa.ListArray.from_arrays(
-        pa.array([0, *accumulated(len(blob.licenses) for blob in blobs)], pa.int32()),
+        pa.array(accumulate((len(blob.licenses) for blob in blobs), initial=0), pa.int32()),
         strings([each for blob in blobs for each in blob.licenses]),
     )
     columns = {
@@ -120,14 +116,6 @@ def pages(cases: list[Page]) -> pa.Table:
         pa.array([0] * count, pa.int64()),
     ]
     return pa.Table.from_arrays(arrays, schema=PAGES)
-
-
-def accumulated(numbers: Iterator[int]) -> Iterator[int]:
-    """Yield the sum so far."""
-    total = 0
-    for number in numbers:
-        total += number
-        yield total
 
 
 def with_neighbours(made: Lane) -> Lane:
@@ -214,26 +202,27 @@ def run(folder: Path, most: int | None = None) -> dict[str, Any]:
     unclear = list(unclear_damage(folder, environment, TEARS[:1] if most else TEARS))
     rows = {
         name: query.rows(settings, f"SELECT * FROM {name}")
-        for each in LANES.values()
-        for name in each
+        for stages in LANES.values()
+        for name in (stage.name for stage in stages)
         if query.version(settings, name) is not None
     }
+    lost, secrets, planted = list(without_reason(rows, made)), list(secrets_seen(settings, outputs)), list(unfit(rows))
     told = {
         "cases": len(cases.blobs) + len(cases.pages),
-        "stopped_lanes": sum(bool(stopped(settings, tables)) for tables in LANES.values()),
+        "stopped_lanes": sum(stopped(settings, [stage.name for stage in stages]) for stages in LANES.values()),
         "crashed_workers": sum(text.count("Python worker exited unexpectedly") for text in [output, *logs(settings)]),
         "wrong_neighbours": sum(
             neighbours_of(cases) - published(rows, name) for name in ("published_code", "published_math")
         ),
-        "without_reason": len(list(without_reason(rows, made))),
-        "secrets_seen": len(list(secrets_seen(settings, outputs))),
+        "without_reason": len(lost),
+        "secrets_seen": len(secrets),
         "escapes_seen": sum(len(CONTROLS.findall(text)) for text in outputs),
-        "published_control_characters": len(list(unfit(rows))),
+        "published_control_characters": len(planted),
         "unclear_damage": len(unclear),
         "peak_memory_mb": peak_mb,
         "reasons": {name: dict(Counter(str(row["reason"]) for row in found)) for name, found in rows.items()},
     }
-    for what in (*without_reason(rows, made), *secrets_seen(settings, outputs), *unfit(rows), *unclear):
+    for what in (*lost, *secrets, *planted, *unclear):
         print(CONTROLS.sub("?", what)[:500], file=sys.stderr)
     return told
 
@@ -248,10 +237,10 @@ def looked_at(environment: dict[str, str]) -> Iterator[str]:
         yield recast(environment, "compare", name)[1]
 
 
-def stopped(settings: Settings, tables: tuple[str, ...]) -> list[str]:
-    """Return the tables whose last run did not succeed."""
-    runs = {name: query.last_run(settings, name) for name in tables}
-    return [name for name, last in runs.items() if last is None or last["status"] != "succeeded"]
+def stopped(settings: Settings, tables: list[str]) -> bool:
+    """Say whether the last run of one of these tables did not succeed."""
+    runs = [query.last_run(settings, name) for name in tables]
+    return any(last is None or last["status"] != "succeeded" for last in runs)
 
 
 def logs(settings: Settings) -> Iterator[str]:
@@ -275,8 +264,8 @@ def without_reason(rows: dict[str, list[dict[str, Any]]], made: Lane) -> Iterato
                 row["reason"] and row["reason"] not in TABLES[name].reasons
             ):
                 yield f"{name} {row['doc_id']}: kept {row['kept']}, reason {row['reason']}"
-    for tables in LANES.values():
-        for above, below_ in itertools.pairwise(tables):
+    for stages in LANES.values():
+        for above, below_ in pairwise(stage.name for stage in stages):
             kept = {row["doc_id"] for row in rows.get(above, ()) if row["kept"]}
             for lost in kept - {row["doc_id"] for row in rows.get(below_, ())}:
                 yield f"{lost} is kept in {above} and not in {below_}"
@@ -315,12 +304,14 @@ def decoded(path: Path) -> bytes:
 
 
 def unfit(rows: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
-    """Yield published rows with control characters, control tokens or, among pages, HTML that acts."""
-    for name in ("published_code", "published_math"):
+    """Yield published rows that hold what the cases plant: control characters and tokens and, among pages, HTML that acts.
+
+    Looked for as planted: what finds them in the lanes may be what is wrong.
+    """
+    planted = (*hostile_lane.CONTROLS, *hostile_lane.SPECIAL_TOKENS)
+    for name, strings_ in {"published_code": planted, "published_math": (*planted, *hostile_lane.ACTIVE)}.items():
         for row in rows.get(name, ()):
-            text = row["text"] or ""
-            found = controls.character_in(text) or controls.token_in(text)
-            found = found or (markup.active_in(text) if name.endswith("_math") else None)
+            found = [each for each in strings_ if each in (row["text"] or "")]
             if row["kept"] and found:
                 yield f"{name} {row['doc_id']} holds {found!r}"
 
