@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyspark.sql import SparkSession
 
@@ -22,6 +22,9 @@ from recast.lakehouse.session import is_this_machine
 from recast.lakehouse.settings import Settings, UserError, is_local
 from recast.lakehouse.stage import Stage
 from recast.lakehouse.store import work_path
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 PACKAGE = "recast"
 ENGINE = "vllm"
@@ -43,6 +46,10 @@ class Found(NamedTuple):
     lake: bool
     recast: bool
     problems: dict[str, str]
+
+
+FOUND_DDL = "place string, lake boolean, recast boolean, problems map<string, string>"
+"""`Found` as Spark knows it."""
 
 
 def check(spark: SparkSession, settings: Settings, stages: Sequence[Stage], executors: Sequence[Executor]) -> None:
@@ -141,10 +148,11 @@ def ask(spark: SparkSession, needs: Iterable[str], executors: int, mark: str = "
         UserError: no Python of the driver's version runs there.
     """
     context = spark.sparkContext
-    tasks = context.range(max(1, executors), numSlices=max(1, executors))  # Spark gives each executor one task in turn
+    tasks = spark.range(0, max(1, executors), 1, max(1, executors))  # Spark gives each executor one task in turn
     context.setJobDescription("what the workers' Python has")
     try:
-        return [Found(*row) for row in tasks.mapPartitions(task(needs, mark)).collect()]
+        # As stages do, since Spark keeps other Python processes for RDDs: so the linter that this starts is the stages'.
+        return [Found(**row.asDict()) for row in tasks.mapInArrow(task(needs, mark), FOUND_DDL).collect()]
     except Exception as problem:
         raise UserError(why_no_task_ran(problem, context.pythonExec)) from problem
     finally:
@@ -190,24 +198,32 @@ def _walk() -> tuple[Callable[[Traversable, str], Iterator[tuple[str, bytes]]], 
 files_of, digest_of = _walk()
 
 
-def task(
-    needs: Iterable[str], mark: str = ""
-) -> Callable[[Iterable[int]], Iterator[tuple[str, bool, bool, dict[str, str]]]]:
-    """Return a task that imports every module and yields one `Found` as a tuple.
+def task(needs: Iterable[str], mark: str = "") -> "Callable[[Iterable[Any]], Iterator[pa.RecordBatch]]":
+    """Return a task that imports every module and yields one batch with one `Found`.
 
     A function within a function is pickled as code and not by name, so it also runs where Recast is not installed.
     """
     modules, linter, engine = list(needs), LINTER, ENGINE
     package, digest = PACKAGE, digest_of(PACKAGE)
 
-    def import_all(_rows: Iterable[int]) -> Iterator[tuple[str, bool, bool, dict[str, str]]]:
+    def import_all(batches: "Iterable[Any]") -> "Iterator[pa.RecordBatch]":
         import importlib
         import importlib.util
         import os
         import socket
         import sys
+        from collections import deque
+
+        import pyarrow as pa
+
+        def found_here(recast: bool) -> "pa.RecordBatch":
+            types = [pa.string(), pa.bool_(), pa.bool_(), pa.map_(pa.string(), pa.string())]
+            values = ([place], [lake], [recast], [list(problems.items())])
+            arrays = [pa.array(value, type_) for value, type_ in zip(values, types, strict=True)]
+            return pa.RecordBatch.from_arrays(arrays, ["place", "lake", "recast", "problems"])
 
         place = f"{sys.executable} on {socket.gethostname()}"
+        deque(batches, 0)  # Spark ends a process that has not read its input to the end
         problems: dict[str, str] = {}
         lake = not mark or os.path.exists(mark)
         try:
@@ -217,7 +233,7 @@ def task(
         if found != digest:
             for name in [name for name in sys.modules if name.partition(".")[0] == package]:
                 del sys.modules[name]  # otherwise Python would not find the modules that the driver sends
-            yield place, lake, False, problems
+            yield found_here(False)
             return
         for module in modules:
             try:
@@ -229,7 +245,7 @@ def task(
                     importlib.import_module(module).start()
             except Exception as problem:
                 problems[module] = " ".join(str(problem).split()) or type(problem).__name__
-        yield place, lake, True, problems
+        yield found_here(True)
 
     return import_all
 

@@ -4,7 +4,7 @@ import importlib.metadata
 import subprocess
 import sys
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -69,11 +69,20 @@ def test_a_zip_of_a_zip_is_the_same(archive: Path, tmp_path: Path) -> None:
     assert eval(one) == eval(other)  # noqa: S307 two dictionaries that were just printed
 
 
+def found_by(task: Any) -> tuple[str, bool, bool, dict[str, str]]:
+    """Run a worker's check here, and return the one row that it yields."""
+    unread = iter([0, 1])
+    (batch,) = task(unread)
+    assert list(unread) == [], "Spark ends a process that leaves input unread"
+    (row,) = batch.to_pylist()
+    return row["place"], row["lake"], row["recast"], dict(row["problems"])
+
+
 def test_every_stage_names_modules_that_there_are() -> None:
     needs = {module: [] for stage in STAGES.values() for module in stage.needs}  # type: ignore[var-annotated]
     assert {"recast.udfs.python.linter.lint", "recast.inference.rewrite"} <= set(needs)
     assert workers.look(needs).problems == {}
-    ((place, lake, same, problems),) = workers.task(needs)(iter([0]))
+    place, lake, same, problems = found_by(workers.task(needs))
     assert place.startswith(sys.executable)
     assert lake
     assert same
@@ -83,9 +92,9 @@ def test_every_stage_names_modules_that_there_are() -> None:
 def test_a_worker_that_does_not_see_the_lake_says_so(tmp_path: Path) -> None:
     """A folder of the driver's own disk: rows that workers elsewhere write there would be lost."""
     with workers.marked(Settings(lake=str(tmp_path / "lake"))) as mark:
-        ((_, lake, _, _),) = workers.task([], mark)(iter([0]))
+        _, lake, _, _ = found_by(workers.task([], mark))
         assert lake
-    ((_, lake, _, _),) = workers.task([], mark)(iter([0]))
+    _, lake, _, _ = found_by(workers.task([], mark))
     assert not lake
 
 
@@ -98,7 +107,7 @@ def test_another_recast_is_told_from_the_drivers(tmp_path: Path, monkeypatch: py
         monkeypatch.delitem(sys.modules, name)
     with monkeypatch.context() as elsewhere:
         elsewhere.syspath_prepend(str(tmp_path))
-        ((_, _, same, problems),) = asked(iter([0]))
+        _, _, same, problems = found_by(asked)
     assert not same
     assert problems == {}
     assert "recast" not in sys.modules
@@ -113,7 +122,7 @@ def test_what_is_missing_is_one_line_that_says_for_what_and_what_to_do(monkeypat
     asked = workers.task(needs)
     lint.close()
     monkeypatch.setitem(lint.VERSIONS, "pylint", "3.3.9")
-    ((place, _, _, problems),) = asked(iter([0]))
+    place, _, _, problems = found_by(asked)
     line = workers.words(workers.Found(place, True, True, problems), needs, workers.PLACES)
     assert line == (
         f"{place}: No module named 'no_such_library' (needed for rewritten_math); the linter needs pylint 3.3.9, found "

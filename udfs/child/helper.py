@@ -9,6 +9,7 @@ import signal
 import struct
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -47,6 +48,7 @@ class Helper:
             environment: further environment variables.
         """
         self.pid = os.getpid()
+        self.asking = threading.Lock()
         self.folder = os.path.realpath(tempfile.mkdtemp(prefix="recast-helper-"))
         empty = Path(self.folder, "empty")
         empty.mkdir()
@@ -75,18 +77,19 @@ class Helper:
             raise RuntimeError(f"{name} needs {ready}; its helper {told}{_last_line(words)}")
 
     def ask(self, request: bytes) -> dict[str, Any] | None:
-        """Return the helper's answer to a request, None if the helper is lost."""
+        """Return the helper's answer to a request, None if the helper is lost. Threads wait for each other."""
         stdin = cast(IO[bytes], self.process.stdin)
         answer = None
-        try:
-            stdin.write(struct.pack(">I", len(request)) + request)
-            stdin.flush()
-            answer = self._read(ANSWER_S)
-        except OSError:
-            pass  # it is gone, which no answer says
-        finally:
-            if answer is None:
-                self.close()  # also where Ctrl-C comes in between: the answer on its way would be taken for the next one
+        with self.asking:
+            try:
+                stdin.write(struct.pack(">I", len(request)) + request)
+                stdin.flush()
+                answer = self._read(ANSWER_S)
+            except OSError:
+                pass  # it is gone, which no answer says
+            finally:
+                if answer is None:
+                    self.close()  # also where Ctrl-C comes in between: the answer on its way would be the next one's
         return answer
 
     def _read(self, timeout_s: float) -> Any:
