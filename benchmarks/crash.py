@@ -36,8 +36,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.processes import below, processes
-from recast.inference.rewrite import ANSWER_FIELDS, RewriteSpec
-from recast.inference.server.engine import EngineSpec
+from recast.inference.answers import ANSWER_FIELDS
+from recast.inference.request import RewriteSpec
+from recast.inference.server.spec import EngineSpec
 from recast.lakehouse.settings import Settings
 
 if TYPE_CHECKING:

@@ -42,8 +42,8 @@ from benchmarks import corpus
 from benchmarks.processes import cpu_seconds
 from recast.inference.request import Counter, Request, RewriteSpec, body
 from recast.inference.rewrite import ask, rewrite
-from recast.inference.server import engine
-from recast.inference.server.engine import Engine, EngineSpec
+from recast.inference.server import endpoint, engine, metrics, process
+from recast.inference.server.spec import Engine, EngineSpec
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -78,7 +78,7 @@ def digest(text: str) -> str:
 async def send(session: aiohttp.ClientSession, running: Engine, spec: RewriteSpec, request: Request) -> int:
     """Ask one request the plain way; return its output tokens."""
     url = f"{running.base_url}/chat/completions"
-    sent = session.post(url, json=body(spec, request), headers=engine.headers(spec.engine), allow_redirects=False)
+    sent = session.post(url, json=body(spec, request), headers=endpoint.headers(spec.engine), allow_redirects=False)
     async with sent as response:
         response.raise_for_status()
         tokens: int = (await response.json(content_type=None))["usage"]["completion_tokens"]
@@ -155,7 +155,7 @@ def feeder_ceiling(folder: str) -> float:
         began = time.monotonic()
         rows = sum(answered.num_rows for answered in rewrite([batch_of(texts)], spec))
         seconds = time.monotonic() - began
-        engine.stop(running)
+        process.stop(running)
     return float(rows / seconds)
 
 
@@ -230,7 +230,7 @@ def measure(chosen: argparse.Namespace, folder: str) -> dict[str, Any]:
         journal_buckets=CORES,
     )
     spark = session(folder)
-    running = engine.connect(spec.engine, engine.owner())
+    running = engine.connect(spec.engine)
     texts = texts_of(chosen.requests, chosen.longest_chars)
     # Warm: the engine, the JVM, the Python workers.
     asyncio.run(bare(running, spec, requests_of(spec, texts[:8]), 0))
@@ -246,9 +246,9 @@ def measure(chosen: argparse.Namespace, folder: str) -> dict[str, Any]:
                 outcome.append(asyncio.run(bare(running, own, requests_of(own, texts), batch)))
     rates = {way: statistics.median(t.tokens / t.seconds for t in timed) for way, timed in outcomes.items()}
     inside = statistics.median(timed.tokens / timed.inside_s for timed in outcomes["stage"])
-    load = engine.load(running) if running.folder else None
+    load = metrics.load(running) if running.folder else None
     spark.stop()
-    engine.stop(running)
+    process.stop(running)
     return {
         "engine": "simulated" if chosen.simulated else running.label,
         "model": spec.engine.served_name,

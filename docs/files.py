@@ -12,7 +12,7 @@ FOLDERS = {
     "cli": "The command line: options, errors, what it prints.",
     "lakehouse": "The platform: the loop that runs stages, the plan, Spark, Delta.",
     "inference": "Requests to a model: what is asked, how it is sent, what is stored of the answer.",
-    "inference/server": "One model server per GPU or CPU host, its start, its health and its end.",
+    "inference/server": "One model server (vLLM, SGLang) per GPU or CPU host, its start, its health and its end; or an endpoint.",
     "udfs": "What is done to a row: contents, and what a stored answer says.",
     "udfs/python": "Programs: syntax, comments, scores, the program in an answer.",
     "udfs/python/linter": "pylint, warm, with the scores of one process per file.",

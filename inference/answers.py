@@ -5,7 +5,6 @@ import math
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -79,7 +78,6 @@ BUDGET_MIN_FINISHED = 20
 MAX_ERROR_CHARS = 500
 # What is looked at of an error response; words that a reader needs come first.
 MAX_ERROR_BODY_CHARS = 1 << 16
-MAX_RETRY_AFTER_S = 600.0
 
 
 class Answer(NamedTuple):
@@ -319,17 +317,3 @@ def error_words(content: bytes | str) -> str:
     except (ValueError, AttributeError, RecursionError):
         text = re.sub(r"<[^<>]*>", " ", text)
     return printable(" ".join(clean(text).split()), MAX_ERROR_CHARS)
-
-
-def retry_after_s(value: str | None) -> float:
-    """Return a Retry-After header (RFC 9110, section 10.2.3: seconds or a date) in seconds, 0 where there is none."""
-    if not value:
-        return 0.0
-    try:
-        return min(max(0.0, float(value)), MAX_RETRY_AFTER_S)
-    except ValueError:
-        pass
-    try:
-        return min(max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()), MAX_RETRY_AFTER_S)
-    except (ValueError, TypeError, OverflowError):
-        return 0.0

@@ -16,6 +16,8 @@ from recast.inference.answers import decoded
 from recast.printable import printable
 
 MAX_TARGET_CHARS = 200
+# What is read of a list of models, a version or figures: 16 kB for each of 500 models.
+MAX_GET_BYTES = 8 << 20
 Hide = Callable[[str, bool], str]
 """Takes secrets out of what an endpoint says; the second argument tells that it is an answer (status 200)."""
 
@@ -65,13 +67,13 @@ async def receive(response: aiohttp.ClientResponse, most_bytes: int, hide: Hide)
 
 def get(
     url: str,
-    most_bytes: int,
     timeout_s: float,
     hide: Hide = lambda text, _: text,
     headers: dict[str, str] | None = None,
     socket: str | None = None,
+    proxied: bool = True,
 ) -> Response:
-    """GET a URL, over a Unix socket where one is named; not for use within an event loop.
+    """GET a URL, over a Unix socket where one is named, by the environment's proxy if `proxied`; not within an event loop.
 
     Raises what `receive` does, and OSError; `timeout_s` is for the whole exchange.
     """
@@ -79,12 +81,12 @@ def get(
     async def exchange() -> Response:
         connector: aiohttp.BaseConnector = aiohttp.UnixConnector(socket) if socket else aiohttp.TCPConnector()
         timeout = aiohttp.ClientTimeout(total=timeout_s)
-        proxy = None if socket else proxy_of(url)
+        proxy = proxy_of(url) if proxied else None
         async with (
             aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
             session.get(url, headers=headers, proxy=proxy, allow_redirects=False) as response,
         ):
-            return await receive(response, most_bytes, hide)
+            return await receive(response, MAX_GET_BYTES, hide)
 
     return asyncio.run(exchange())
 

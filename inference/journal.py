@@ -8,12 +8,13 @@ Layout: `<journals>/<journal>/<fingerprint>/<buckets>/b<bucket>-<writer>-<seq>.r
 * The counts stand in the names: the driver shows live progress by listing them, without opening a file.
 """
 
+import contextlib
 import logging
 import os
 import re
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -33,8 +34,7 @@ class JournalError(RuntimeError):
     """The journal cannot be written, so that answers would be paid for and lost."""
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(NamedTuple):
     """What a journal holds: answered requests and their tokens."""
 
     rows: int
@@ -61,23 +61,31 @@ class Writer:
 
         Raises OSError where the store refuses (a full disk); the same rows can then be offered again.
         """
-        filesystem, path = self.folder
         prompt, output = (_total(answers, column) for column in ("prompt_tokens", "output_tokens"))
         name = f"{self.name}-{self._seq}.rows-{answers.num_rows}.prompt-{prompt}.output-{output}.parquet"
-        filesystem.create_dir(path, recursive=True)
-        if isinstance(filesystem, pafs.LocalFileSystem):
-            unfinished = f"{path}/{UNFINISHED_PREFIX}{name}"
-            try:
-                pq.write_table(answers, unfinished, filesystem=filesystem, compression="zstd")
-                os.rename(unfinished, f"{path}/{name}")
-            except BaseException:
-                _remove_quietly(unfinished)
-                raise
-        else:
-            # An object store shows an object only when its upload is complete, and renames by copying.
-            pq.write_table(answers, f"{path}/{name}", filesystem=filesystem, compression="zstd")
+        filesystem = self.folder.filesystem
+        write_whole(
+            self.folder, name, lambda path: pq.write_table(answers, path, filesystem=filesystem, compression="zstd")
+        )
         self._seq += 1
         return name
+
+
+def write_whole(folder: Place, name: str, write: Callable[[str], None]) -> None:
+    """Have `write` write a file, given its path, so that a reader sees all of it or none. Raises OSError as it does."""
+    filesystem, path = folder
+    filesystem.create_dir(path, recursive=True)
+    if not isinstance(filesystem, pafs.LocalFileSystem):
+        write(f"{path}/{name}")  # an object store shows an object when its upload is complete, and renames by copying
+        return
+    unfinished = f"{path}/{UNFINISHED_PREFIX}{name}"
+    try:
+        write(unfinished)
+        os.rename(unfinished, f"{path}/{name}")
+    except BaseException:
+        with contextlib.suppress(OSError):  # the write's own error says why there is none
+            os.unlink(unfinished)
+        raise
 
 
 def read(folder: Place, bucket: int | None, schema: pa.Schema) -> Iterator[pa.Table]:
@@ -144,11 +152,3 @@ def _folders(folder: Place) -> list[Place]:
 
 def _total(answers: pa.Table, column: str) -> int:
     return sum(value for value in answers.column(column).to_pylist() if value is not None)
-
-
-def _remove_quietly(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        # The write itself failed, or the folder is gone: its own error says so.
-        pass

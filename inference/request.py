@@ -10,9 +10,9 @@ import jinja2
 from recast import controls
 from recast.inference import tokenizer
 from recast.inference.answers import CONTROL_TOKENS, EMPTY_INPUT, TOO_LONG, Answer
-from recast.inference.server import engine as engines
-from recast.inference.server.engine import EngineError, EngineSpec
-from recast.inference.tokenizer import ChatTokenizer
+from recast.inference.server import model
+from recast.inference.server.spec import EngineError, EngineSpec
+from recast.inference.tokenizer import LONGEST_TOKEN_CHARS, ChatTokenizer
 
 # Tokens of an answer that do not hang on its text's length: a rating with suggestions (about 250), the worked solution of
 # a bare question (219 in the prompt's example), the richer example that stands for a trivial file. Generous on purpose.
@@ -61,11 +61,16 @@ class RewriteSpec:
 
 @dataclass
 class Request:
-    """One distinct request. `tries` counts the failures that were its own."""
+    """One distinct request.
+
+    `estimated` says that its prompt's tokens, or the context, are a guess; `tries` counts the failures that were its own.
+    """
 
     key: str
     user: str
     max_tokens: int
+    estimated: bool = False
+    longest_token_chars: int = LONGEST_TOKEN_CHARS
     tries: int = 0
 
 
@@ -75,7 +80,7 @@ def tokenizer_of(spec: EngineSpec) -> ChatTokenizer | None:
 
     Raises EngineError, in one line, where the model cannot chat or is not there.
     """
-    engines.check(spec)
+    model.check(spec)
     name = spec.tokenizer or ("" if spec.endpoint else spec.model)
     try:
         # A revision is the model's; a tokenizer of another name has its own.
@@ -91,11 +96,9 @@ class Counter:
         """Load the tokenizer, if there is one. Raises EngineError where the model cannot chat or is not there."""
         self._spec = spec
         self._tokenizer = tokenizer_of(spec.engine)
-        self.longest_token_chars = (
-            self._tokenizer.longest_token_chars if self._tokenizer else tokenizer.LONGEST_TOKEN_CHARS
-        )
-        self._context = engines.context_tokens(spec.engine)
-        self.exact = self._tokenizer is not None and self._context > 0
+        self._longest_token_chars = self._tokenizer.longest_token_chars if self._tokenizer else LONGEST_TOKEN_CHARS
+        self._context = model.context_tokens(spec.engine)
+        self._exact = self._tokenizer is not None and self._context > 0
         try:
             self._empty, self._own_controls = self._count(user_message(spec, ""))
         except jinja2.TemplateError as error:
@@ -120,7 +123,7 @@ class Counter:
             return Answer(None, EMPTY_INPUT)
         context, spec = self._context, self._spec
         # 50 MB need no tokenizer to be refused, nor a trip to the endpoint.
-        if len(text) > (context * self.longest_token_chars if context else MAX_CHARS):
+        if len(text) > (context * self._longest_token_chars if context else MAX_CHARS):
             words = f"a context of {context} tokens" if context else "any context we know of"
             return Answer(None, TOO_LONG, error=f"{len(text)} characters cannot fit {words}")
         user = user_message(spec, text)
@@ -133,12 +136,12 @@ class Counter:
             limit = min(limit, spec.answer_allowance + int(spec.answer_ratio * max(0, counted - self._empty)))
         if context:
             # Half of a guess, which is on the high side: the endpoint has the last word, and the feeder then asks for less.
-            room = context - (counted if self.exact else counted // 2)
-            if self.exact and room < spec.answer_floor:
+            room = context - (counted if self._exact else counted // 2)
+            if self._exact and room < spec.answer_floor:
                 words = f"a prompt of {counted} tokens leaves {max(0, room)} of the context's {context} for the answer"
                 return Answer(None, TOO_LONG, error=words)
             limit = min(limit, max(room, spec.answer_floor))
-        return Request(key, user, limit)
+        return Request(key, user, limit, not self._exact, self._longest_token_chars)
 
 
 def user_message(spec: RewriteSpec, text: str) -> str:

@@ -13,28 +13,14 @@ from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 
-from recast.inference.answers import ANSWER_DDL, ANSWER_FIELDS, STATUSES, Answer, ErrorBudgetError, answer_columns
+from recast.inference.answers import ANSWER_DDL, ANSWER_FIELDS, Answer, answer_columns
 from recast.inference.feeder import Feeder
-from recast.inference.journal import JournalError
 from recast.inference.request import RewriteSpec
-from recast.inference.server.engine import EngineSpec
+from recast.inference.server.spec import EngineSpec
 
 if TYPE_CHECKING:
     from pyspark.resource import ResourceProfile
     from pyspark.sql import DataFrame, SparkSession
-
-__all__ = [
-    "ANSWER_DDL",
-    "ANSWER_FIELDS",
-    "STATUSES",
-    "ErrorBudgetError",
-    "JournalError",
-    "RewriteSpec",
-    "ask",
-    "feeders",
-    "profile",
-    "rewrite",
-]
 
 FEEDERS_PER_GPU = 4
 # Two chunks feed at a time (recast.lakehouse.refresh), so that the tail of one never leaves an engine without requests.

@@ -9,16 +9,12 @@ import json
 import math
 import re
 import struct
-import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow.fs as pafs
-
 from recast.inference import journal
-from recast.inference.server.engine import Engine, Load
 from recast.storage import Place
 
 PREFIX = "feeder-"
@@ -70,29 +66,17 @@ class Report:
     ended: bool = False
 
 
-def report(
-    host: str, engine: Engine, starts: int, load: Load, window: int, in_flight: int, since: float, ended: bool
-) -> Report:
-    """Return the report of a feeder on this host about the engine it uses."""
-    name = f"{host}:{engine.folder}" if engine.folder else engine.base_url
-    server = (name, engine.label, engine.device, engine.start_seconds, starts)
-    return Report(*server, *load, window=window, in_flight=in_flight, since=since, at=time.time(), ended=ended)
-
-
 def write(folder: Place, writer: str, content: Report) -> None:
     """Write a feeder's report over its last one, into its journal's folder.
 
     Raises OSError where the store refuses.
     """
-    folder.filesystem.create_dir(folder.path, recursive=True)
-    name = f"{PREFIX}{writer}.json"
-    local = isinstance(folder.filesystem, pafs.LocalFileSystem)
-    # An object store shows an object only when it is whole; a file system is given that by a rename.
-    written = folder.joined(f"{journal.UNFINISHED_PREFIX}{name}" if local else name).path
-    with folder.filesystem.open_output_stream(written) as stream:
-        stream.write(json.dumps(asdict(content)).encode())
-    if local:
-        folder.filesystem.move(written, folder.joined(name).path)
+
+    def put(path: str) -> None:
+        with folder.filesystem.open_output_stream(path) as stream:
+            stream.write(json.dumps(asdict(content)).encode())
+
+    journal.write_whole(folder, f"{PREFIX}{writer}.json", put)
 
 
 def reports(uri: str) -> list[Report]:

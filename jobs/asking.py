@@ -10,8 +10,8 @@ from pyspark.sql import functions as F
 
 from recast import prompts
 from recast.inference import request, rewrite, usage
-from recast.inference.rewrite import RewriteSpec
-from recast.inference.server.engine import EngineError, EngineSpec, is_folder_name
+from recast.inference.request import RewriteSpec
+from recast.inference.server.spec import EngineError, EngineSpec, is_folder_name
 from recast.lakehouse import ledger
 from recast.lakehouse.settings import Settings, UserError, tell_endpoints_file
 from recast.lakehouse.stage import Progress, Usage
@@ -47,6 +47,7 @@ def engine_spec(settings: Settings) -> EngineSpec:
         max_model_len=settings.max_model_len,
         tensor_parallel=settings.tensor_parallel,
         args=tuple(arguments),
+        server=settings.server,
     )
     try:
         request.tokenizer_of(spec)

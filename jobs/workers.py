@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyspark.sql import SparkSession
 
+from recast.inference.server.servers import SERVERS
 from recast.lakehouse.executors import Executor, master_of
 from recast.lakehouse.problems import first_line
 from recast.lakehouse.session import is_this_machine
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 PACKAGE = "recast"
-ENGINE = "vllm"
 LINTER = "recast.udfs.python.linter.lint"
 PLACES = " in the workers' Python (spark.pyspark.python), or send an environment with --archives: docs/cluster.md"
 
@@ -89,7 +89,7 @@ def needed_by(spark: SparkSession, settings: Settings, stages: Sequence[Stage]) 
     needs: dict[str, list[str]] = {}
     for stage in stages:
         served_here = stage.usage and not settings.endpoint and not own_executors
-        for module in (*stage.needs, *((ENGINE,) if served_here else ())):
+        for module in (*stage.needs, *((settings.server,) if served_here else ())):
             needs.setdefault(module, []).append(stage.name)
     return needs
 
@@ -102,7 +102,8 @@ def words(found: Found, needs: dict[str, list[str]], places: str) -> str:
     told = "; ".join(
         f"{problem} (needed for {', '.join(dict.fromkeys(tables))})" for problem, tables in problems.items()
     )
-    extra = "'recast-lakehouse[gpu]'" if ENGINE in found.problems else "recast-lakehouse"
+    extra = "'recast-lakehouse[gpu]'" if "vllm" in found.problems else "recast-lakehouse"
+    extra += " sglang" if "sglang" in found.problems else ""
     return f"{found.place}: {told}. Do `pip install {extra}`{places}"
 
 
@@ -203,7 +204,7 @@ def task(needs: Iterable[str], mark: str = "") -> "Callable[[Iterable[Any]], Ite
 
     A function within a function is pickled as code and not by name, so it also runs where Recast is not installed.
     """
-    modules, linter, engine = list(needs), LINTER, ENGINE
+    modules, linter, engines = list(needs), LINTER, tuple(SERVERS)
     package, digest = PACKAGE, digest_of(PACKAGE)
 
     def import_all(batches: "Iterable[Any]") -> "Iterator[pa.RecordBatch]":
@@ -237,10 +238,10 @@ def task(needs: Iterable[str], mark: str = "") -> "Callable[[Iterable[Any]], Ite
             return
         for module in modules:
             try:
-                if module != engine:
+                if module not in engines:
                     importlib.import_module(module)
                 elif importlib.util.find_spec(module) is None:
-                    raise ModuleNotFoundError(f"No module named '{engine}'")
+                    raise ModuleNotFoundError(f"No module named '{module}'")
                 if module == linter:
                     importlib.import_module(module).start()
             except Exception as problem:

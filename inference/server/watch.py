@@ -14,7 +14,6 @@ Python workers and must not outlive the application, however either of them ends
 
 import contextlib
 import ctypes
-import fcntl
 import json
 import os
 import re
@@ -26,6 +25,8 @@ import threading
 import time
 from pathlib import Path
 from typing import Any
+
+from recast.inference.locks import EXCLUSIVE, Lock
 
 POLL_S = 0.5
 END_PATIENCE_S = 10.0
@@ -112,10 +113,8 @@ def watch(folder: Path, owner_pid: int, owner_start: int, log_path: Path, comman
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
-    lock = (folder / LOCK_FILE).open("a")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    lock = Lock(folder / LOCK_FILE)
+    if not lock.take(EXCLUSIVE):
         return  # another watcher is at it: who started it was killed before SERVER_FILE was there
     prctl = ctypes.CDLL(None).prctl  # looked up before the fork, where little is allowed
     with log_path.open("ab") as log:

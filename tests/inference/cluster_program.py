@@ -17,8 +17,9 @@ from pathlib import Path
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.functions import col
 
-from recast.inference.rewrite import RewriteSpec, ask, feeders, profile
-from recast.inference.server.engine import EngineSpec
+from recast.inference.request import RewriteSpec
+from recast.inference.rewrite import ask, feeders, profile
+from recast.inference.server.spec import EngineSpec
 
 FAKE = Path(__file__).parent.parent / "fake_endpoint.py"
 

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from recast.inference.server import engine
-from recast.inference.server.engine import EngineSpec
+from recast.inference import feeder, retry
+from recast.inference.server import process, runtime
+from recast.inference.server.spec import Engine, EngineSpec
 from tests import fake_endpoint
+from tests.inference.strangers import KEY, VARIABLE
 
 FAKE = Path(__file__).parent.parent / "fake_endpoint.py"
 CHAT_TEMPLATE = (
@@ -59,8 +61,8 @@ def fake_engine(model_folder: Path) -> Iterator[Callable[..., EngineSpec]]:
 
     yield make
     for spec in specs:
-        folder = engine.runtime_folder(spec, engine.owner(), "")
-        engine.stop(engine.Engine("", None, "", "", "", 0.0, str(folder)))
+        folder = runtime.runtime_folder(spec, runtime.owner(), "")
+        process.stop(Engine("", None, "", "", "", 0.0, str(folder)))
         shutil.rmtree(folder)
 
 
@@ -103,3 +105,20 @@ def mortal_endpoint() -> Iterator[EngineSpec]:
         assert server.stdout is not None
         yield EngineSpec(model="fake", endpoint=f"http://127.0.0.1:{int(server.stdout.readline())}/v1")
         server.kill()
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses of production are long; tests keep their proportions and shorten them."""
+    monkeypatch.setattr(retry, "RETRY_FIRST_S", 0.01)
+    monkeypatch.setattr(feeder, "TICK_S", 0.05)
+
+
+@pytest.fixture
+def quick_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "BACKOFF_MAX_S", 0.1)
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, KEY)

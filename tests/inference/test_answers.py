@@ -2,14 +2,15 @@
 
 import json
 import time
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recast.inference import answers
+from recast.inference.answers import STATUSES
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(),
@@ -168,22 +169,6 @@ def test_error_words_are_one_short_line_without_markup() -> None:
     assert len(answers.error_words(b"x" * 10_000)) == answers.MAX_ERROR_CHARS
 
 
-def test_retry_after_is_read_as_seconds_or_date_and_bounded() -> None:
-    assert answers.retry_after_s(None) == 0
-    assert answers.retry_after_s("1.5") == 1.5
-    assert answers.retry_after_s("1e9") == answers.MAX_RETRY_AFTER_S
-    assert answers.retry_after_s("soon") == 0
-    for odd in (
-        "Wed, 21 Oct 99999999999999999999 07:28:00 GMT",
-        "Wed, 99999999999999999999 Oct 2026 07:28:00 GMT",
-        "nan",
-    ):
-        assert answers.retry_after_s(odd) == 0
-    in_a_minute = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
-    assert 55 < answers.retry_after_s(in_a_minute) <= 60
-    assert answers.retry_after_s("Thu, 01 Jan 1970 00:00:00 GMT") == 0
-
-
 def read(value: object) -> answers.Answer:
     answer = answers.read_answer(json.dumps(value).encode(), "engine", 1.0)
     assert answer is not None, "it was paid for"
@@ -242,3 +227,37 @@ def test_thoughts_under_two_names_are_kept_once_or_both() -> None:
     both = {"content": "x", "reasoning": "a", "reasoning_content": "b"}
     assert read({"choices": [{"message": both}]}).reasoning == "a\nb"
     assert read({"choices": [{"message": {**both, "reasoning_content": "a"}}]}).reasoning == "a"
+
+
+def test_the_budget_needs_enough_requests_to_judge() -> None:
+    assert not answers.over_budget(5, 10, 0.05)
+    assert not answers.over_budget(5, 100, 0.05)
+    assert answers.over_budget(6, 100, 0.05)
+
+
+def test_a_task_stops_when_chance_does_not_explain_its_failures() -> None:
+    assert not answers.clearly_over_budget(10, 10, 0.05), "too few to judge"
+    assert not answers.clearly_over_budget(4, 20, 0.05)
+    assert answers.clearly_over_budget(5, 20, 0.05)
+    assert not answers.clearly_over_budget(70, 1000, 0.05)
+    assert answers.clearly_over_budget(72, 1000, 0.05)
+    assert answers.clearly_over_budget(1, 20, 0.0)
+
+
+def test_every_status_is_explained() -> None:
+    assert set(answers.FAILED_STATUSES) <= set(STATUSES)
+    assert all(STATUSES.values())
+
+
+def test_answers_past_what_one_arrow_array_holds_are_one_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """2 GiB are too much for a test: an array that pyarrow cuts in two stands for them."""
+
+    whole = pa.array
+
+    def cut(values: Any, kind: Any) -> Any:
+        array = whole(values, kind)
+        return pa.chunked_array([array[:1], array[1:]]) if kind == pa.string() else array
+
+    monkeypatch.setattr(answers.pa, "array", cut)
+    given = [answers.Answer("a" * 10, "answered"), answers.Answer("b" * 10, "answered")]
+    assert answers.answer_columns(given).column("answer").to_pylist() == ["a" * 10, "b" * 10]

@@ -1,8 +1,10 @@
 """What is sent: no text ends the user's turn, nor the fence around it, and an ordinary one is sent as ever."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +15,8 @@ from recast import prompts
 from recast.inference import answers
 from recast.inference import request as asking
 from recast.inference.request import Counter, Request, RewriteSpec, user_message
-from recast.inference.server.engine import EngineSpec
+from recast.inference.server.spec import EngineSpec
+from tests.inference.feeding import asked, batch, run, spec_for
 
 # Templates of the shape that the families publish, and the tokens of theirs that such a prompt holds; True marks those
 # that a tokenizer calls special.
@@ -154,3 +157,39 @@ def test_a_fence_of_either_mark_grows_past_the_runs_of_its_own_mark(mark: str) -
     assert user_message(spec, f"a\n{mark * 5}\nb").split("\n")[0] == f"{mark * 6}python"
     other = "~" if mark == "`" else "`"
     assert user_message(spec, other * 5) == f"{mark * 3}python\n{other * 5}\n{mark * 3}"
+
+
+def test_a_prompt_that_leaves_no_room_is_refused_with_its_numbers(fake_engine: Make, tmp_path: Path) -> None:
+    record = tmp_path / "record"
+    rows = run(spec_for(fake_engine("--record", str(record)), answer_floor=64), batch("w " * 150, "short"))
+    refused = next(row for row in rows if row["answer_status"] == "too_long")
+    assert re.fullmatch(r"a prompt of 15\d tokens leaves \d\d of the context's 200 for the answer", refused["error"])
+    assert asked(record) == {"short": 1}
+
+
+def test_a_guess_at_a_prompts_length_cuts_no_answer_that_would_fit(endpoint: Make) -> None:
+    """12,000 characters are 3,000 tokens or so of the 4,096, and 4,016 by the guess, which is on the high side."""
+    request = asking.Counter(spec_for(endpoint())).request("key", "word " * 2_400)
+    assert isinstance(request, asking.Request)
+    assert request.max_tokens > 1_000
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"max_tokens": 50}, 50),
+        ({"max_tokens": 8192}, 200 - 14),
+        ({"max_tokens": 8192, "answer_allowance": 10, "answer_ratio": 2.0}, 10 + 2 * 10),
+        ({"max_tokens": 15, "answer_allowance": 10, "answer_ratio": 2.0}, 15),
+    ],
+)
+def test_max_tokens_follows_context_and_input(fake_engine: Make, fields: dict[str, Any], expected: int) -> None:
+    counter = asking.Counter(spec_for(fake_engine(), **fields))
+    request = counter.request("key", "w " * 10)
+    assert isinstance(request, asking.Request)
+    assert abs(request.max_tokens - expected) <= 2
+
+
+def test_the_text_is_put_in_the_template_and_nothing_else_is_read_as_a_field() -> None:
+    spec = RewriteSpec(EngineSpec("m"), system="s", user_template="{0} {text} {x}")
+    assert asking.user_message(spec, "a {text} {y}") == "{0} a {text} {y} {x}"

@@ -4,23 +4,33 @@ import json
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from recast.inference import feeder
-from recast.inference.server.engine import EngineError, EngineSpec
+from recast.inference.server.spec import EngineSpec
 from recast.udfs import reading
-from tests.inference.test_rewrite import asked, batch, run, spec_for
+from tests.inference.feeding import asked, batch, run, spec_for
 
 Make = Callable[..., EngineSpec]
+
+
 CASES = Path(__file__).parent.parent / "cases"
+
+
 GIVEN: dict[str, Any] = json.loads((CASES / "responses.json").read_text("utf-8"))
+
+
 FENCED = f"```python\n{GIVEN['program']}```\n"
+
+
 CUT = next(case["message"]["content"] for case in GIVEN["responses"] if case["id"] == "cut-but-stop")
+
+
 SLOTS = {"{program}": FENCED, "{half}": FENCED[:100], "{rest}": FENCED[100:], "{cut}": CUT}
+
+
 MOST_TOKENS = 8192
 
 
@@ -34,6 +44,8 @@ def filled(value: Any) -> Any:
 
 
 SIBLINGS = json.loads((CASES / "responses_siblings.json").read_text("utf-8"))["responses"]
+
+
 RESPONSES: dict[str, dict[str, Any]] = {case["id"]: filled(case) for case in [*GIVEN["responses"], *SIBLINGS]}
 
 
@@ -43,12 +55,6 @@ def served(endpoint: Make, folder: Path, responses: dict[str, Any], **fields: An
     args = ("--responses", str(folder / "responses.json"), "--record", str(folder / "record"), "--context", "100000")
     spec = spec_for(endpoint(*args), max_tokens=MOST_TOKENS, **fields)
     return run(spec, batch(*responses)), asked(folder / "record")
-
-
-@pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feeder, "RETRY_FIRST_S", 0.01)
-    monkeypatch.setattr(feeder, "TICK_S", 0.05)
 
 
 @pytest.fixture(scope="module")
@@ -122,44 +128,3 @@ def test_the_journal_brings_back_every_column_of_an_answer(endpoint: Make, tmp_p
 
     assert by_id(after) == by_id(before)
     assert {row["server_finish_reason"] for row in after} == {"stop", "eos"}
-
-
-# What an endpoint takes.
-
-
-@pytest.mark.usefixtures("patient")
-def test_an_endpoint_that_wants_the_limit_under_its_newer_name_is_told_it_so_from_then_on(
-    endpoint: Make, tmp_path: Path
-) -> None:
-    record = tmp_path / "record"
-    texts = [f"text {index}" for index in range(50)]
-    rows = run(spec_for(endpoint("--refuse", "max_tokens", "--record", str(record)), window=4), batch(*texts))
-    assert Counter(row["answer_status"] for row in rows) == {"answered": 50}
-    bodies = [json.loads(line) for line in record.read_text().splitlines()]
-    old = [body for body in bodies if "max_tokens" in body]
-    assert 1 <= len(old) <= 4, "those in flight when the endpoint first said so"
-    assert all(("max_tokens" in body) != ("max_completion_tokens" in body) for body in bodies)
-    assert len(bodies) == 50 + len(old)
-
-
-@pytest.mark.parametrize("name", ["temperature", "repetition_penalty"])
-def test_an_endpoint_that_refuses_a_sampling_parameter_ends_the_task_with_one_line(endpoint: Make, name: str) -> None:
-    spec = replace(spec_for(endpoint("--refuse", name)), repetition_penalty=1.1)
-    with pytest.raises(
-        EngineError, match=rf"refuses {name}=.*Give the setting {name} a value that it takes$"
-    ) as raised:
-        run(spec, batch("one", "two"))
-    assert "\n" not in str(raised.value)
-
-
-def test_words_about_a_parameter_from_an_endpoint_that_takes_it_are_that_rows_alone(
-    endpoint: Make,
-) -> None:
-    """An endpoint may quote what it was sent: a stranger's text must not end the task."""
-    quoted = "[[quoted]] temperature"
-    rows = run(spec_for(endpoint(), window=1), batch("fine", quoted, "fine too"))
-    assert {row["text"]: row["answer_status"] for row in rows} == {
-        "fine": "answered",
-        quoted: "request_failed",
-        "fine too": "answered",
-    }

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from recast.inference import journal
-from recast.inference.rewrite import ANSWER_FIELDS, RewriteSpec, ask, profile
-from recast.inference.server import engine as engines
-from recast.inference.server.engine import EngineSpec
+from recast.inference.answers import ANSWER_FIELDS
+from recast.inference.request import RewriteSpec
+from recast.inference.rewrite import ask, profile
+from recast.inference.server import engine, process
+from recast.inference.server.spec import EngineSpec
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -79,13 +81,13 @@ def test_an_engine_started_on_the_driver_is_the_one_that_tasks_find(
     spark: "SparkSession", fake_engine: Make, tmp_path: Path
 ) -> None:
     spec = fake_engine("--record", str(tmp_path / "record"))
-    engines.prewarm(spec).join()
-    started = engines.connect(spec)
+    engine.prewarm(spec).join()
+    started = engine.connect(spec)
     rewritten = ask(
         rows_of(spark, ["a", "b", "c"]), RewriteSpec(spec, "", "{text}", fingerprint="f", journal_buckets=2)
     )
     assert rewritten.count() == 3
-    assert engines.starts(started) == 1
+    assert process.starts(started) == 1
     assert (tmp_path / "record").exists()
 
 

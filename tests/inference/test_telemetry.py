@@ -3,17 +3,12 @@
 import json
 import shutil
 import struct
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from recast.inference import journal, telemetry
-from recast.inference.rewrite import rewrite
-from recast.inference.server.engine import EngineSpec
-from tests.inference.test_rewrite import batch, spec_for
 
 SAID = telemetry.Report("host:/f", "vllm 0.32.0 on cpu", "cpu", 80.0, 1, 4, 2, 1000, 500, 800, 600, 16, 6, 40.0, 100.0)
 
@@ -68,31 +63,6 @@ def test_reports_stand_beside_segments_without_being_taken_for_them(tmp_path: Pa
     (tmp_path / "f" / "2" / "feeder-x.json").write_text("torn {")
     assert journal.progress(str(tmp_path)).rows == 0
     assert telemetry.reports(str(tmp_path)) == [SAID]
-
-
-def test_a_feeder_reports_while_it_works(fake_engine: Callable[..., EngineSpec], tmp_path: Path) -> None:
-    spec = spec_for(fake_engine(), journal=str(tmp_path), journal_flush_s=0.1, window=4)
-    answered = rewrite(iter([batch(*[f"[[slow 0.2]] {index}" for index in range(40)])]), spec)
-    for _ in answered:
-        if found := telemetry.reports(str(tmp_path)):
-            break
-    (said,) = found
-    answered.close()
-    (last,) = telemetry.reports(str(tmp_path))
-    assert (last.in_flight, last.since) == (0, said.since), "the last report comes at the end"
-    assert said.label == "vllm 0.0-fake on cpu"
-    assert said.starts == 1
-    assert said.window == 4
-    assert not said.ended
-    assert time.time() - 60 < said.since <= said.at
-
-
-def test_a_feeder_says_when_it_has_every_answer(fake_engine: Callable[..., EngineSpec], tmp_path: Path) -> None:
-    spec = spec_for(fake_engine(), journal=str(tmp_path), journal_flush_s=0.05, window=4)
-    for _ in rewrite(iter([batch(*[f"[[slow 0.1]] {index}" for index in range(12)])]), spec):
-        pass
-    (said,) = telemetry.reports(str(tmp_path))
-    assert (said.ended, said.in_flight) == (True, 0)
 
 
 def weights(folder: Path, count: int) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from recast.inference.request import ANSWER_ALLOWANCE, Counter, Request
-from recast.inference.server import engine
+from recast.inference.server import process, vllm
+from recast.inference.server.model import context_tokens
 from recast.jobs import asking
 from recast.lakehouse.settings import Settings, UserError, resolve, tell_endpoints_file
 
@@ -88,7 +89,7 @@ def test_the_context_is_the_one_that_the_server_takes_from_its_arguments(
     chatting: Path, arguments: str, tokens: int
 ) -> None:
     spec = asking.engine_spec(Settings(model=str(chatting), engine_args=arguments, max_model_len=70))
-    assert engine.context_tokens(spec) == tokens
+    assert context_tokens(spec) == tokens
 
 
 @pytest.mark.parametrize("given", ["auto", "-1", "many", "0", "1.5K"])
@@ -100,12 +101,12 @@ def test_a_context_that_is_no_number_is_refused_before_anything_starts(chatting:
 
 def test_an_endpoints_context_is_not_that_of_a_server_that_is_not_started(chatting: Path) -> None:
     settings = Settings(endpoint="http://host/v1", model="m", engine_args="--max-model-len auto", max_model_len=7)
-    assert engine.context_tokens(asking.engine_spec(settings)) == 7
+    assert context_tokens(asking.engine_spec(settings)) == 7
 
 
 def test_the_models_own_sampling_defaults_count_only_where_the_arguments_ask_for_them(chatting: Path) -> None:
     spec = asking.engine_spec(Settings(model=str(chatting), engine_args="--generation-config auto"))
-    command = engine._server_command(spec, chatting)
+    command = process.command(spec, vllm.SERVER, "/socket")
     given = [value for name, value in pairwise(command) if name == "--generation-config"]
     assert given == ["vllm", "auto"], "the last one counts"
 
@@ -148,3 +149,11 @@ def test_the_ratio_is_a_fact_only_where_it_may_cut_an_answer() -> None:
     assert asking.facts(HOSTED, "style_code_v1") == {**plain, "answer_ratio": 3.0, "answer_allowance": 2048}
     short = asking.facts(replace(HOSTED, max_tokens=2048), "style_code_v1")
     assert short == {**plain, "max_tokens": 2048}
+
+
+def test_the_server_that_answers_is_no_part_of_the_fingerprint(chatting: Path) -> None:
+    settings = Settings(model=str(chatting), server="sglang")
+    assert asking.engine_spec(settings).server == "sglang"
+    assert asking.facts(settings, "style_code_v1") == asking.facts(Settings(model=str(chatting)), "style_code_v1")
+    with pytest.raises(UserError, match=r"^server is 'tgi': give vllm or sglang$"):
+        asking.engine_spec(Settings(model=str(chatting), server="tgi"))

@@ -141,6 +141,7 @@ def test_a_server_of_recasts_own_needs_vllm_and_an_endpoint_does_not() -> None:
         return set(workers.needed_by(Session, Settings(**settings), [STAGES["rewritten_math"]]))  # type: ignore[arg-type]
 
     assert needed(model="m") - needed(model="m", endpoint="http://host/v1") == {"vllm"}
+    assert needed(model="m", server="sglang") - needed(model="m") == {"sglang"}
     Session.conf = {"spark.recast.gpu.amount": "1"}
     assert "vllm" not in needed(model="m"), "executors of their own come up later"
 

@@ -24,7 +24,7 @@ Caused by: java.lang.RuntimeException: file:///a/part-1.parquet is not a Parquet
 IN_A_WORKER = """An error occurred while calling o99.parquet.
 : org.apache.spark.SparkException: Task 0 failed 1 times: org.apache.spark.api.python.PythonException: Traceback (most recent):
   File "feeder.py", line 1, in run
-recast.inference.server.engine.EngineError: the engine does not start: no memory
+recast.inference.server.spec.EngineError: the engine does not start: no memory
   its last words
 
 \tat org.apache.spark.api.python.BasePythonRunner.handlePythonException(PythonRunner.scala:1)

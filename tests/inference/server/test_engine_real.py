@@ -13,12 +13,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from recast.inference import feeder
+from recast.inference import client
 from recast.inference import request as asking
 from recast.inference import tokenizer as tokens
-from recast.inference.rewrite import RewriteSpec, rewrite
-from recast.inference.server import engine
-from recast.inference.server.engine import EngineSpec
+from recast.inference.request import RewriteSpec
+from recast.inference.rewrite import rewrite
+from recast.inference.server import engine, process, runtime
+from recast.inference.server.spec import Engine, EngineSpec
 
 ROOT = Path(__file__).parents[3]
 
@@ -35,8 +36,8 @@ def small_engine() -> Iterator[EngineSpec]:
     in_pieces = ("--max-num-batched-tokens", "256", "--max-num-seqs", "64")
     spec = EngineSpec(model=str(folders[0].parent), max_model_len=2048, args=in_pieces)
     yield spec
-    folder = engine.runtime_folder(spec, engine.owner(), "")
-    engine.stop(replace(engine.Engine("", None, "", "", "", 0.0), folder=str(folder)))
+    folder = runtime.runtime_folder(spec, runtime.owner(), "")
+    process.stop(replace(Engine("", None, "", "", "", 0.0), folder=str(folder)))
 
 
 def run(engine_spec: EngineSpec, texts: list[str], **fields: Any) -> list[dict[str, Any]]:
@@ -83,14 +84,14 @@ def test_the_request_that_kills_the_engine_is_found_and_nothing_is_left_of_the_d
         content = asking.body(spec, request)
         return {**content, "seed": 1} if "POISON" in request.user else content
 
-    monkeypatch.setattr(feeder, "body", body_with_seed)
+    monkeypatch.setattr(client, "body", body_with_seed)
     before = engine.connect(small_engine)
     poison = "POISON " * 400
     texts = [f"number {index}" for index in range(4)] + [poison]
     rows = {row["text"]: row["answer_status"] for row in run(small_engine, texts)}
     assert rows == {**dict.fromkeys(texts, "answered"), poison: "poison"}
     # Four deaths, in company and three times alone; after the last the engine is wanted again only if others still wait.
-    assert engine.starts(before) in (4, 5)
+    assert process.starts(before) in (4, 5)
     cores = subprocess.run(["pgrep", "-c", "EngineCore"], capture_output=True, text=True, check=False).stdout
     assert int(cores) <= 1
 
@@ -106,4 +107,4 @@ def test_a_killed_api_server_leaves_no_engine_process_behind(small_engine: Engin
         ["timeout", str(deadline_s), "sh", "-c", f"while pgrep -g {server['server']} >/dev/null; do sleep 0.2; done"],
         check=True,
     )
-    assert engine.state(running) == engine.DEAD
+    assert process.state(running) == process.DEAD

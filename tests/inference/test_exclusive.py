@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import fcntl
-import os
 import signal
 import subprocess
 import sys
@@ -13,27 +11,29 @@ from pathlib import Path
 
 import pytest
 
-from recast.inference import company, locks
-from recast.inference.company import Company
-from recast.inference.server import engine
-from recast.inference.server.engine import EngineError
+from recast.inference import exclusive, locks
+from recast.inference.exclusive import EngineLock
+from recast.inference.server.process import locked
+from recast.inference.server.spec import EngineError
 
-Make = Callable[[], Company]
-ROOT = Path(__file__).parent.parent.parent
+Make = Callable[[], EngineLock]
+ROOT = Path(__file__).parents[2]
+
+
 HOLDER = """
 import asyncio, sys, time
 from pathlib import Path
-from recast.inference.company import Company
+from recast.inference.exclusive import EngineLock
 
 async def alone():
-    async with Company(Path(sys.argv[1])).alone():
+    async with EngineLock(Path(sys.argv[1])).exclusive():
         print("held", flush=True)
         time.sleep(60)
 
 if sys.argv[2] == "alone":
     asyncio.run(alone())
-inside = Company(Path(sys.argv[1]))
-assert inside.enter()
+inside = EngineLock(Path(sys.argv[1]))
+assert inside.share()
 print("held", flush=True)
 time.sleep(60)
 """
@@ -53,28 +53,28 @@ def holder(folder: Path, how: str) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.fixture
-def feeder(tmp_path: Path) -> Iterator[Callable[[], Company]]:
+def feeder(tmp_path: Path) -> Iterator[Callable[[], EngineLock]]:
     """Make feeders' parts in one company; their locks are freed after the test."""
     with contextlib.ExitStack() as opened:
-        yield lambda: opened.enter_context(contextlib.closing(Company(tmp_path)))
+        yield lambda: opened.enter_context(contextlib.closing(EngineLock(tmp_path)))
 
 
-async def be_alone(own: Company, timeout_s: float = 5.0) -> float:
+async def be_alone(own: EngineLock, timeout_s: float = 5.0) -> float:
     """Return after how many seconds this feeder was alone."""
     began = time.monotonic()
-    async with asyncio.timeout(timeout_s), own.alone():
+    async with asyncio.timeout(timeout_s), own.exclusive():
         return time.monotonic() - began
 
 
 def test_who_wants_to_be_alone_waits_for_the_others_and_is_then_alone(feeder: Make) -> None:
     own, other = feeder(), feeder()
-    assert other.enter()
+    assert other.share()
 
     async def meet() -> None:
-        asyncio.get_running_loop().call_later(0.3, other.leave)
-        async with own.alone():
-            assert not other.enter()
-        assert other.enter()
+        asyncio.get_running_loop().call_later(0.3, other.release)
+        async with own.exclusive():
+            assert not other.share()
+        assert other.share()
 
     asyncio.run(meet())
 
@@ -105,10 +105,10 @@ def test_who_wants_to_join_does_not_wait_without_end_for_a_stopped_feeder_that_i
     own = feeder()
     with holder(tmp_path, "alone") as process:
         process.send_signal(signal.SIGSTOP)
-        assert not own.enter()
+        assert not own.share()
         time.sleep(0.3)
         with pytest.raises(EngineError, match=f"process {process.pid}"):
-            own.enter()
+            own.share()
 
 
 def test_a_feeder_that_was_stopped_and_goes_on_is_waited_for(
@@ -119,37 +119,30 @@ def test_a_feeder_that_was_stopped_and_goes_on_is_waited_for(
     with holder(tmp_path, "alone") as process:
         for _ in range(3):
             process.send_signal(signal.SIGSTOP)
-            assert not own.enter()
+            assert not own.share()
             time.sleep(0.25)
             process.send_signal(signal.SIGCONT)
             time.sleep(0.05)
-            assert not own.enter()
+            assert not own.share()
 
 
 def test_a_feeder_that_runs_and_never_drains_is_not_waited_for_without_end(
     feeder: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(company, "DRAIN_PATIENCE_S", 0.2)
+    monkeypatch.setattr(exclusive, "DRAIN_PATIENCE_S", 0.2)
     other = feeder()
-    assert other.enter()
+    assert other.share()
     own = feeder()
     with pytest.raises(EngineError, match="requests of other tasks are still in flight after"):
         asyncio.run(be_alone(own))
-    assert feeder().enter(), "the door is open again"
+    assert feeder().share(), "the door is open again"
 
 
 def test_an_engine_whose_starter_is_stopped_is_not_waited_for_without_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(locks, "STOPPED_PATIENCE_S", 0.3)
-    with holder(tmp_path, "inside") as process:
-        process.send_signal(signal.SIGSTOP)
-        with pytest.raises(EngineError, match=f"process {process.pid}"), engine._locked(tmp_path / "company"):
+    with holder(tmp_path, "inside") as stopped:
+        stopped.send_signal(signal.SIGSTOP)
+        with pytest.raises(EngineError, match=f"process {stopped.pid}"), locked(tmp_path / "requests"):
             pass
-
-
-def test_nobody_is_stopped_where_a_lock_is_free_or_its_holder_runs(tmp_path: Path) -> None:
-    with (tmp_path / "lock").open("a") as file:
-        assert locks.stopped_holder(file) == 0
-        assert locks.take(file, fcntl.LOCK_EX)
-        assert locks.stopped_holder(file) == 0, f"{os.getpid()} runs"

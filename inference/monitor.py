@@ -1,0 +1,64 @@
+"""What one task knows of its own engine while it works: its figures, how often to read them, and what the driver is told."""
+
+import socket
+import time
+
+from recast.inference import telemetry
+from recast.inference.server import process
+from recast.inference.server.metrics import Load
+from recast.inference.server.spec import Engine
+from recast.inference.window import Pace
+
+HOST = socket.gethostname()
+# How often the engine's figures are read: while the window finds its size, and once it stays.
+METRICS_EVERY_S = 1.0
+METRICS_CALM_S = 8.0
+
+
+class Monitor:
+    """The figures of one task's engine."""
+
+    def __init__(self, pace: Pace) -> None:
+        """Begin before the engine is there."""
+        self._pace = pace
+        self._load: Load | None = None
+        self._since = self._healthy_at = 0.0
+        self._measured_at, self._every_s, self._size = time.monotonic(), METRICS_EVERY_S, pace.window.size
+
+    def note_connected(self) -> bool:
+        """Note that the engine answers; tell whether it is the task's first one."""
+        first = not self._since
+        self._since = self._since or time.time()
+        self._healthy_at = self._pace.silent_since = time.monotonic()
+        return first
+
+    def is_due(self) -> bool:
+        """Tell whether to read the figures now; while the window keeps its size, less and less often."""
+        now, size = time.monotonic(), self._pace.window.size
+        if now - self._measured_at < self._every_s:
+            return False
+        self._every_s = min(2 * self._every_s, METRICS_CALM_S) if size == self._size else METRICS_EVERY_S
+        self._size, self._measured_at = size, now
+        return True
+
+    def note(self, load: Load | None, in_flight: int) -> bool:
+        """Let the window follow the engine's figures; return False for an engine that has given none for too long."""
+        now = time.monotonic()
+        if load is None:
+            return now - self._healthy_at <= process.HEALTH_PATIENCE_S
+        known = self._load or load
+        if (load.prompt_tokens, load.output_tokens) != (known.prompt_tokens, known.output_tokens):
+            self._pace.silent_since = now  # it works, however long an answer takes
+        self._healthy_at, self._load = now, load
+        self._pace.window.follow(load.running, load.waiting, in_flight)
+        return True
+
+    def report(self, engine: Engine | None, in_flight: int, ended: bool) -> telemetry.Report | None:
+        """Return what the driver shall know of the engine, None before there is one."""
+        if engine is None or not self._since:
+            return None
+        load = self._load or Load(in_flight, 0, 0, 0, 0, 0)
+        name = f"{HOST}:{engine.folder}" if engine.folder else engine.base_url
+        server = (name, engine.label, engine.device, engine.start_seconds, process.starts(engine))
+        window = int(self._pace.window.size)
+        return telemetry.Report(*server, *load, window, in_flight, self._since, time.time(), ended)
