@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -34,6 +33,9 @@ from recast.inference.threads import in_thread
 from recast.inference.window import Pace, Window
 
 TICK_S = 0.25
+# How often the engine's figures are read: while the window finds its size, and once it stays.
+METRICS_EVERY_S = 1.0
+METRICS_CALM_S = 8.0
 
 
 @dataclass
@@ -51,36 +53,6 @@ class Work:
         return bool(self.backlog or len(self.in_flight) > 1)
 
 
-@dataclass
-class Signals:
-    """How the parts of a task wake each other, and end it."""
-
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
-    has_room: asyncio.Event = field(default_factory=asyncio.Event)
-    failure: Exception | None = None
-    cancelled: bool = False
-    main: asyncio.Task[None] | None = None
-
-    def fail(self, error: Exception) -> None:
-        """End the task with its first error."""
-        self.failure = self.failure or error
-        self.wake.set()
-
-    def background_ended(self, task: asyncio.Task[Any]) -> None:
-        """See to it that a fault in the background ends the task instead of letting it wait for ever."""
-        if not task.cancelled() and isinstance(error := task.exception(), Exception):
-            self.fail(error)
-
-    async def next_event(self) -> None:
-        """Wait until something happened."""
-        await self.wake.wait()
-        self.wake.clear()
-
-    def wake_in(self, seconds: float) -> None:
-        """Have something happen after a while."""
-        asyncio.get_running_loop().call_later(seconds, self.wake.set)
-
-
 class Feeder:
     """One task's requests. All state is of the event loop of one thread; `output` is what it says to the task.
 
@@ -89,20 +61,19 @@ class Feeder:
 
     def __init__(self, batches: Iterable[pa.RecordBatch], spec: RewriteSpec, bucket: int) -> None:
         """Prepare; `run`, in a thread of its own, starts to work."""
-        self.spec = spec
         self.client = Client(spec)
         self.rows = Rows(spec.error_budget)
         self.output = self.rows.output
-        self.signals = Signals()
-        self.input = prepared(batches, spec, bucket)
         self.pace = Pace(Window(spec.window, self.client.own), spec.patience_s)
         self.monitor = Monitor(self.pace)
         self.pending = Pending(spec, bucket)
         self.work = Work()
         self.search = bisection.Search()
         self.lock: EngineLock | None = None
-        self._flushed_at = 0.0
-        self._measuring: asyncio.Task[None] | None = None
+        self._input = prepared(batches, spec, bucket)
+        self._wake, self._room = asyncio.Event(), asyncio.Event()
+        self._main: asyncio.Task[None] | None = None
+        self._cancelled = False
 
     def run(self) -> None:
         """Feed until all is answered; whatever goes wrong goes to `output`."""
@@ -110,34 +81,36 @@ class Feeder:
             asyncio.run(self._run())
         except asyncio.CancelledError:
             pass
+        except BaseExceptionGroup as errors:
+            self.output.put(errors.exceptions[0])
         except BaseException as error:
             self.output.put(error)
         self.output.put(None)
 
     def cancel(self) -> None:
         """Give up from another thread: nobody wants the rows any more."""
-        self.signals.cancelled = True
-        if self.signals.main is not None:
+        self._cancelled = True
+        if self._main is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended by itself
-                self.signals.main.get_loop().call_soon_threadsafe(self.signals.main.cancel)
+                self._main.get_loop().call_soon_threadsafe(self._main.cancel)
 
     async def _run(self) -> None:
-        self.signals.main = asyncio.current_task()
-        if self.signals.cancelled:
+        self._main = asyncio.current_task()
+        if self._cancelled:
             return
-        background = [asyncio.create_task(self._tick()), asyncio.create_task(self._take_in())]
-        for task in background:
-            task.add_done_callback(self.signals.background_ended)
         try:
-            await self._feed()
-            self.rows.flush()
+            # The first task that raises ends all others, and this one.
+            async with asyncio.TaskGroup() as self._tasks:
+                background = (self._take_in(), self._tick(), self._flush_often(), self._follow())
+                started = [self._tasks.create_task(each) for each in background]
+                await self._feed()
+                self.rows.flush()
+                for task in started:
+                    task.cancel()
         finally:
-            tasks = [*background, *self.work.in_flight]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             self.work.in_flight.clear()
-            await self._flush()  # what was paid for is kept, whatever ended the task
+            with contextlib.suppress(Exception):  # what ended the task is the error to tell
+                await self._flush()  # what was paid for is kept, whatever that was
             await self.client.close()
             if self.lock is not None:
                 self.lock.close()
@@ -146,15 +119,15 @@ class Feeder:
 
     async def _take_in(self) -> None:
         """Move input rows to the backlog, as far ahead as one window. Reading blocks a thread of its own."""
-        while (rows := await in_thread(next, self.input, None)) is not None:
+        while (rows := await in_thread(next, self._input, None)) is not None:
             for row in rows:
                 self._accept(row)
-            self.signals.wake.set()
+            self._wake.set()
             while not self._has_room():
-                self.signals.has_room.clear()
-                await self.signals.has_room.wait()
+                self._room.clear()
+                await self._room.wait()
         self.work.input_done = True
-        self.signals.wake.set()
+        self._wake.set()
 
     def _has_room(self) -> bool:
         """Tell whether more rows may be read: one window ahead, and no further than the task takes them."""
@@ -181,8 +154,6 @@ class Feeder:
         """Send until input, backlog and engine are empty."""
         work, search = self.work, self.search
         while True:
-            if self.signals.failure is not None:
-                raise self.signals.failure
             if search.suspects:
                 innocent, apart = await search.sort_suspects()
                 work.backlog.extendleft(reversed(innocent))
@@ -199,12 +170,19 @@ class Feeder:
                 self._send()
             elif self._ended():
                 return
-            await self.signals.next_event()
+            await self._next_event()
 
     def _ended(self) -> bool:
         """Tell whether every row has its answer."""
         work = self.work
         return work.input_done and not (work.backlog or work.in_flight or work.delayed or self.search.suspects)
+
+    async def _next_event(self) -> None:
+        await self._wake.wait()
+        self._wake.clear()
+
+    def _wake_in(self, seconds: float) -> None:
+        asyncio.get_running_loop().call_later(seconds, self._wake.set)
 
     async def _connect(self) -> None:
         """Find or start the engine; nothing of this feeder is in flight meanwhile."""
@@ -220,29 +198,29 @@ class Feeder:
         if self.pending.unwritable_since is not None:
             pause_s = max(pause_s, TICK_S)
         if pause_s > 0:
-            self.signals.wake_in(pause_s)
+            self._wake_in(pause_s)
             return
         work, engine = self.work, self.client.engine
         while work.backlog and len(work.in_flight) < int(self.pace.window.size):
             if self.search.accused(work.backlog[0]):
                 break  # it waits until nothing is in flight
             if self.lock is not None and not self.lock.share():
-                self.signals.wake_in(exclusive.POLL_S)
+                self._wake_in(exclusive.POLL_S)
                 break
             if not work.in_flight and (engine is None or runtime.gone(engine)):
                 # It died while this feeder held no share: `_feed` finds the one in its place, and then takes its share again.
                 self.client.engine = None
                 if self.lock is not None:
                     self.lock.release()
-                self.signals.wake.set()
+                self._wake.set()
                 break
             self._launch(work.backlog.popleft())
         if self._has_room():
-            self.signals.has_room.set()
+            self._room.set()
 
     def _launch(self, request: Request) -> None:
         self.pace.sent_at = time.monotonic()
-        self.work.in_flight[asyncio.create_task(self._ask(request))] = request
+        self.work.in_flight[self._tasks.create_task(self._ask(request))] = request
 
     async def _ask(self, request: Request) -> None:
         """Ask one request and see to what comes of it."""
@@ -253,8 +231,6 @@ class Feeder:
             self._call_in(reached=died.reached)
         except Failed as failed:
             self._retry(request, failed, sent_at)
-        except Exception as error:
-            self.signals.fail(error)
         else:
             self._finish(request.key, answer)
         finally:
@@ -263,7 +239,7 @@ class Feeder:
             self.work.in_flight.pop(task, None)
             if not self.work.in_flight and self.lock is not None:
                 self.lock.release()
-            self.signals.wake.set()
+            self._wake.set()
 
     def _retry(self, request: Request, failed: Failed, sent_at: float) -> None:
         """Put a request back: at once behind a pause when the engine is busy, else after a while of its own."""
@@ -272,7 +248,7 @@ class Feeder:
         paused = paused and not pace.refused_alone(request.key, len(work.in_flight), work.others)
         hangs = rule is retry.HUNG and not pace.answered and (work.others or work.delayed)
         if pace.silent(time.monotonic()) and ((paused and pace.pauses) or hangs):
-            self.signals.fail(EngineError(f"nothing was answered for {pace.patience_s:.0f} s: {failed}"))
+            raise EngineError(f"nothing was answered for {pace.patience_s:.0f} s: {failed}")
         if paused:
             pace.pause(sent_at, failed.after_s)
             # At the back, so that others show whether it is the endpoint that refuses or this request that is refused.
@@ -289,7 +265,7 @@ class Feeder:
     def _resume(self, request: Request) -> None:
         self.work.delayed -= 1
         self.work.backlog.append(request)
-        self.signals.wake.set()
+        self._wake.set()
 
     def _finish(self, key: str, answer: Answer) -> None:
         """Note a request's outcome for all rows that wait for it."""
@@ -302,10 +278,7 @@ class Feeder:
             self.pace.note_answer()
             if not self.client.own:
                 self.pace.window.answered(len(self.work.in_flight))
-        try:
-            self.rows.finish(key, answer)
-        except Exception as error:
-            self.signals.fail(error)
+        self.rows.finish(key, answer)
 
     # Death.
 
@@ -320,16 +293,16 @@ class Feeder:
             if task is not current:
                 task.cancel()
         self.work.in_flight.clear()
-        self.signals.wake.set()
+        self._wake.set()
 
     async def _ask_apart(self, apart: Sequence[list[Request]]) -> None:
         """Ask groups of requests one after another with nobody else in flight, those that kill in smaller and smaller ones."""
         if self.lock is None:
             await self._connect()
         assert self.lock is not None
-        groups, signals = deque(apart), self.signals
+        groups = deque(apart)
         async with self.lock.exclusive():
-            while groups and signals.failure is None:
+            while groups:
                 if self.pending.unwritable_since is not None:
                     await asyncio.sleep(TICK_S)
                     continue
@@ -338,14 +311,14 @@ class Feeder:
                 group = groups.popleft()
                 for request in group:
                     self._launch(request)
-                while self.work.in_flight and signals.failure is None:
-                    await signals.next_event()
+                while self.work.in_flight:
+                    await self._next_event()
                 suspects = self.search.take_suspects()
                 if len(group) > 1:
                     groups.extendleft(reversed(bisection.groups(suspects)))
                 elif suspects:
                     await self._accuse(group[0])
-        signals.wake.set()
+        self._wake.set()
 
     async def _accuse(self, request: Request) -> None:
         """Give a request up that killed the engine too often while it was alone; else it goes behind all others that wait.
@@ -361,43 +334,39 @@ class Feeder:
     # Background.
 
     async def _tick(self) -> None:
-        """Flush what is ready, follow the engine's queue and see that it lives and answers."""
-        self._flushed_at = time.monotonic()
+        """Hand over what is ready, and see that something is answered. Raises EngineError where nothing is for too long."""
         while True:
             await asyncio.sleep(TICK_S)
             self.rows.flush()
             if self._has_room():
-                self.signals.has_room.set()
-            now, in_flight = time.monotonic(), self.work.in_flight
-            if now - self._flushed_at >= self.spec.journal_flush_s and not self.pending.lock.locked():
-                self._flushed_at = now
-                # A task of its own: a slow store holds up nothing, and the end waits for it behind the lock.
-                self._flushing = asyncio.create_task(self._flush())
-            idle = self._measuring is None or self._measuring.done()
-            if self.client.own and in_flight and idle and self.monitor.is_due():
-                # Likewise: a server in trouble answers late or not at all.
-                self._measuring = asyncio.create_task(self._measure())
-                self._measuring.add_done_callback(self.signals.background_ended)
+                self._room.set()
             # Several at once, and others waiting: a single long answer, or the last ones, get their whole time.
-            stuck = self.work.backlog and len(in_flight) > 1 and now - self.pace.sent_at > self.spec.patience_s
+            now, in_flight = time.monotonic(), len(self.work.in_flight)
+            stuck = self.work.backlog and in_flight > 1 and now - self.pace.sent_at > self.pace.patience_s
             if stuck and self.pace.silent(now):
-                words = f"nothing was answered for {self.spec.patience_s:.0f} s: {len(in_flight)} requests hang"
-                self.signals.fail(EngineError(words))
+                raise EngineError(f"nothing was answered for {self.pace.patience_s:.0f} s: {in_flight} requests hang")
+
+    async def _flush_often(self) -> None:
+        while True:
+            await asyncio.sleep(self.client.spec.journal_flush_s)
+            # Not cancelled at the end, when the last flush waits for it.
+            await asyncio.shield(asyncio.create_task(self._flush()))
 
     async def _flush(self) -> None:
         """Write the report on the engine and the answers since the last flush to the journal."""
-        try:
-            report = self.monitor.report(self.client.engine, len(self.work.in_flight), self._ended())
-            await self.pending.flush(report)
-        except Exception as error:
-            self.signals.fail(error)
+        await self.pending.flush(self.monitor.report(self.client.engine, len(self.work.in_flight), self._ended()))
 
-    async def _measure(self) -> None:
-        """Let the window follow the engine, and declare an engine dead that has been silent for too long."""
-        if self.client.engine is None:
-            return
-        load = await in_thread(metrics.load, self.client.engine)
-        if self.monitor.note(load, len(self.work.in_flight)):
-            self.signals.wake.set()
-        elif self.client.engine is not None:
-            self._call_in(silent=True)
+    async def _follow(self) -> None:
+        """Let the window follow an own engine, and declare one dead that has been silent for too long."""
+        measured_at, every_s, size = time.monotonic(), METRICS_EVERY_S, self.pace.window.size
+        while self.client.own:
+            await asyncio.sleep(TICK_S)
+            engine = self.client.engine
+            if engine is None or not self.work.in_flight or time.monotonic() - measured_at < every_s:
+                continue
+            stays, size, measured_at = self.pace.window.size == size, self.pace.window.size, time.monotonic()
+            every_s = min(2 * every_s, METRICS_CALM_S) if stays else METRICS_EVERY_S
+            if self.monitor.note(await in_thread(metrics.load, engine), len(self.work.in_flight)):
+                self._wake.set()
+            elif self.client.engine is not None:
+                self._call_in(silent=True)

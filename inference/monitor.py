@@ -1,4 +1,4 @@
-"""What one task knows of its own engine while it works: its figures, how often to read them, and what the driver is told."""
+"""What one task knows of its own engine while it works: its figures, and what the driver is told."""
 
 import socket
 import time
@@ -10,9 +10,6 @@ from recast.inference.server.spec import Engine
 from recast.inference.window import Pace
 
 HOST = socket.gethostname()
-# How often the engine's figures are read: while the window finds its size, and once it stays.
-METRICS_EVERY_S = 1.0
-METRICS_CALM_S = 8.0
 
 
 class Monitor:
@@ -23,7 +20,6 @@ class Monitor:
         self._pace = pace
         self._load: Load | None = None
         self._since = self._healthy_at = 0.0
-        self._measured_at, self._every_s, self._size = time.monotonic(), METRICS_EVERY_S, pace.window.size
 
     def note_connected(self) -> bool:
         """Note that the engine answers; tell whether it is the task's first one."""
@@ -31,15 +27,6 @@ class Monitor:
         self._since = self._since or time.time()
         self._healthy_at = self._pace.silent_since = time.monotonic()
         return first
-
-    def is_due(self) -> bool:
-        """Tell whether to read the figures now; while the window keeps its size, less and less often."""
-        now, size = time.monotonic(), self._pace.window.size
-        if now - self._measured_at < self._every_s:
-            return False
-        self._every_s = min(2 * self._every_s, METRICS_CALM_S) if size == self._size else METRICS_EVERY_S
-        self._size, self._measured_at = size, now
-        return True
 
     def note(self, load: Load | None, in_flight: int) -> bool:
         """Let the window follow the engine's figures; return False for an engine that has given none for too long."""

@@ -77,19 +77,24 @@ def endpoint() -> Iterator[Callable[..., EngineSpec]]:
 def served_endpoints() -> Iterator[Callable[..., EngineSpec]]:
     """Do what the fixture `endpoint` does, for whatever scope."""
     loop = asyncio.new_event_loop()
+    servers: list[asyncio.Server] = []
     thread = threading.Thread(target=loop.run_forever, name="fake-endpoint")
     thread.start()
 
     def start(*args: str, **fields: object) -> EngineSpec:
         server = asyncio.run_coroutine_threadsafe(fake_endpoint.listen(fake_endpoint.parse(list(args))), loop).result()
+        servers.append(server)
         port = server.sockets[0].getsockname()[1]
         return replace(EngineSpec(model="fake", endpoint=f"http://127.0.0.1:{port}/v1"), **fields)
 
     async def end() -> None:
-        ending = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in ending:
-            task.cancel()
-        await asyncio.gather(*ending, return_exceptions=True)
+        for server in servers:
+            server.close()
+        # A connection that is just being accepted makes one more task.
+        while ending := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in ending:
+                task.cancel()
+            await asyncio.gather(*ending, return_exceptions=True)
 
     yield start
     asyncio.run_coroutine_threadsafe(end(), loop).result()

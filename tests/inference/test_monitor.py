@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from recast.inference import monitor, telemetry
+from recast.inference import feeder, telemetry
 from recast.inference.rewrite import rewrite
 from recast.inference.server import metrics
 from recast.inference.server.spec import Engine, EngineSpec
@@ -20,15 +20,15 @@ def test_a_fault_of_the_feeders_own_ends_the_task(fake_engine: Make, monkeypatch
         raise ZeroDivisionError("a fault")
 
     monkeypatch.setattr(metrics, "load", broken)
-    monkeypatch.setattr(monitor, "METRICS_EVERY_S", 0.0)
+    monkeypatch.setattr(feeder, "METRICS_EVERY_S", 0.0)
     with pytest.raises(ZeroDivisionError, match="a fault"):
         run(spec_for(fake_engine()), batch("[[slow 5]]"))
 
 
 @pytest.mark.slow
 def test_an_own_engine_that_goes_on_computing_does_not_hang(fake_engine: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(monitor, "METRICS_EVERY_S", 0.05)
-    monkeypatch.setattr(monitor, "METRICS_CALM_S", 0.05)
+    monkeypatch.setattr(feeder, "METRICS_EVERY_S", 0.05)
+    monkeypatch.setattr(feeder, "METRICS_CALM_S", 0.05)
     spec = spec_for(fake_engine(), patience_s=0.4, window=2)
     rows = run(spec, batch("[[work 1.0]] a", "[[work 1.0]] b", "fine"))
     assert set(statuses(rows).values()) == {"answered"}

@@ -31,7 +31,8 @@ def test_a_server_starts_where_recast_lies_in_a_zip(fake_engine: Make, tmp_path:
     workers.pack(tmp_path / "recast.zip")
     program = """
 import json, sys
-from recast.inference.server import engine
+from recast.inference.server import engine, process
+from recast.inference.server.spec import EngineSpec
 given = json.loads(sys.argv[1])
 running = engine.connect(EngineSpec(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}))
 print(engine.__file__, process.state(running))

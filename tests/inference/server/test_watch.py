@@ -41,6 +41,7 @@ def test_the_server_ends_with_its_owner_however_that_ended(model_folder: Path, h
     program = f"""
         import json, sys, time
         from recast.inference.server import engine
+        from recast.inference.server.spec import EngineSpec
         spec = EngineSpec(model={str(model_folder)!r}, command=(sys.executable, "tests/fake_endpoint.py"))
         running = engine.connect(spec)
         print(json.dumps([running.folder, json.load(open(running.folder + "/server.json"))]), flush=True)
