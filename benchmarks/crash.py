@@ -172,7 +172,7 @@ def victims(application: int, folder: Path) -> dict[str, list[int]]:
         "executor": [each.pid for each in family if "CoarseGrainedExecutorBackend" in each.command],
         "worker": [each.pid for each in family if each.parent in daemons],
         "engine": [
-            each.pid for each in processes().values() if told in each.command and "engine_watch" not in each.command
+            each.pid for each in processes().values() if told in each.command and "server.watch" not in each.command
         ],
     }
 

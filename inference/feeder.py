@@ -118,8 +118,10 @@ class Feeder:
     # Input.
 
     async def _take_in(self) -> None:
-        """Move input rows to the backlog, as far ahead as one window. Reading blocks a thread of its own."""
-        while (rows := await in_thread(next, self._input, None)) is not None:
+        """Move input rows to the backlog, as far ahead as one window. Reading blocks a thread of its own, one list ahead."""
+        ahead = self._tasks.create_task(in_thread(next, self._input, None))
+        while (rows := await ahead) is not None:
+            ahead = self._tasks.create_task(in_thread(next, self._input, None))
             for row in rows:
                 self._accept(row)
             self._wake.set()

@@ -76,8 +76,8 @@ def test_tasks_that_share_an_engine_which_somebody_kills_blame_nobody(fake_engin
 @pytest.mark.usefixtures("quick_restarts")
 @pytest.mark.parametrize(
     ("poison", "most_starts"),
-    # First in company, then in its group of eight, then alone: three times, or six where the kernel's killer is suspected
-    # of being somebody, which makes another round in company, too. A last start serves those who are left.
+    # First with all others, then in its group of eight, then alone: three times, or six where the kernel's killer is suspected
+    # of being somebody, which makes another round with all others, too. A last start serves those who are left.
     [("[[die 0.01]]", 1 + 2 + 3), ("[[killed]]", 1 + 3 + 6)],
 )
 def test_a_poison_row_is_found_and_alone_gets_the_reason(fake_engine: Make, poison: str, most_starts: int) -> None:

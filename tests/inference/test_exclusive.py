@@ -41,7 +41,7 @@ time.sleep(60)
 
 @contextlib.contextmanager
 def holder(folder: Path, how: str) -> Iterator[subprocess.Popen[str]]:
-    """A process that is in the company, or alone."""
+    """A process that shares the engine, or holds it exclusively."""
     command = [sys.executable, "-c", HOLDER, str(folder), how]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout is not None
@@ -54,7 +54,7 @@ def holder(folder: Path, how: str) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.fixture
 def feeder(tmp_path: Path) -> Iterator[Callable[[], EngineLock]]:
-    """Make feeders' parts in one company; their locks are freed after the test."""
+    """Make feeders' parts in one lock; it is freed after the test."""
     with contextlib.ExitStack() as opened:
         yield lambda: opened.enter_context(contextlib.closing(EngineLock(tmp_path)))
 

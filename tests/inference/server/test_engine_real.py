@@ -90,7 +90,7 @@ def test_the_request_that_kills_the_engine_is_found_and_nothing_is_left_of_the_d
     texts = [f"number {index}" for index in range(4)] + [poison]
     rows = {row["text"]: row["answer_status"] for row in run(small_engine, texts)}
     assert rows == {**dict.fromkeys(texts, "answered"), poison: "poison"}
-    # Four deaths, in company and three times alone; after the last the engine is wanted again only if others still wait.
+    # Four deaths, with all others and three times alone; after the last the engine is wanted again only if others still wait.
     assert process.starts(before) in (4, 5)
     cores = subprocess.run(["pgrep", "-c", "EngineCore"], capture_output=True, text=True, check=False).stdout
     assert int(cores) <= 1

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from recast.inference.server import engine, process
-from recast.inference.server import watch as engine_watch
+from recast.inference.server import engine, process, watch
 from recast.inference.server.spec import EngineSpec
 from tests.inference.server.serving import gone, wait_until
 
@@ -21,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_the_kernels_count_of_its_own_kills_is_read() -> None:
-    assert engine_watch.oom_kills() >= 0
+    assert watch.oom_kills() >= 0
 
 
 @pytest.mark.slow
