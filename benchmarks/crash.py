@@ -36,7 +36,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.processes import below, processes
-from recast.inference.answers import ANSWER_FIELDS
 from recast.inference.request import RewriteSpec
 from recast.inference.server.spec import EngineSpec
 from recast.lakehouse.settings import Settings
@@ -69,7 +68,9 @@ def stage_in(folder: Path) -> "Stage":
     from recast.jobs.asking import FAILED, USAGE
     from recast.lakehouse.sources import listing_version, read_parquet
     from recast.lakehouse.stage import Source, Stage, keep, nothing_above
-    from recast.schemas.table import ANSWER, IDENTITY, PROVENANCE, VERDICT, Column, Table, document_expectations
+    from recast.schemas.answers import Answer
+    from recast.schemas.record import columns_of
+    from recast.schemas.table import IDENTITY, PROVENANCE, VERDICT, Column, Table, document_expectations
 
     engine = EngineSpec(
         model=str(folder / "model"), command=(sys.executable, str(FAKE)), args=("--record", str(folder / "asked"))
@@ -83,7 +84,7 @@ def stage_in(folder: Path) -> "Stage":
             Column("source_text", "string", "the document"),
             Column("text", "string", "the answer"),
             *VERDICT,
-            *(column for column in ANSWER if column.name in ANSWER_FIELDS.names),
+            *columns_of(Answer),
             *PROVENANCE,
         ),
         reasons=reasons,

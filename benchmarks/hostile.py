@@ -62,7 +62,11 @@ def judge(text: str, soft_s: float) -> tuple[Judged, float, float]:
     seconds = time.monotonic() - started
     counted = comments.UNKNOWN if limits.check(text) else comments.measure(text)
     signal.alarm(0)
-    return (verdict.reason, counted, linted.status, linted.score, messages(linted)), seconds, linted.seconds
+    return (
+        (verdict.syntax_reason, counted, linted.lint_status, linted.lint_score, messages(linted)),
+        seconds,
+        linted.lint_seconds,
+    )
 
 
 def has_reason(found: Judged) -> bool:

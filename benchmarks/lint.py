@@ -43,6 +43,8 @@ from typing import Any
 from benchmarks import corpus, reference, scripts
 from benchmarks.processes import cpu_seconds
 from benchmarks.reference import Reference
+from recast.columns import add_columns
+from recast.schemas.linted_code import Lint
 from recast.udfs.python import comments, syntax
 from recast.udfs.python.linter import lint
 
@@ -57,7 +59,7 @@ def default_files() -> list[corpus.SourceFile]:
     return sorted([*corpus.files(), *scripts.files()], key=lambda file: corpus.in_fixed_order(file.path))
 
 
-def messages(result: lint.Lint) -> tuple[tuple[str, str, int, int], ...]:
+def messages(result: Lint) -> tuple[tuple[str, str, int, int], ...]:
     """The messages of `result` in the form of Reference.messages."""
     return tuple(sorted((m.symbol, m.msg_id, m.line, m.column) for m in result.messages))
 
@@ -82,10 +84,10 @@ def compare(files: list[corpus.SourceFile], environment: Path) -> dict[str, Any]
         if file.text.count("\n") < SHORT_LINES:
             short += 1
             seconds["short_reference"] += theirs.cpu_s
-            seconds["short_own"] += own + ours.seconds
-        same_score += ours.score == theirs.score
+            seconds["short_own"] += own + ours.lint_seconds
+        same_score += ours.lint_score == theirs.score
         same_messages += messages(ours) == theirs.messages
-        if ours.score != theirs.score or messages(ours) != theirs.messages:
+        if ours.lint_score != theirs.score or messages(ours) != theirs.messages:
             print(_difference(file.path, ours, theirs), file=sys.stderr, flush=True)
     lint.close()
     children = _cpu_s(resource.RUSAGE_CHILDREN) - children_before - seconds["reference"]
@@ -130,7 +132,7 @@ def orders(files: list[corpus.SourceFile]) -> int:
         chunk = shuffled[at : at + 97]
         for file, result in zip(chunk, lint.lint(f.text for f in chunk), strict=True):
             known = first[file.path]
-            changed += (known.score, messages(known)) != (result.score, messages(result))
+            changed += (known.lint_score, messages(known)) != (result.lint_score, messages(result))
     lint.close()
     return changed
 
@@ -186,7 +188,7 @@ def spark_overhead(files: list[corpus.SourceFile]) -> float:
     with tempfile.TemporaryDirectory(prefix="lint-spark-") as folder:
         pq.write_table(pa.table({"text": texts}), f"{folder}/files.parquet")
         spark = session.start("recast-benchmark", Path(folder, "spark.log"))
-        rows = lint.add_lint(spark.read.parquet(f"{folder}/files.parquet").coalesce(1))
+        rows = add_columns(spark.read.parquet(f"{folder}/files.parquet").coalesce(1), lint.lint, Lint, "text")
 
         def as_column() -> None:
             rows.write.format("noop").mode("overwrite").save()
@@ -209,9 +211,9 @@ def spark_overhead(files: list[corpus.SourceFile]) -> float:
     return (beside[as_column] - beside[bare]) / whole
 
 
-def _difference(path: str, ours: lint.Lint, theirs: Reference) -> str:
+def _difference(path: str, ours: Lint, theirs: Reference) -> str:
     own, other = set(messages(ours)), set(theirs.messages)
-    return f"{path}: {ours.status} {ours.score} {sorted(own - other)}, reference {theirs.score} {sorted(other - own)}"
+    return f"{path}: {ours.lint_status} {ours.lint_score} {sorted(own - other)}, reference {theirs.score} {sorted(other - own)}"
 
 
 def _cpu_s(who: int) -> float:

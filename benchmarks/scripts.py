@@ -135,7 +135,7 @@ def _text(name: str, content: bytes) -> str | None:
         return None
     if name.endswith(".ipynb"):
         text = "".join(_exported(json.loads(text)))
-    if not SHORTEST <= text.count("\n") <= LONGEST or syntax.check(text).reason:
+    if not SHORTEST <= text.count("\n") <= LONGEST or syntax.check(text).syntax_reason:
         return None
     return text
 

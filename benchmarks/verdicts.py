@@ -28,33 +28,36 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from benchmarks import hostile_answers, verdict_code, verdict_pages
-from recast.udfs import reading
+from recast.lakehouse.settings import Settings
+from recast.schemas.rewrites import CodeReading
+from recast.schemas.rewritten_math import MathReading
 from recast.udfs.math import expressions
 from recast.udfs.math import forms as mathforms
+from recast.udfs.math.reading import math_reason_sql, read_math_answer
+from recast.udfs.python.reading import code_reason_sql, read_code_answer
+
+THRESHOLDS = Settings()
 
 
-def decided(found: Sequence[reading.CodeReading | reading.MathReading], sql: str) -> list[str | None]:
+def decided(found: Sequence[CodeReading | MathReading], sql: str) -> list[str | None]:
     """Return the reasons that the SQL gives for readings, as the tables decide them."""
-    rows = [
-        {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(each).items()}
-        for each in found
-    ]
-    stored = pa.table({"place": list(range(len(rows))), "reading": pa.array(rows)})  # noqa: F841 - DuckDB finds it by its name
+    rows = [{"place": place, **each._asdict()} for place, each in enumerate(found)]
+    stored = pa.Table.from_pylist(rows)  # noqa: F841 - DuckDB finds it by its name
     return [reason for (reason,) in duckdb.sql(f"SELECT {sql} FROM stored ORDER BY place").fetchall()]
 
 
 def judged_pages(pages: Sequence[verdict_pages.Page]) -> list[bool | None]:
     """Return for each page what is wrong with its verdict: None if nothing, True if kept wrongly, False if rejected so."""
-    found = [reading.read_math_answer(page.source, page.answer, "answered", "stop") for page in pages]
+    found = [read_math_answer(page.source, page.answer, "answered", "stop") for page in pages]
+    reasons = decided(found, math_reason_sql(THRESHOLDS.words_floor, THRESHOLDS.numbers_floor))
     wrong: list[bool | None] = []
-    for page, each, reason in zip(pages, found, decided(found, reading.math_reason_sql()), strict=True):
+    for page, each, reason in zip(pages, found, reasons, strict=True):
         shares = page.share is None or (each.answers_kept is not None and abs(each.answers_kept - page.share) < 1e-9)
         wrong.append(None if reason == page.reason and shares else reason is None)
     return wrong
@@ -62,8 +65,8 @@ def judged_pages(pages: Sequence[verdict_pages.Page]) -> list[bool | None]:
 
 def judged_code(cases: Sequence[verdict_code.Case]) -> list[str | None]:
     """Return for each answer what is wrong with its verdict: None if nothing, else a word."""
-    found = [reading.read_code_answer(case.source, case.answer, "answered", case.finish_reason) for case in cases]
-    plain, alone = (decided(found, reading.code_reason_sql(self_contained=asked)) for asked in (False, True))
+    found = [read_code_answer(case.source, case.answer, "answered", case.finish_reason) for case in cases]
+    plain, alone = (decided(found, code_reason_sql(THRESHOLDS.names_floor, asked)) for asked in (False, True))
     wrong: list[str | None] = []
     for case, for_plain, for_alone in zip(cases, plain, alone, strict=True):
         reason = for_alone if case.self_contained else for_plain
@@ -98,7 +101,7 @@ def hostile() -> dict[str, Any]:
     """Return how long the readers take at most, per 100,000 characters of hostile text."""
     longest, worst, raised = 0.0, "", 0
     for name, text in hostile_answers.texts().items():
-        for half, read in (("math", reading.read_math_answer), ("code", reading.read_code_answer)):
+        for half, read in (("math", read_math_answer), ("code", read_code_answer)):
             for cache in (mathforms.read, expressions.read):
                 cache.cache_clear()
             started_s = time.process_time()

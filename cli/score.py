@@ -20,7 +20,8 @@ def score(files: Sequence[str], threshold: float, with_messages: bool) -> Iterat
     texts = [read(path) for path in files]
     verdicts = [syntax.check(text) if reason is None else None for text, reason in texts]
     parsing = [
-        text if verdict and verdict.reason is None else None for (text, _), verdict in zip(texts, verdicts, strict=True)
+        text if verdict and verdict.syntax_reason is None else None
+        for (text, _), verdict in zip(texts, verdicts, strict=True)
     ]
     for path, (text, unread), verdict, linted in zip(files, texts, verdicts, lint.lint(parsing), strict=True):
         row: dict[str, Any] = {
@@ -34,17 +35,17 @@ def score(files: Sequence[str], threshold: float, with_messages: bool) -> Iterat
         }
         detail = linted.detail
         line: int | None = None
-        if verdict and verdict.reason:
-            detail, line = verdict.detail, verdict.line
-            row |= {"parses": False, "reason": verdict.reason}
-            if verdict.reason not in limits.REASONS:
+        if verdict and verdict.syntax_reason:
+            detail, line = verdict.syntax_detail, verdict.syntax_line
+            row |= {"parses": False, "reason": verdict.syntax_reason}
+            if verdict.syntax_reason not in limits.REASONS:
                 row["comment_ratio"] = comments.measure(text).comment_ratio
         elif verdict:
             adjusted, reason = scoring.decide_lint(linted, threshold)
-            row |= {"parses": True, "lint_score": linted.score, "comment_ratio": linted.comment_ratio}
+            row |= {"parses": True, "lint_score": linted.lint_score, "comment_ratio": linted.comment_ratio}
             row |= {"adjusted_score": adjusted, "kept": reason is None, "reason": reason}
         if with_messages:
-            row["messages"] = [vars(message) for message in linted.messages]
+            row["messages"] = [message._asdict() for message in linted.messages]
             if detail:
                 row |= {"detail": detail, "line": line}
         yield row

@@ -7,7 +7,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 FOLDERS = {
-    "recast": "What an install brings: the rooms below, linked here, and three modules that several rooms need.",
+    "recast": "What an install brings: the rooms below, linked here, and modules that several rooms need.",
     "jobs": "A file for each stage, and what binds the rooms: engines, prompts, lanes.",
     "cli": "The command line: options, errors, what it prints.",
     "lakehouse": "The platform: the loop that runs stages, the plan, Spark, Delta.",

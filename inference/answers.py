@@ -5,35 +5,16 @@ import math
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 
 from recast.printable import printable
+from recast.schemas.answers import Answer
 from recast.schemas.finish_reasons import FILTERED, LENGTH, STOP, TOOL_CALLS, interrupted, standard
+from recast.schemas.record import arrow_schema, columns_of
 
-ANSWER_FIELDS = pa.schema(
-    [
-        ("answer", pa.string()),
-        ("answer_status", pa.string()),
-        ("finish_reason", pa.string()),
-        ("error", pa.string()),
-        ("prompt_tokens", pa.int64()),
-        ("output_tokens", pa.int64()),
-        ("cached_tokens", pa.int64()),
-        ("engine", pa.string()),
-        ("answered_at", pa.timestamp("us", "UTC")),
-        ("request_seconds", pa.float64()),
-        ("reasoning", pa.string()),
-        ("server_finish_reason", pa.string()),
-    ]
-)
-"""Columns are only ever added, at the end: a journal without the last ones is of an older version."""
-ANSWER_DDL = (
-    "answer string, answer_status string, finish_reason string, error string, prompt_tokens bigint, "
-    "output_tokens bigint, cached_tokens bigint, engine string, answered_at timestamp, request_seconds double, "
-    "reasoning string, server_finish_reason string"
-)
+ANSWER_FIELDS = arrow_schema(columns_of(Answer))
 JOURNAL_FIELDS = pa.schema([("input_hash", pa.string()), *ANSWER_FIELDS])
 
 ANSWERED = "answered"
@@ -78,23 +59,6 @@ BUDGET_MIN_FINISHED = 20
 MAX_ERROR_CHARS = 500
 # What is looked at of an error response; words that a reader needs come first.
 MAX_ERROR_BODY_CHARS = 1 << 16
-
-
-class Answer(NamedTuple):
-    """The measured columns of one row, in the order of ANSWER_FIELDS."""
-
-    answer: str | None
-    answer_status: str
-    finish_reason: str | None = None
-    error: str | None = None
-    prompt_tokens: int | None = None
-    output_tokens: int | None = None
-    cached_tokens: int | None = None
-    engine: str | None = None
-    answered_at: datetime | None = None
-    request_seconds: float | None = None
-    reasoning: str | None = None
-    server_finish_reason: str | None = None
 
 
 class ErrorBudgetError(RuntimeError):

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from recast.inference.answers import MAX_ERROR_CHARS, POISON, Answer
+from recast.inference.answers import MAX_ERROR_CHARS, POISON
 from recast.inference.request import Request
 from recast.inference.server import diagnosis
 from recast.inference.server.diagnosis import Ending
 from recast.inference.server.spec import Engine, EngineError
 from recast.inference.threads import in_thread
+from recast.schemas.answers import Answer
 
 logger = logging.getLogger(__name__)
 

@@ -8,13 +8,14 @@ from functools import partial
 import aiohttp
 
 from recast.inference import exchange, retry
-from recast.inference.answers import MAX_ERROR_CHARS, Answer, error_words, read_answer
+from recast.inference.answers import MAX_ERROR_CHARS, error_words, read_answer
 from recast.inference.exchange import ResponseError
 from recast.inference.request import Request, RewriteSpec, body
 from recast.inference.retry import Action, Failed, Failure
 from recast.inference.server import endpoint, engine, process
 from recast.inference.server.spec import Engine, EngineError
 from recast.inference.threads import in_thread
+from recast.schemas.answers import Answer
 
 logger = logging.getLogger(__name__)
 

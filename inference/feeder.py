@@ -17,7 +17,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from recast.inference import bisection, exclusive, retry
-from recast.inference.answers import ANSWERED, MAX_ERROR_CHARS, REQUEST_FAILED, Answer
+from recast.inference.answers import ANSWERED, MAX_ERROR_CHARS, REQUEST_FAILED
 from recast.inference.bisection import Death
 from recast.inference.client import Client, EngineDied
 from recast.inference.exclusive import EngineLock
@@ -31,6 +31,7 @@ from recast.inference.server import metrics, runtime
 from recast.inference.server.spec import EngineError
 from recast.inference.threads import in_thread
 from recast.inference.window import Pace, Window
+from recast.schemas.answers import Answer
 
 TICK_S = 0.25
 # How often the engine's figures are read: while the window finds its size, and once it stays.

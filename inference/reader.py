@@ -8,8 +8,9 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from recast.inference import journal
-from recast.inference.answers import ANSWERED, CRASHED, EMPTY_INPUT, JOURNAL_FIELDS, MAX_ERROR_CHARS, Answer
+from recast.inference.answers import ANSWERED, CRASHED, EMPTY_INPUT, JOURNAL_FIELDS, MAX_ERROR_CHARS
 from recast.inference.request import Counter, Request, RewriteSpec
+from recast.schemas.answers import Answer
 
 # 256 files of the corpus take about 2 MB, text and source text.
 LARGE_BATCH_BYTES = 4 << 20

@@ -9,10 +9,11 @@ import jinja2
 
 from recast import controls
 from recast.inference import tokenizer
-from recast.inference.answers import CONTROL_TOKENS, EMPTY_INPUT, TOO_LONG, Answer
+from recast.inference.answers import CONTROL_TOKENS, EMPTY_INPUT, TOO_LONG
 from recast.inference.server import model
 from recast.inference.server.spec import EngineError, EngineSpec
 from recast.inference.tokenizer import LONGEST_TOKEN_CHARS, ChatTokenizer
+from recast.schemas.answers import Answer
 
 # Tokens of an answer that do not hang on its text's length: a rating with suggestions (about 250), the worked solution of
 # a bare question (219 in the prompt's example), the richer example that stands for a trivial file. Generous on purpose.

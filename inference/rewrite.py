@@ -9,14 +9,16 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from recast.inference.answers import ANSWER_DDL, ANSWER_FIELDS, Answer, answer_columns
+from recast.columns import extended
+from recast.inference.answers import ANSWER_FIELDS, answer_columns
 from recast.inference.feeder import Feeder
 from recast.inference.request import RewriteSpec
 from recast.inference.server.spec import EngineSpec
+from recast.schemas.answers import Answer
 
 if TYPE_CHECKING:
     from pyspark.resource import ResourceProfile
@@ -55,17 +57,14 @@ def ask(rows: "DataFrame", spec: RewriteSpec) -> "DataFrame":
 
     Raises ValueError where rows have such a column already, or where speculation would buy the same answers twice.
     """
-    from pyspark.sql.types import StructType
-
     clash = sorted(set(rows.columns) & set(ANSWER_FIELDS.names))
     if clash:
         raise ValueError(f"rows have measured columns already: {', '.join(clash)}")
     spark = rows.sparkSession
     if (spark.conf.get("spark.speculation", "false") or "").lower() == "true":
         raise ValueError("spark.speculation is on: a speculative copy of a model task pays for its answers twice")
-    schema = StructType([*rows.schema.fields, *cast("StructType", StructType.fromDDL(ANSWER_DDL)).fields])
     return rows.repartition(spec.journal_buckets, "input_hash").mapInArrow(
-        partial(rewrite, spec=spec), schema, profile=profile(spark, spec.engine)
+        partial(rewrite, spec=spec), extended(rows.schema, Answer), profile=profile(spark, spec.engine)
     )
 
 

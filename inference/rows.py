@@ -7,12 +7,12 @@ import pyarrow as pa
 
 from recast.inference.answers import (
     FAILED_STATUSES,
-    Answer,
     ErrorBudgetError,
     budget_words,
     clearly_over_budget,
     size,
 )
+from recast.schemas.answers import Answer
 
 # Finished rows go to the task in lists of so many rows or bytes; while so many lists lie there nothing more is read.
 OUTPUT_ROWS = 64

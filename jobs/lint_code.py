@@ -5,40 +5,30 @@ executed. The messages are stored, so that another threshold needs no linter.
 """
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from recast.cli.submit import submit
+from recast.columns import add_columns
 from recast.lakehouse.settings import Settings
 from recast.lakehouse.stage import Stage, kept_rows_of
 from recast.schemas import linted_code, parsed_code
+from recast.schemas.linted_code import Lint
 from recast.udfs.python import scoring
 from recast.udfs.python.linter import lint
-
-# Fields of the linter's result, by the column of the table that holds each.
-FIELDS = {
-    "lint_status": "status",
-    "lint_score": "score",
-    "lint_seconds": "seconds",
-    "lint_near_limit": "near_limit",
-}
 
 
 def measure(rows: DataFrame, settings: Settings, _scratch: str) -> DataFrame:
     """Add pylint's messages and rating, and the share of comments."""
-    fields = [F.col(f"lint.{FIELDS.get(column.name, column.name)}").alias(column.name) for column in linted_code.LINT]
-    return lint.add_lint(rows).select(*rows.columns, *fields)
+    return add_columns(rows, lint.lint, Lint, "text")
 
 
 def decide(rows: DataFrame, settings: Settings) -> DataFrame:
     """Apply the comment penalty and the threshold."""
-    stored = F.struct(*(F.col(column.name).alias(FIELDS.get(column.name, column.name)) for column in linted_code.LINT))
-    judged = rows.withColumn("lint", stored)
-    return judged.withColumns(
+    return rows.withColumns(
         {
             "adjusted_score": scoring.adjusted_score_column(),
             "reason": scoring.reason_column(settings.lint_threshold),
         }
-    ).drop("lint")
+    )
 
 
 STAGE = Stage(

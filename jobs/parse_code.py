@@ -3,24 +3,23 @@
 Promises: nothing is executed; a file that does not parse is a row with a reason that a person can act on.
 """
 
+from functools import partial
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recast.cli.submit import submit
+from recast.columns import add_columns
 from recast.lakehouse.settings import Settings
 from recast.lakehouse.stage import Stage, kept_rows_of
 from recast.schemas import parsed_code, raw_code
+from recast.schemas.parsed_code import Syntax
 from recast.udfs.python import syntax
 
 
 def measure(rows: DataFrame, settings: Settings, _scratch: str) -> DataFrame:
     """Add the parser's verdict."""
-    return syntax.add_syntax(rows).select(
-        *rows.columns,
-        F.col("syntax.reason").alias("syntax_reason"),
-        F.col("syntax.detail").alias("syntax_detail"),
-        F.col("syntax.line").alias("syntax_line"),
-    )
+    return add_columns(rows, partial(map, syntax.check), Syntax, "text")
 
 
 def decide(rows: DataFrame, settings: Settings) -> DataFrame:

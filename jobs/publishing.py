@@ -1,13 +1,16 @@
 """What published_code and published_math share: they count tokens and list every stage that made the row."""
 
+from functools import partial
 from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from recast.columns import add_columns
 from recast.inference import token_counts
 from recast.lakehouse.settings import Settings
 from recast.lakehouse.stage import keep
+from recast.schemas.published import Tokens
 
 
 def tokenizer_of(settings: Settings) -> str:
@@ -17,8 +20,8 @@ def tokenizer_of(settings: Settings) -> str:
 
 def measure(rows: DataFrame, settings: Settings, _scratch: str) -> DataFrame:
     """Add the number of tokens."""
-    counted = token_counts.add_token_count(rows, tokenizer_of(settings), settings.model_revision)
-    return counted.withColumn("tokenizer", F.lit(tokenizer_name(settings)))
+    count = partial(token_counts.count, tokenizer=tokenizer_of(settings), revision=settings.model_revision)
+    return add_columns(rows, count, Tokens, "text").withColumn("tokenizer", F.lit(tokenizer_name(settings)))
 
 
 def tokenizer_name(settings: Settings) -> str:

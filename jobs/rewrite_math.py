@@ -4,15 +4,20 @@ Promises: after a crash no stored answer is asked for again. A page is kept only
 has its source's numbers and final answers.
 """
 
+from functools import partial
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recast.cli.submit import submit
+from recast.columns import add_columns
 from recast.jobs import asking
 from recast.lakehouse.settings import Settings
 from recast.lakehouse.stage import Stage, kept_rows_of
 from recast.schemas import raw_math, rewritten_math
-from recast.udfs import reading
+from recast.schemas.rewritten_math import MathReading
+from recast.udfs.math import reading
+from recast.udfs.text.reading import INPUTS
 
 
 def measure(rows: DataFrame, settings: Settings, journal: str) -> DataFrame:
@@ -22,10 +27,8 @@ def measure(rows: DataFrame, settings: Settings, journal: str) -> DataFrame:
 
 def decide(rows: DataFrame, settings: Settings) -> DataFrame:
     """Add the page that the answer holds, and why it is not kept."""
-    judged = reading.math_reason_sql(least_words_shared=settings.words_floor, least_numbers_kept=settings.numbers_floor)
-    facts = {column.name: F.col(f"reading.{column.name}") for column in rewritten_math.READING}
-    read = reading.add_math_reading(rows)
-    return read.withColumns({"reason": F.expr(judged), "text": F.col("reading.text"), **facts}).drop("reading")
+    read = add_columns(rows, partial(map, reading.read_math_answer), MathReading, *INPUTS)
+    return read.withColumn("reason", F.expr(reading.math_reason_sql(settings.words_floor, settings.numbers_floor)))
 
 
 STAGE = Stage(
@@ -41,7 +44,7 @@ STAGE = Stage(
     },
     passing_failure=asking.FAILED,
     usage=asking.USAGE,
-    needs=("recast.inference.rewrite", "recast.udfs.reading"),
+    needs=("recast.inference.rewrite", "recast.udfs.math.reading"),
     phases=("ask", "read answers"),
 )
 

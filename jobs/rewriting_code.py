@@ -6,15 +6,20 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from recast.columns import add_columns, column_of
 from recast.jobs import asking
 from recast.lakehouse import ledger
 from recast.lakehouse.settings import Settings
 from recast.lakehouse.stage import Stage, keep, kept_rows_of
-from recast.schemas.rewrites import CODE_READING
+from recast.schemas.linted_code import Lint
+from recast.schemas.rewrites import CodeReading
 from recast.schemas.table import Table
-from recast.udfs import reading
-from recast.udfs.python import scoring
+from recast.udfs.python import reading, scoring
 from recast.udfs.python.linter import lint
+from recast.udfs.text.reading import INPUTS
+
+LINTED = ("lint_status", "lint_score", "comment_ratio", "pragmas")
+"""What a row keeps of the linter's result."""
 
 
 def stage(target: Table, source: Table, prompt: str, self_contained: bool) -> Stage:
@@ -36,7 +41,7 @@ def stage(target: Table, source: Table, prompt: str, self_contained: bool) -> St
         decided_by=partial(decided_by, self_contained=self_contained),
         passing_failure=asking.FAILED,
         usage=asking.USAGE,
-        needs=("recast.inference.rewrite", "recast.udfs.reading", "recast.udfs.python.linter.lint"),
+        needs=("recast.inference.rewrite", "recast.udfs.python.reading", "recast.udfs.python.linter.lint"),
         phases=("ask", "read and lint answers"),
     )
 
@@ -46,19 +51,11 @@ def decide(rows: DataFrame, settings: Settings, self_contained: bool) -> DataFra
 
     Only programs without another reason are linted, and none that the same linter has linted before.
     """
-    judged = reading.code_reason_sql(least_names_kept=settings.names_floor, self_contained=self_contained)
-    rows = reading.add_code_reading(rows)
-    rows = rows.withColumns(
-        {
-            "reason": F.expr(judged),
-            "text": F.col("reading.text"),
-            **{column.name: F.col(f"reading.{column.name}") for column in CODE_READING},
-        }
-    ).drop("reading")
+    rows = add_columns(rows, partial(map, reading.read_code_answer), CodeReading, *INPUTS)
+    rows = rows.withColumn("reason", F.expr(reading.code_reason_sql(settings.names_floor, self_contained)))
     rows = add_lint(rows)
     # As for source files: a pragma that disables whole categories of messages is a reason.
-    blanket = F.exists("pragmas", lambda pragma: pragma.rlike(scoring.BLANKET_PRAGMA))
-    rows = keep(rows, ~F.coalesce(blanket, F.lit(False)), otherwise="blanket_pragma")
+    rows = keep(rows, ~F.coalesce(scoring.blanket_column(), F.lit(False)), otherwise="blanket_pragma")
     no_worse = F.col("lint_score") >= F.coalesce("source_lint_score", F.lit(0.0))
     return keep(rows, F.col("reason").isNotNull() | no_worse, otherwise="lint_regressed")
 
@@ -70,7 +67,8 @@ def add_lint(rows: DataFrame) -> DataFrame:
     # Rows of older versions hold no pragmas.
     known = (F.col("lint_of") == hashed) & (F.col("linted_by") == linter) & F.col("pragmas").isNotNull()
     needed = F.col("reason").isNull() & ~F.coalesce(known, F.lit(False))
-    rows = lint.add_lint(rows.withColumn("to_lint", F.when(needed, F.col("text"))), "to_lint")
+    rows = rows.withColumn("to_lint", F.when(needed, F.col("text")))
+    rows = rows.withColumn("lint", column_of(lint.lint, Lint, "to_lint"))
     fresh = F.col("to_lint").isNotNull()
     stands = F.coalesce(known, F.lit(False))
 
@@ -79,10 +77,7 @@ def add_lint(rows: DataFrame) -> DataFrame:
 
     return rows.withColumns(
         {
-            "lint_status": linted(F.col("lint.status"), "lint_status"),
-            "lint_score": linted(F.col("lint.score"), "lint_score"),
-            "comment_ratio": linted(F.col("lint.comment_ratio"), "comment_ratio"),
-            "pragmas": linted(F.col("lint.pragmas"), "pragmas"),
+            **{name: linted(F.col(f"lint.{name}"), name) for name in LINTED},
             "lint_of": linted(hashed, "lint_of"),
             "linted_by": linted(F.lit(linter), "linted_by"),
         }

@@ -1,6 +1,9 @@
 """linted_code: pylint's messages and score for every file that parses, and the verdict of the threshold."""
 
+from typing import Annotated, NamedTuple
+
 from recast.schemas import reasons
+from recast.schemas.record import columns_of
 from recast.schemas.table import (
     CODE_SOURCE,
     IDENTITY,
@@ -13,25 +16,39 @@ from recast.schemas.table import (
     unexpected_rows,
 )
 
-LINT = (
-    Column("lint_status", "string", "scored, or why pylint gave no score"),
-    Column("lint_score", "double", "pylint's rating of the file, before the comment penalty; at most 10"),
-    Column("statements", "int", "statements that pylint counted"),
-    Column("fatal", "int", "messages of category F"),
-    Column("error", "int", "messages of category E"),
-    Column("warning", "int", "messages of category W"),
-    Column("refactor", "int", "messages of category R"),
-    Column("convention", "int", "messages of category C"),
-    Column(
-        "messages",
-        "array<struct<symbol: string, msg_id: string, line: int, column: int>>",
-        "every message, in pylint's order",
-    ),
-    Column("pragmas", "array<string>", "inline pylint pragmas found in the file"),
-    Column("comment_ratio", "double", "COMMENT tokens over all tokens; 0 where tokenize fails"),
-    Column("lint_seconds", "double", "processor seconds spent on the file"),
-    Column("lint_near_limit", "boolean", "so near the time limit that another machine may give another result"),
-)
+
+class Message(NamedTuple):
+    """One message of pylint. `line` counts from 1, `column` from 0, both as pylint prints them."""
+
+    symbol: str
+    msg_id: str
+    line: int
+    column: int
+
+
+class Lint(NamedTuple):
+    """What the linter says of one text.
+
+    `lint_score` is the "rated at" number, two decimals, None where pylint rates nothing.
+    """
+
+    lint_status: Annotated[str, "scored, or why pylint gave no score"]
+    lint_score: Annotated[float | None, "pylint's rating of the file, before the comment penalty; at most 10"] = None
+    statements: Annotated[int | None, "statements that pylint counted"] = None
+    fatal: Annotated[int, "messages of category F"] = 0
+    error: Annotated[int, "messages of category E"] = 0
+    warning: Annotated[int, "messages of category W"] = 0
+    refactor: Annotated[int, "messages of category R"] = 0
+    convention: Annotated[int, "messages of category C"] = 0
+    messages: Annotated[tuple[Message, ...], "every message, in pylint's order"] = ()
+    pragmas: Annotated[tuple[str, ...], "inline pylint pragmas found in the file"] = ()
+    comment_ratio: Annotated[float, "COMMENT tokens over all tokens; 0 where tokenize fails"] = 0.0
+    lint_seconds: Annotated[float, "processor seconds spent on the file"] = 0.0
+    lint_near_limit: Annotated[bool, "so near the time limit that another machine may give another result"] = False
+    detail: Annotated[str, "why there is no score or a doubtful one, in words; no column of the table"] = ""
+
+
+*LINT, _ = columns_of(Lint)
 
 REASONS = reasons.LINT | WITHDRAWN_REASON
 

@@ -1,7 +1,19 @@
 """parsed_code: the syntax verdict on every blob that could be read."""
 
+from typing import Annotated, NamedTuple
+
 from recast.schemas.reasons import SYNTAX as REASONS
+from recast.schemas.record import columns_of
 from recast.schemas.table import CODE_SOURCE, IDENTITY, PROVENANCE, VERDICT, Column, Table, document_expectations
+
+
+class Syntax(NamedTuple):
+    """What the parser says of one file."""
+
+    syntax_reason: Annotated[str | None, "why the file does not parse; null where it does"]
+    syntax_detail: Annotated[str, "the parser's words"] = ""
+    syntax_line: Annotated[int | None, "line of the fault, from 1"] = None
+
 
 TABLE = Table(
     name="parsed_code",
@@ -11,9 +23,7 @@ TABLE = Table(
         Column("text", "string", "the file"),
         *VERDICT,
         *CODE_SOURCE,
-        Column("syntax_reason", "string", "why the file does not parse; null where it does"),
-        Column("syntax_detail", "string", "the parser's words"),
-        Column("syntax_line", "int", "line of the fault, from 1"),
+        *columns_of(Syntax),
         *PROVENANCE,
     ),
     reasons=dict(REASONS),

@@ -1,5 +1,8 @@
 """published_code and published_math: what training reads, each row traceable to its source."""
 
+from typing import Annotated, NamedTuple
+
+from recast.schemas.record import columns_of
 from recast.schemas.table import (
     CODE_SOURCE,
     IDENTITY,
@@ -13,8 +16,16 @@ from recast.schemas.table import (
 )
 
 REASONS = {"no_tokens": "the tokenizer finds nothing in the text, or fails at it"}
+
+
+class Tokens(NamedTuple):
+    """How long a text is."""
+
+    token_count: Annotated[int | None, "tokens of text, by the tokenizer of the model that wrote it", "bigint"]
+
+
 FACTS = (
-    Column("token_count", "bigint", "tokens of text, by the tokenizer of the model that wrote it"),
+    *columns_of(Tokens),
     Column("tokenizer", "string", "tokenizer that counted, or how the count was estimated"),
     Column("model", "string", "model that wrote the text"),
     Column("model_revision", "string", "its revision"),

@@ -1,5 +1,8 @@
 """raw_code: one row per Python blob of The Stack v2, with its text and every place it occurs."""
 
+from typing import Annotated, NamedTuple
+
+from recast.schemas.record import columns_of
 from recast.schemas.table import (
     CODE_SOURCE,
     IDENTITY,
@@ -24,12 +27,22 @@ REASONS = {
     "undecodable": "the bytes are text in none of the encodings that repositories name, nor in UTF-8",
 }
 
+
+class Content(NamedTuple):
+    """What was read of a blob: its text as UTF-8, or None and a reason of REASONS as `fetch_status`."""
+
+    text: Annotated[bytes | None, "the decoded content; null where it could not be read", "string"]
+    fetch_status: Annotated[str, "fetched, or why there is no text"]
+
+
+TEXT, FETCH_STATUS = columns_of(Content)
+
 TABLE = Table(
     name="raw_code",
     about="Python blobs of the source, with their decoded text",
     columns=(
         *IDENTITY,
-        Column("text", "string", "the decoded content; null where it could not be read"),
+        TEXT,
         *VERDICT,
         *CODE_SOURCE,
         Column(
@@ -46,7 +59,7 @@ TABLE = Table(
             "license_type: string, detected_licenses: array<string>>>",
             "every repository and path that holds this blob, by name; at most 100 licences each",
         ),
-        Column("fetch_status", "string", "fetched, or why there is no text"),
+        FETCH_STATUS,
         *PROVENANCE,
     ),
     reasons=REASONS,

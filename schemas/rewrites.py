@@ -1,8 +1,11 @@
 """What the tables of rewritten code share: the model's answer, what was read from it, and the linter's results."""
 
+from typing import Annotated, NamedTuple
+
 from recast.schemas import reasons
+from recast.schemas.answers import ANSWER, answer_expectations
+from recast.schemas.record import columns_of
 from recast.schemas.table import (
-    ANSWER,
     CODE_SOURCE,
     IDENTITY,
     PROVENANCE,
@@ -10,27 +13,36 @@ from recast.schemas.table import (
     WITHDRAWN_REASON,
     Column,
     Table,
-    answer_expectations,
     document_expectations,
     unexpected_rows,
 )
 
-CODE_READING = (
-    Column("detail", "string", "what a person needs to understand the reason"),
-    Column("rating", "int", "the model's own rating of the source, 1 to 10, where it gives one"),
-    Column("closed", "boolean", "false if the program's block lacked its end fence"),
-    Column("repeated_run_chars", "int", "longest run of 100 and more characters that repeats back to back, else 0"),
-    Column("definitions_kept", "double", "share of the source's functions and classes that the rewrite defines"),
-    Column(
-        "definitions_left",
-        "double",
+
+class CodeReading(NamedTuple):
+    """What an answer says of a program. What was not measured is None; shares run from 0 to 1."""
+
+    text: Annotated[str | None, "the rewritten file; null where the answer holds none"] = None
+    reason: Annotated[str | None, "the first reason that needs no threshold and no linter"] = None
+    detail: Annotated[str | None, "what a person needs to understand the reason"] = None
+    rating: Annotated[int | None, "the model's own rating of the source, 1 to 10, where it gives one"] = None
+    closed: Annotated[bool | None, "false if the program's block lacked its end fence"] = None
+    repeated_run_chars: Annotated[
+        int | None, "longest run of 100 and more characters that repeats back to back, else 0"
+    ] = None
+    definitions_kept: Annotated[
+        float | None, "share of the source's functions and classes that the rewrite defines"
+    ] = None
+    definitions_left: Annotated[
+        float | None,
         "share of the source's definitions that the rewrite still has, under any name; null for fewer than two at the top",
-    ),
-    Column("identifiers_kept", "double", "share of the source's names that the rewrite uses"),
-    Column("undefined_names", "array<string>", "names that the rewrite uses and nothing defines"),
-    Column("unknown_modules", "array<string>", "imports that are relative, or that few machines have"),
-    Column("dependences", "int", "number of undefined_names and unknown_modules together"),
-)
+    ] = None
+    identifiers_kept: Annotated[float | None, "share of the source's names that the rewrite uses"] = None
+    undefined_names: Annotated[tuple[str, ...] | None, "names that the rewrite uses and nothing defines"] = None
+    unknown_modules: Annotated[tuple[str, ...] | None, "imports that are relative, or that few machines have"] = None
+    dependences: Annotated[int | None, "number of undefined_names and unknown_modules together"] = None
+
+
+TEXT, _, *READING = columns_of(CodeReading)
 REWRITE_LINT = (
     Column("lint_status", "string", "as in linted_code, for the rewrite; null where it was rejected before the linter"),
     Column("lint_score", "double", "pylint's rating of the rewrite"),
@@ -50,13 +62,13 @@ def rewritten_code(name: str, about: str, not_listed: tuple[str, ...] = ()) -> T
         about=about,
         columns=(
             *IDENTITY,
-            Column("text", "string", "the rewritten file; null where the answer holds none"),
+            TEXT,
             *VERDICT,
             *CODE_SOURCE,
             Column("source_text", "string", "what the model was asked to rewrite"),
             Column("source_lint_score", "double", "pylint's rating of source_text"),
             *ANSWER,
-            *CODE_READING,
+            *READING,
             *REWRITE_LINT,
             *PROVENANCE,
         ),

@@ -3,8 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from recast.schemas.finish_reasons import ENDED
-
 Severity = Literal["critical", "warning"]
 
 WITHDRAWN = "source_rejected"
@@ -91,29 +89,6 @@ CODE_SOURCE = (
 
 MATH_SOURCE = (Column("url", "string", "address of the page"),)
 
-ANSWER = (
-    Column("answer", "string", "the model's raw answer, whole"),
-    Column("answer_status", "string", "answered, or how the request failed"),
-    Column(
-        "finish_reason", "string", "why the model stopped: stop, length, content_filter, tool_calls, or a server's own"
-    ),
-    Column("error", "string", "the engine's words about a failed request"),
-    Column("prompt_tokens", "bigint", "tokens of the prompt, as the engine counted them"),
-    Column("output_tokens", "bigint", "tokens of the answer, as the engine counted them"),
-    Column("cached_tokens", "bigint", "prompt tokens that the engine's prefix cache held"),
-    Column("engine", "string", "name and version of the engine: provenance, not part of the fingerprint"),
-    Column("answered_at", "timestamp", "when the answer ended, UTC"),
-    Column("request_seconds", "double", "from sending the request to the end of its answer, in seconds"),
-    Column("reasoning", "string", "thoughts (or calls of tools) that the server split off the answer, whole"),
-    Column("server_finish_reason", "string", "what the server called finish_reason"),
-    Column("model", "string", "model as configured"),
-    Column("model_revision", "string", "revision of the model"),
-    Column("prompt", "string", "name of the prompt version"),
-)
-
-ENDED_BY_ITSELF = f"lower(finish_reason) IN ({', '.join(repr(word) for word in ENDED)})"
-"""SQL for an answer that the model ended; rows of older versions hold the server's own word for that."""
-
 
 def escaped(text: str) -> str:
     """Return `text` fit to stand between single quotes in Spark SQL."""
@@ -135,16 +110,6 @@ def document_expectations(reasons: dict[str, str]) -> tuple[Expectation, ...]:
         unexpected_rows(
             "content_hash is the sha256 of text, and a kept row has both",
             "NOT (content_hash <=> sha2(text, 256)) OR (kept AND text IS NULL)",
-        ),
-    )
-
-
-def answer_expectations() -> tuple[Expectation, ...]:
-    """Return what holds for every table that a model answered."""
-    return (
-        unexpected_rows("a kept answer ended by itself", f"kept AND NOT coalesce({ENDED_BY_ITSELF}, false)"),
-        unexpected_rows(
-            "an answered request has counted tokens", "answer_status = 'answered' AND output_tokens IS NULL", "warning"
         ),
     )
 

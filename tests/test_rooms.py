@@ -8,10 +8,10 @@ import pytest
 
 CHECKOUT = Path(__file__).parents[1]
 GROUND = {"recast", "schemas"}
-"""`recast` stands for the modules beside the rooms: storage, printable, controls, urls."""
+"""`recast` stands for the modules beside the rooms: columns, storage, printable, controls, urls."""
 MAY_IMPORT = {
     "schemas": set[str](),
-    "recast": set[str](),
+    "recast": {"schemas"},
     "prompts": set[str](),
     "lakehouse": GROUND,
     "inference": GROUND,

@@ -9,11 +9,13 @@ import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 
+from recast.columns import extended
+from recast.schemas.raw_code import Content
 from recast.storage import Place, place
 from recast.udfs.encodings import NAMES, UTF_8, normalised
 
@@ -27,13 +29,6 @@ ROWS_AHEAD = 256  # so that the slowest object of a batch holds up no fetch of t
 BYTES_AHEAD = 2 * FETCHES_AT_ONCE * MAX_TEXT_BYTES  # of texts that wait; a fetch under way counts as the largest
 FETCHED = "fetched"
 BLOB_ID = re.compile("[0-9a-f]{40}")  # anything else could name another place than an object of the store
-
-
-class Content(NamedTuple):
-    """A blob's text as UTF-8, or None and why there is none: a reason of raw_code."""
-
-    text: bytes | None
-    status: str
 
 
 def fetch(store: Place, blob_id: str, encodings: Sequence[str]) -> Content:
@@ -158,15 +153,14 @@ def _in_order(store: Place, blobs: Iterator[tuple[str, list[str]]]) -> Iterator[
 
 def _with_contents(batch: pa.RecordBatch, found: list[Content], schema: pa.Schema) -> pa.RecordBatch:
     texts = pa.array([content.text for content in found], pa.string())
-    statuses = pa.array([content.status for content in found], pa.string())
+    statuses = pa.array([content.fetch_status for content in found], pa.string())
     return pa.RecordBatch.from_arrays([*batch.columns, texts, statuses], schema=schema)
 
 
 def add_text(rows: "DataFrame", store_uri: str) -> "DataFrame":
     """Return `rows` with `text` and `fetch_status`, read from the objects below `store_uri`."""
     from pyspark.sql.pandas.types import to_arrow_schema
-    from pyspark.sql.types import StringType, StructType
 
-    schema = StructType(list(rows.schema.fields)).add("text", StringType()).add("fetch_status", StringType())
+    schema = extended(rows.schema, Content)
     arrow = to_arrow_schema(schema)
     return rows.mapInArrow(lambda batches: fetch_all(batches, store_uri, arrow), schema)

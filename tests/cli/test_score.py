@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from recast.cli.main import main
+from recast.schemas.linted_code import Lint
 from recast.udfs.python import scoring, syntax
 from recast.udfs.python.linter import lint
 
@@ -159,7 +160,7 @@ def test_with_messages_a_file_that_does_not_parse_says_where_and_why(folder: Pat
 
 
 def test_with_messages_a_file_that_the_linter_gave_up_says_why(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lint, "lint", lambda _: [lint.Lint("crashed", detail="SIGSEGV")])
+    monkeypatch.setattr(lint, "lint", lambda _: [Lint("crashed", detail="SIGSEGV")])
     crashed, detail = score(folder / "good.py", "--messages").stdout.splitlines()
     assert crashed.split()[:2] == ["-", "lint_crashed"]
     assert detail.strip() == "SIGSEGV"

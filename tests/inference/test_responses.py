@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from recast.inference.server.spec import EngineSpec
-from recast.udfs import reading
+from recast.udfs.python import reading
 from tests.inference.feeding import asked, batch, run, spec_for
 
 Make = Callable[..., EngineSpec]

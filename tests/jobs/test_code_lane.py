@@ -209,7 +209,7 @@ def test_a_second_run_does_nothing_and_asks_nothing(lane: Lane) -> None:
 def test_another_threshold_decides_again_without_the_linter(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
     before = lane.rows("linted_code", "lint_seconds, lint_score, messages")
     with monkeypatch.context() as patch:
-        patch.setattr("recast.udfs.python.linter.lint.add_lint", None)
+        patch.setattr("recast.jobs.lint_code.add_columns", None)
         run = lane.refresh("linted_code", lint_threshold=6.5)["linted_code"]
     assert (run["rows_in"], run["rows_measured"], run["rows_removed"]) == (len(PARSING), 0, 0)
     assert lane.rows("linted_code", "lint_seconds, lint_score, messages") == before

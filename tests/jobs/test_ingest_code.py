@@ -39,8 +39,8 @@ def test_a_text_comes_back_from_any_encoding_that_can_hold_it(text: str, encodin
 @given(st.binary(max_size=200), st.lists(ENCODINGS | st.sampled_from(sorted(NAMES)) | st.text(max_size=12), max_size=4))
 def test_no_bytes_and_no_encoding_raise(raw: bytes, encodings: list[str]) -> None:
     for content in (decode(raw, encodings), unpack(raw, blob_id(raw), encodings), read(raw, *encodings)):
-        assert (content.text is None) == (content.status in raw_code.REASONS)
-        assert (content.text is not None) == (content.status == FETCHED)
+        assert (content.text is None) == (content.fetch_status in raw_code.REASONS)
+        assert (content.text is not None) == (content.fetch_status == FETCHED)
         if content.text is not None:
             content.text.decode()
 
@@ -55,7 +55,7 @@ def test_bytes_that_are_no_gzip_stream_are_not_gzip(raw: bytes) -> None:
 def test_a_stream_that_breaks_off_is_not_gzip(raw: bytes, data: st.DataObject) -> None:
     packed = gzip.compress(raw)
     kept = data.draw(st.integers(1, len(packed) - 1))
-    assert unpack(packed[:kept], blob_id(raw), ["latin-1"]).status == "not_gzip"
+    assert unpack(packed[:kept], blob_id(raw), ["latin-1"]).fetch_status == "not_gzip"
 
 
 @given(st.binary(min_size=1, max_size=300), st.data())
@@ -65,7 +65,7 @@ def test_a_flipped_bit_is_never_taken_for_the_content(raw: bytes, data: st.DataO
     packed[at] ^= 1 << data.draw(st.integers(0, 7))
     found = unpack(bytes(packed), blob_id(raw), ["latin-1"])
     # A flipped bit of the header may cut the stream short; then the bytes are others.
-    assert found.status in ("not_gzip", "wrong_content") or found.text == raw.decode("latin-1").encode()
+    assert found.fetch_status in ("not_gzip", "wrong_content") or found.text == raw.decode("latin-1").encode()
 
 
 @pytest.mark.parametrize(
@@ -127,11 +127,11 @@ def test_an_encoding_is_known_by_every_name_that_python_knows_and_none_but_of_te
 
 def test_an_object_beyond_the_limit_is_too_large_packed_or_not_or_as_utf8(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contents, "MAX_TEXT_BYTES", 1000)
-    assert read(b"x" * 1000).status == FETCHED
-    assert read(b"x" * 1001).status == "too_large", "a bomb is not unpacked any further"
-    assert unpack(zlib.compress(b"") + b"y" * 1000, blob_id(b""), ()).status == "too_large"
-    assert read(b"\xe9" * 500, "latin-1").status == FETCHED
-    assert read(b"\xe9" * 501, "latin-1").status == "too_large"
+    assert read(b"x" * 1000).fetch_status == FETCHED
+    assert read(b"x" * 1001).fetch_status == "too_large", "a bomb is not unpacked any further"
+    assert unpack(zlib.compress(b"") + b"y" * 1000, blob_id(b""), ()).fetch_status == "too_large"
+    assert read(b"\xe9" * 500, "latin-1").fetch_status == FETCHED
+    assert read(b"\xe9" * 501, "latin-1").fetch_status == "too_large"
 
 
 @pytest.mark.parametrize("other", [b"x = 2\n", b"", b"x = 1", b"x = 1\n" * 2])

@@ -6,6 +6,7 @@ from pyspark.sql import functions as F
 
 from recast.jobs import rewriting_code
 from recast.lakehouse.settings import Settings
+from recast.schemas.linted_code import Lint
 from recast.schemas.rewrites import REWRITE_LINT
 
 SOURCE = '"""Totals."""\n\n\ndef total(items):\n    """Return the sum of the items."""\n    return sum(items)\n'
@@ -50,16 +51,12 @@ def test_a_pragma_lifts_no_rewrite_over_the_linter(spark: SparkSession, monkeypa
     # Decided again: what is stored is taken, and only a row of an older version, without pragmas, is linted.
     again = decided.drop("text", "reason").withColumn("reason", F.lit(None).cast("string"))
     older = again.withColumn("pragmas", F.when(F.col("doc_id") != "silent", F.col("pragmas")))
-    linted = rewriting_code.lint.add_lint
-    asked: list[DataFrame] = []
 
-    def noted(frame: DataFrame, column: str) -> DataFrame:
-        asked.append(frame.where(F.col(column).isNotNull()).select("doc_id"))
-        return linted(frame, column)
+    def linted_again(texts: list[str | None]) -> list[Lint]:
+        return [Lint("skipped" if text is None else "scored", -1.0, pragmas=("disable=all",)) for text in texts]
 
-    monkeypatch.setattr(rewriting_code.lint, "add_lint", noted)
+    monkeypatch.setattr(rewriting_code.lint, "lint", linted_again)
     decided_again = rewriting_code.decide(older, Settings(names_floor=0.0), self_contained=False)
-    assert {row["doc_id"]: row["reason"] for row in decided_again.collect()} == {
-        name: row["reason"] for name, row in found.items()
-    }
-    assert [row["doc_id"] for row in asked[0].collect()] == ["silent"]
+    rows_again = decided_again.select("doc_id", "reason", "lint_score").collect()
+    assert {row["doc_id"]: row["reason"] for row in rows_again} == {name: row["reason"] for name, row in found.items()}
+    assert [row["doc_id"] for row in rows_again if row["lint_score"] == -1.0] == ["silent"]

@@ -25,7 +25,7 @@ from recast.udfs.python.linter import lint
 assert all(archive in package.__file__ for archive in sys.path[1:2] for package in (lakehouse, prompts, udfs)), sys.path
 print(recast.__version__, len(prompts.names()), prompts.load("style_code_v1").fingerprint)
 print((resources.files("recast.lakehouse") / "log4j2.properties").is_file(), digest_of("recast"))
-print([result.score for result in lint.lint(["X = 1\\n", "import os\\n"])])
+print([result.lint_score for result in lint.lint(["X = 1\\n", "import os\\n"])])
 """
 
 
@@ -58,7 +58,7 @@ def test_a_zip_holds_all_that_a_worker_reads_and_lints(archive: Path, tmp_path: 
     version, found, scores = run(FROM_ZIP, archive, tmp_path).splitlines()
     assert version == f"{__version__} {len(prompts.names())} {prompts.load('style_code_v1').fingerprint}"
     assert found == f"True {workers.digest_of('recast')}"
-    assert scores == str([result.score for result in lint.lint(["X = 1\n", "import os\n"])])
+    assert scores == str([result.lint_score for result in lint.lint(["X = 1\n", "import os\n"])])
 
 
 def test_a_zip_of_a_zip_is_the_same(archive: Path, tmp_path: Path) -> None:

@@ -5,9 +5,8 @@ import re
 import pytest
 
 from recast.jobs.catalogue import LANES, STAGES
-from recast.schemas import TABLES
+from recast.schemas import TABLES, reasons
 from recast.schemas.table import WITHDRAWN, Table
-from recast.udfs import reading
 from recast.udfs.python import scoring, syntax
 
 DOCUMENTS = [TABLES[name] for name in STAGES]
@@ -73,11 +72,11 @@ REASONS_GIVEN = {
     },
     "parsed_code": set(syntax.REASONS),
     "linted_code": {"low_score", "blanket_pragma", "not_linted", *scoring.STATUS_REASONS.values(), WITHDRAWN},
-    "styled_code": {*reading.CODE_REASONS, WITHDRAWN} - {"not_self_contained"},
-    "optimized_code": {*reading.CODE_REASONS, WITHDRAWN},
+    "styled_code": {*reasons.CODE, WITHDRAWN} - {"not_self_contained"},
+    "optimized_code": {*reasons.CODE, WITHDRAWN},
     "published_code": {"no_tokens"},
     "raw_math": {"too_large", "not_unicode", "no_text", "null_bytes"},
-    "rewritten_math": {*reading.MATH_REASONS, WITHDRAWN},
+    "rewritten_math": {*reasons.MATH, WITHDRAWN},
     "published_math": {"no_tokens"},
 }
 

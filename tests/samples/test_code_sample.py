@@ -174,7 +174,7 @@ def test_a_defective_content_is_refused_for_its_own_reason(small: Path) -> None:
     by_blob = {file["blob_id"]: file for file in files(small)}
     for defect, status in READING.items():
         for blob in manifest(small)["code"]["defects"][defect]:
-            assert (defect, read(small, by_blob[blob]).status) == (defect, status)
+            assert (defect, read(small, by_blob[blob]).fetch_status) == (defect, status)
 
 
 def test_a_text_that_does_not_parse_is_refused_for_its_own_reason(small: Path) -> None:
@@ -183,7 +183,7 @@ def test_a_text_that_does_not_parse_is_refused_for_its_own_reason(small: Path) -
         for blob in manifest(small)["code"]["defects"][defect]:
             text = text_of(small, by_blob[blob])
             assert text is not None
-            assert (defect, syntax.check(text).reason) == (defect, reason)
+            assert (defect, syntax.check(text).syntax_reason) == (defect, reason)
 
 
 def test_every_reason_that_a_file_can_have_shows_in_the_small_set(small: Path) -> None:
@@ -204,7 +204,7 @@ def test_a_file_without_a_defect_of_its_own_is_readable_and_parses(name: str, re
         if file["language"] == "Python" and file["blob_id"] not in expected:
             text = text_of(folder, file)
             assert text is not None, file["path"]
-            assert syntax.check(text).reason is None, file["path"]
+            assert syntax.check(text).syntax_reason is None, file["path"]
 
 
 def test_the_files_for_a_small_model_are_short() -> None:
@@ -295,7 +295,9 @@ LINT = {
 def test_about_twenty_short_files_pass_lint_and_each_lint_defect_is_refused_for_its_own_reason(small: Path) -> None:
     by_blob = {file["blob_id"]: file for file in files(small) if file["language"] == "Python"}
     texts = {blob: text_of(small, file) for blob, file in by_blob.items()}
-    parsing = {blob: text for blob, text in texts.items() if text is not None and syntax.check(text).reason is None}
+    parsing = {
+        blob: text for blob, text in texts.items() if text is not None and syntax.check(text).syntax_reason is None
+    }
     reasons = {
         blob: scoring.decide_lint(result)[1] for blob, result in zip(parsing, lint.lint(parsing.values()), strict=True)
     }

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from recast.udfs.math.reading import read_math_answer
+from recast.udfs.python.reading import read_code_answer
 from recast.udfs.python.selfcontained import dependence
-from recast.udfs.reading import read_code_answer, read_math_answer
 
 CASES = Path(__file__).parents[1] / "cases"
 PAGES = json.loads((CASES / "page_answers.json").read_text())

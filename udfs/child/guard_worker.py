@@ -12,7 +12,10 @@ import sys
 
 from recast.udfs.child import guard, supervisor
 
-MODULES = ("recast.udfs.python.comments", "recast.udfs.reading", "recast.udfs.python.syntax")
+MODULES = (
+    *("recast.udfs.python.comments", "recast.udfs.python.reading", "recast.udfs.python.syntax"),
+    "recast.udfs.math.reading",
+)
 """All modules with guarded functions, loaded before the first fork."""
 
 

@@ -14,10 +14,7 @@ from recast.schemas import reasons
 if TYPE_CHECKING:
     from pyspark.sql import Column
 
-    from recast.udfs.python.linter.lint import Lint
-
-THRESHOLD = 7.0
-"""The recipe keeps a file whose adjusted score is at least this (arXiv 2505.02881, section 3)."""
+    from recast.schemas.linted_code import Lint
 
 VERSION = {"rule": 3}
 """What changes decisions by intent, besides the threshold; part of the deciding half's fingerprint."""
@@ -67,36 +64,44 @@ def is_blanket(pragmas: Iterable[str]) -> bool:
     return any(re.search(BLANKET_PRAGMA, pragma) for pragma in pragmas)
 
 
-def decide_lint(lint: Lint, threshold: float = THRESHOLD) -> tuple[float | None, str | None]:
-    """Return (adjusted score, reason from REASONS or None if the file is kept)."""
-    adjusted = adjusted_score(lint.score, lint.comment_ratio)
-    if lint.status != "scored" or adjusted is None:
-        return None, STATUS_REASONS.get(lint.status, "not_linted")
+def decide_lint(lint: Lint, threshold: float) -> tuple[float | None, str | None]:
+    """Return (adjusted score, reason from REASONS or None if the file is kept).
+
+    The recipe keeps a file whose adjusted score is at least 7.0 (arXiv 2505.02881, section 3).
+    """
+    adjusted = adjusted_score(lint.lint_score, lint.comment_ratio)
+    if lint.lint_status != "scored" or adjusted is None:
+        return None, STATUS_REASONS.get(lint.lint_status, "not_linted")
     if is_blanket(lint.pragmas):
         return adjusted, "blanket_pragma"
     return adjusted, None if adjusted >= threshold else "low_score"
 
 
-def adjusted_score_column(lint: str = "lint") -> Column:
-    """`adjusted_score` over the struct column named by `lint`: a double, null where there is no score."""
+def adjusted_score_column() -> Column:
+    """`adjusted_score` over the columns of Lint: a double, null where there is no score."""
     from pyspark.sql import functions as F
 
-    column = F.col(lint)
-    return F.when(column["status"] == "scored", column["score"] * (F.lit(1.0) - column["comment_ratio"]))
+    return F.when(F.col("lint_status") == "scored", F.col("lint_score") * (F.lit(1.0) - F.col("comment_ratio")))
 
 
-def reason_column(threshold: float = THRESHOLD, lint: str = "lint") -> Column:
-    """The reason of `decide_lint` over the struct column named by `lint`: a string, null where the file is kept."""
+def blanket_column() -> Column:
+    """`is_blanket` over the column `pragmas`: null where that is null."""
     from pyspark.sql import functions as F
 
-    column, adjusted = F.col(lint), adjusted_score_column(lint)
+    return F.exists("pragmas", lambda pragma: pragma.rlike(BLANKET_PRAGMA))
+
+
+def reason_column(threshold: float) -> Column:
+    """The reason of `decide_lint` over the columns of Lint: a string, null where the file is kept."""
+    from pyspark.sql import functions as F
+
+    adjusted = adjusted_score_column()
     unscored = F.lit("not_linted")
     for status, reason in STATUS_REASONS.items():
-        unscored = F.when(column["status"] == status, F.lit(reason)).otherwise(unscored)
-    blanket = F.exists(column["pragmas"], lambda pragma: pragma.rlike(BLANKET_PRAGMA))
+        unscored = F.when(F.col("lint_status") == status, F.lit(reason)).otherwise(unscored)
     return (
         F.when(adjusted.isNull(), unscored)
-        .when(blanket, F.lit("blanket_pragma"))
+        .when(blanket_column(), F.lit("blanket_pragma"))
         .when(adjusted >= threshold, F.lit(None).cast("string"))
         .otherwise(F.lit("low_score"))
     )

@@ -14,18 +14,12 @@ import re
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from recast.schemas import reasons
+from recast.schemas.parsed_code import Syntax
 from recast.udfs.child import guard
 from recast.udfs.child.guard import guarded
 from recast.udfs.python import limits
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-    from pyspark.sql import DataFrame
 
 GRAMMAR = (3, 10)
 """The reference parses with Python 3.10 (arXiv 2505.02881, section 3)."""
@@ -38,16 +32,6 @@ MAX_RULE_CHARS = 2000
 """Characters of a line that the rules look at: some of them take time in the square of its length."""
 
 REASONS = reasons.SYNTAX
-
-
-@dataclass(frozen=True)
-class Syntax:
-    """The verdict on one file. `reason` is None if it parses, else a key of REASONS; `line` counts from 1."""
-
-    reason: str | None
-    detail: str = ""
-    line: int | None = None
-
 
 PARSES = Syntax(None)
 
@@ -119,8 +103,13 @@ _MAYBE_NEWER = tuple(
 )
 
 
-def check(text: str) -> Syntax:
-    """Say whether `text` parses, and if not, why. Raises nothing that the text is to blame for (udfs/child/guard.py)."""
+def check(text: str | None) -> Syntax:
+    """Say whether `text` parses; if not, `syntax_reason` is a key of REASONS.
+
+    Raises nothing that the text is to blame for (udfs/child/guard.py).
+    """
+    if text is None:
+        return Syntax("missing")
     beyond = limits.check(text)
     if beyond:
         return Syntax(beyond[0], beyond[1])
@@ -143,7 +132,7 @@ def _not_compiled(failure: guard.Failure) -> Syntax:
 def _compiled(text: str) -> Syntax:
     """Compile. The verdict does not depend on how deep the caller's stack is: what is too deep is tried on a fresh one."""
     verdict = _parse(text)
-    return _parse_on_fresh_stack(text) if verdict.reason == "too_deep" else verdict
+    return _parse_on_fresh_stack(text) if verdict.syntax_reason == "too_deep" else verdict
 
 
 def _parse(text: str) -> Syntax:
@@ -276,28 +265,3 @@ def tree_of(text: str) -> ast.Module | None:
 def _shortened(message: str) -> str:
     # Messages may quote the file; a lone surrogate in a quoted name must not reach Arrow.
     return message.encode("utf-8", "replace").decode()[:MAX_DETAIL_CHARS]
-
-
-SYNTAX_DDL = "struct<reason: string, detail: string, line: int>"
-"""Type of the column that add_syntax adds: the fields of Syntax."""
-
-
-def add_syntax(rows: DataFrame, text: str = "text") -> DataFrame:
-    """Add the column `syntax` (SYNTAX_DDL) to `rows`, judged from the column named by `text`; null text is `missing`."""
-    import pyarrow as pa
-    from pyspark.sql.functions import arrow_udf  # type: ignore[attr-defined]  # exported, and missing in its stubs
-
-    # Spark wants to see these types when the function is wrapped, and pyarrow is not imported before.
-    _check_batches.__annotations__.update(dict.fromkeys(("batches", "return"), Iterator[pa.Array]))
-    # Not deterministic in the planner's sense: it must not parse twice to save a projection.
-    judge = arrow_udf(_check_batches, SYNTAX_DDL).asNondeterministic()
-    return rows.withColumn("syntax", judge(text))
-
-
-def _check_batches(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
-    import pyarrow as pa
-
-    kind = pa.struct([("reason", pa.string()), ("detail", pa.string()), ("line", pa.int32())])
-    for batch in batches:
-        verdicts = [Syntax("missing") if t is None else check(t) for t in batch.to_pylist()]
-        yield pa.array([(v.reason, v.detail, v.line) for v in verdicts], kind)

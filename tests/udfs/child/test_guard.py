@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from recast.udfs import reading
+from recast.schemas import reasons
+from recast.schemas.rewrites import CodeReading
+from recast.schemas.rewritten_math import MathReading
 from recast.udfs.child import guard, helper
 from recast.udfs.child.guard import Failure
+from recast.udfs.math.reading import read_math_answer
 from recast.udfs.python import comments, syntax
+from recast.udfs.python.reading import read_code_answer
 from recast.udfs.python.syntax import PARSES, Syntax
-from recast.udfs.reading import CodeReading, MathReading
 
 GOOD = "x = 1\n"
 DOTS = (".a" * 10 + "\\\n") * 12_000
@@ -67,7 +70,7 @@ def test_a_text_at_which_the_compiler_runs_out_of_stack_is_too_deep_and_its_neig
 )
 def test_a_text_that_the_parser_takes_long_for_is_a_timeout_and_its_neighbours_are_judged(text: str) -> None:
     started = time.monotonic()
-    assert syntax.check(text).reason == "timeout"
+    assert syntax.check(text).syntax_reason == "timeout"
     assert time.monotonic() - started < 30
     assert syntax.check(GOOD) == PARSES
 
@@ -77,13 +80,13 @@ def test_an_answer_whose_reading_takes_too_long_or_dies_is_a_reason_of_that_answ
 ) -> None:
     for failure in (Failure("timeout", "killed"), Failure("crashed", "SIGSEGV"), Failure("memory", "memory limit")):
         monkeypatch.setattr(guard, "_ask", lambda request, failure=failure: failure)
-        code = reading.read_code_answer("x", "y", "answered", "stop")
+        code = read_code_answer("x", "y", "answered", "stop")
         assert code == CodeReading(reason=failure.reason, detail=failure.detail)
-        page = reading.read_math_answer("x", "y", "answered", "stop")
+        page = read_math_answer("x", "y", "answered", "stop")
         assert page == MathReading(reason=failure.reason, detail=failure.detail)
         assert comments.measure("x") == comments.UNKNOWN
-        assert failure.reason in reading.CODE_REASONS
-        assert failure.reason in reading.MATH_REASONS
+        assert failure.reason in reasons.CODE
+        assert failure.reason in reasons.MATH
         assert failure.reason in syntax.REASONS
 
 
@@ -98,7 +101,7 @@ def test_a_helper_that_is_killed_is_replaced_and_no_call_is_lost() -> None:
     syntax.check(GOOD)
     lost = helper._helpers["guard"][1]
     os.kill(lost.process.pid, signal.SIGKILL)
-    assert syntax.check("x = = 1").reason == "syntax_error"
+    assert syntax.check("x = = 1").syntax_reason == "syntax_error"
     assert helper._helpers["guard"][1] is not lost
 
 
@@ -106,10 +109,10 @@ def test_results_are_those_of_a_direct_call(monkeypatch: pytest.MonkeyPatch) -> 
     texts = [GOOD, "print 1\n", "\ud800", "x = '\0'", "# a\n", "def f(:\n", "é = 1\n"]
     guarded = [(syntax.check(text), comments.measure(text)) for text in texts]
     answers = [("x = 2\n", f"```python\n{text}\n```", "answered", "stop") for text in texts]
-    read = [reading.read_code_answer(*answer) for answer in answers]
+    read = [read_code_answer(*answer) for answer in answers]
     monkeypatch.setattr(guard, "inside", True)
     assert guarded == [(syntax.check(text), comments.measure(text)) for text in texts]
-    assert read == [reading.read_code_answer(*answer) for answer in answers]
+    assert read == [read_code_answer(*answer) for answer in answers]
 
 
 def test_the_helper_imports_nothing_from_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,6 +152,6 @@ def test_a_text_is_parsed_once_for_all_questions_that_need_its_tree(monkeypatch:
     monkeypatch.setattr(ast, "parse", lambda text, *rest, **options: (parsed.append(text), parse(text))[1])
     syntax.tree_of.cache_clear()
     program = "def f():\n    return g(1)\n"
-    read = reading.read_code_answer("def f():\n    return 1\n", f"```python\n{program}```", "answered", "stop")
+    read = read_code_answer("def f():\n    return 1\n", f"```python\n{program}```", "answered", "stop")
     assert read.undefined_names == ("g",)
     assert parsed.count(program) == 1

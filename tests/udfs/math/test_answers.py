@@ -1,17 +1,15 @@
 import json
 import time
-from dataclasses import asdict
 from pathlib import Path
 
-import duckdb
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recast.udfs import reading
 from recast.udfs.math import answers as mathanswers
 from recast.udfs.math.answers import answers, conclusions, same, shared
+from recast.udfs.math.reading import read_math_answer
+from tests.udfs.readings import MATH_SQL, verdict
 
 PAGE = """Home > Forum | 12:45 pm, 03/11/2012, Jan 14, 2013
 rectangle has perimeter 26 and its area is 40
@@ -365,15 +363,14 @@ CLAUSES = [
 ]
 
 
-def verdict(source, answer):
-    found = reading.read_math_answer(BEFORE + source, "Step by step. " + BEFORE + answer, "answered", "stop")
-    stored = pa.Table.from_pylist([{"reading": asdict(found)}])  # noqa: F841 - DuckDB finds it by its name
-    return found, duckdb.sql(f"SELECT {reading.math_reason_sql()} FROM stored").fetchall()[0][0]
+def verdict_on(source, answer):
+    found = read_math_answer(BEFORE + source, "Step by step. " + BEFORE + answer, "answered", "stop")
+    return found, verdict(found, MATH_SQL)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])
 def test_a_reported_page_gets_its_right_verdict(case):
-    found, reason = verdict(case["source_tail"], case["answer_tail"])
+    found, reason = verdict_on(case["source_tail"], case["answer_tail"])
     assert reason == case["right_reason"]
     if "right_answers_kept" in case:
         assert found.answers_kept == case["right_answers_kept"]

@@ -3,7 +3,7 @@ import time
 import pytest
 
 from recast.udfs.python import costly
-from recast.udfs.reading import read_code_answer
+from recast.udfs.python.reading import read_code_answer
 
 SOURCE = "def f(a):\n    return a\n"
 CHARS = 190_000

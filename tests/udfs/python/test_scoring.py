@@ -2,8 +2,11 @@
 
 import pytest
 
+from recast.schemas.linted_code import Lint
 from recast.udfs.python import scoring
-from recast.udfs.python.linter.lint import LINT_STATUSES, Lint
+from recast.udfs.python.linter.lint import LINT_STATUSES
+
+THRESHOLD = 7.0
 
 
 @pytest.mark.parametrize(
@@ -20,18 +23,18 @@ from recast.udfs.python.linter.lint import LINT_STATUSES, Lint
 def test_comments_lower_the_score_and_the_threshold_decides(
     score: float, ratio: float, adjusted: float, reason: str | None
 ) -> None:
-    found, said = scoring.decide_lint(Lint("scored", score=score, comment_ratio=ratio))
+    found, said = scoring.decide_lint(Lint("scored", lint_score=score, comment_ratio=ratio), THRESHOLD)
     assert (found, said) == (pytest.approx(adjusted), reason)
 
 
 def test_another_threshold_needs_no_linter() -> None:
-    linted = Lint("scored", score=6.8)
+    linted = Lint("scored", lint_score=6.8)
     assert [scoring.decide_lint(linted, threshold)[1] for threshold in (6.5, 7.0)] == [None, "low_score"]
 
 
 @pytest.mark.parametrize("status", [status for status in LINT_STATUSES if status != "scored"])
 def test_every_status_without_a_score_has_a_reason_and_is_never_a_low_score(status: str) -> None:
-    adjusted, reason = scoring.decide_lint(Lint(status))
+    adjusted, reason = scoring.decide_lint(Lint(status), THRESHOLD)
     assert adjusted is None
     assert reason == scoring.STATUS_REASONS[status]
     assert reason in scoring.REASONS and reason != "low_score"
@@ -79,10 +82,10 @@ ORDINARY = (
 
 @pytest.mark.parametrize("pragma", BLANKET)
 def test_a_pragma_that_switches_off_a_category_or_a_checker_is_a_reason_of_its_own(pragma: str) -> None:
-    linted = Lint("scored", score=10.0, pragmas=("disable=C0103", pragma))
-    assert scoring.decide_lint(linted) == (10.0, "blanket_pragma")
+    linted = Lint("scored", lint_score=10.0, pragmas=("disable=C0103", pragma))
+    assert scoring.decide_lint(linted, THRESHOLD) == (10.0, "blanket_pragma")
 
 
 @pytest.mark.parametrize("pragma", ORDINARY)
 def test_a_pragma_for_a_message_counts_as_the_reference_counts_it(pragma: str) -> None:
-    assert scoring.decide_lint(Lint("scored", score=10.0, pragmas=(pragma,))) == (10.0, None)
+    assert scoring.decide_lint(Lint("scored", lint_score=10.0, pragmas=(pragma,)), THRESHOLD) == (10.0, None)

@@ -67,7 +67,7 @@ CASES = {
 
 @pytest.mark.parametrize(("text", "reason"), CASES.items(), ids=lambda value: ascii(value)[:40])
 def test_each_kind_of_broken_file_gets_the_reason_that_says_what_to_do(text: str, reason: str | None) -> None:
-    assert syntax.check(text).reason == reason
+    assert syntax.check(text).syntax_reason == reason
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_each_kind_of_broken_file_gets_the_reason_that_says_what_to_do(text: str
     ids=ascii,
 )
 def test_a_star_that_came_with_python_3_11_is_found_however_it_is_written(text: str) -> None:
-    assert syntax.check(text).reason == "newer_python"
+    assert syntax.check(text).syntax_reason == "newer_python"
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_star_that_came_with_python_3_11_is_found_however_it_is_written(text: 
     ids=ascii,
 )
 def test_a_star_in_brackets_that_python_3_10_takes_is_accepted(text: str) -> None:
-    assert syntax.check(text).reason is None
+    assert syntax.check(text).syntax_reason is None
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ CAUSES = {
 
 @pytest.mark.parametrize(("text", "reason"), CAUSES.items(), ids=lambda value: ascii(value)[:40])
 def test_what_a_string_or_a_comment_says_and_what_only_looks_alike_is_no_cause(text: str, reason: str) -> None:
-    assert syntax.check(text).reason == reason
+    assert syntax.check(text).syntax_reason == reason
 
 
 def test_every_reason_of_the_closed_list_is_tested_and_no_other_occurs() -> None:
@@ -186,13 +186,13 @@ def test_every_reason_of_the_closed_list_is_tested_and_no_other_occurs() -> None
 
 def test_detail_and_line_say_where() -> None:
     verdict = syntax.check("x = 1\ny = = 2\n")
-    assert (verdict.detail, verdict.line) == ("invalid syntax", 2)
-    assert syntax.check("a = 1\nb = '\0'\n").line == 2
+    assert (verdict.syntax_detail, verdict.syntax_line) == ("invalid syntax", 2)
+    assert syntax.check("a = 1\nb = '\0'\n").syntax_line == 2
 
 
 def test_form_feeds_and_codec_cookies_do_not_matter_to_text() -> None:
     for text in ("\f\nx = 1\n", "# -*- coding: latin-1 -*-\nx = 'é'\n", "# coding: no-such-codec\nx = 1\n"):
-        assert syntax.check(text).reason is None
+        assert syntax.check(text).syntax_reason is None
 
 
 def test_warnings_of_the_compiler_stay_inside() -> None:
@@ -203,7 +203,7 @@ def test_warnings_of_the_compiler_stay_inside() -> None:
 
 def test_future_imports_of_the_checking_module_do_not_leak_into_the_verdict() -> None:
     # With `annotations` inherited, the walrus in an annotation would be refused.
-    assert syntax.check("def f(x: (y := 1)): pass\n").reason is None
+    assert syntax.check("def f(x: (y := 1)): pass\n").syntax_reason is None
 
 
 def test_the_verdict_does_not_depend_on_the_depth_of_the_callers_stack() -> None:
@@ -238,7 +238,7 @@ def test_a_hostile_text_is_judged_in_little_time(text: str) -> None:
 
 
 def test_nothing_of_the_text_is_executed() -> None:
-    assert syntax.check("import sys\nsys.exit(3)\nraise SystemExit\n").reason is None
+    assert syntax.check("import sys\nsys.exit(3)\nraise SystemExit\n").syntax_reason is None
 
 
 @pytest.mark.usefixtures("unguarded")
@@ -249,7 +249,7 @@ def test_what_the_parser_itself_fails_at_is_a_verdict(text: str, monkeypatch: py
     def fail(*_: object, **__: object) -> None:
         raise SystemError("Negative size passed to PyUnicode_New")
 
-    assert syntax.check(text).reason in (None, "syntax_error", "unterminated")
+    assert syntax.check(text).syntax_reason in (None, "syntax_error", "unterminated")
     monkeypatch.setattr(syntax, "compile", fail, raising=False)
     monkeypatch.setattr(ast, "parse", fail)
     syntax.tree_of.cache_clear()
@@ -261,7 +261,7 @@ def test_what_the_parser_itself_fails_at_is_a_verdict(text: str, monkeypatch: py
 @given(st.text())
 def test_any_text_gets_a_verdict_and_no_exception(text: str) -> None:
     verdict = syntax.check(text)
-    assert verdict.reason is None or verdict.reason in syntax.REASONS
+    assert verdict.syntax_reason is None or verdict.syntax_reason in syntax.REASONS
 
 
 @given(st.text(alphabet="ab=()[]{}:'\"\\\n #,.*-+0x1"))
@@ -275,4 +275,4 @@ def test_the_verdict_is_that_of_the_compiler(text: str) -> None:
         except SyntaxError:
             parses = False
     verdict = syntax.check(text)
-    assert (verdict.reason is None) == parses or verdict.reason in ("empty", "newer_python")
+    assert (verdict.syntax_reason is None) == parses or verdict.syntax_reason in ("empty", "newer_python")

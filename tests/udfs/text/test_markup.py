@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recast.udfs.reading import read_math_answer
+from recast.udfs.math.reading import read_math_answer
 from recast.udfs.text.markup import ACTIVE_ELEMENTS, active_in
 
 SOURCE = "Find the sum of the first three odd numbers: one, three and five. The answer is 9."

@@ -13,16 +13,12 @@ import sys
 import threading
 import venv
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from recast.schemas.linted_code import Lint, Message
 from recast.udfs.child import helper
 from recast.udfs.python import comments, limits
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-    from pyspark.sql import DataFrame
 
 SOFT_CPU_S = 20.0
 """Processor time of one file after which its child stops by itself. 652 real files took 3 s at most."""
@@ -56,41 +52,6 @@ LINT_STATUSES = {
     "crashed": "the child died or pylint raised, twice",
 }
 """Closed list: status -> meaning."""
-
-
-@dataclass(frozen=True)
-class Message:
-    """One message of pylint. `line` counts from 1, `column` from 0, both as pylint prints them."""
-
-    symbol: str
-    msg_id: str
-    line: int
-    column: int
-
-
-@dataclass(frozen=True)
-class Lint:
-    """The result for one text.
-
-    `score` is the "rated at" number, two decimals, None where pylint rates nothing. `pragmas` are the inline pylint
-    pragmas in the order of the file. `seconds` is the processor time of the linter. `near_limit` says that it was so near
-    the limit, on either side, that a faster or slower machine may say otherwise. `detail` says more of that or of a failure.
-    """
-
-    status: str
-    score: float | None = None
-    statements: int | None = None
-    fatal: int = 0
-    error: int = 0
-    warning: int = 0
-    refactor: int = 0
-    convention: int = 0
-    messages: tuple[Message, ...] = ()
-    pragmas: tuple[str, ...] = ()
-    comment_ratio: float = 0.0
-    seconds: float = 0.0
-    near_limit: bool = False
-    detail: str = ""
 
 
 COMMON = (
@@ -132,11 +93,13 @@ def _lint(text: str, soft_cpu_s: float) -> Lint:
     seconds = answer["seconds"]
     near = answer["status"] == "timeout" or seconds >= NEAR_SHARE * soft_cpu_s
     if answer["status"] not in ("scored", "no_score"):
-        return Lint(answer["status"], comment_ratio=ratio, seconds=seconds, near_limit=near, detail=answer["detail"])
+        return Lint(
+            answer["status"], comment_ratio=ratio, lint_seconds=seconds, lint_near_limit=near, detail=answer["detail"]
+        )
     fatal, error, warning, refactor, convention = answer["counts"]
     return Lint(
         answer["status"],
-        score=answer["score"],
+        lint_score=answer["score"],
         statements=answer["statements"],
         fatal=fatal,
         error=error,
@@ -146,8 +109,8 @@ def _lint(text: str, soft_cpu_s: float) -> Lint:
         messages=tuple(Message(*message) for message in answer["messages"]),
         pragmas=tuple(answer["pragmas"]),
         comment_ratio=ratio,
-        seconds=seconds,
-        near_limit=near,
+        lint_seconds=seconds,
+        lint_near_limit=near,
         detail=f"{seconds:.1f} of {soft_cpu_s:g} s of processor time: another machine may say otherwise"
         if near
         else "",
@@ -238,51 +201,3 @@ def facts() -> dict[str, Any]:
         "flags": list(FLAGS),
         **comments.VERSION,
     }
-
-
-LINT_DDL = (
-    "struct<status: string, score: double, statements: int, fatal: int, error: int, warning: int, refactor: int, "
-    "convention: int, messages: array<struct<symbol: string, msg_id: string, line: int, column: int>>, "
-    "pragmas: array<string>, comment_ratio: double, seconds: double, near_limit: boolean, detail: string>"
-)
-"""Type of the column that add_lint adds: the fields of Lint."""
-
-
-def add_lint(rows: DataFrame, text: str = "text") -> DataFrame:
-    """Add the column `lint` (LINT_DDL) to `rows`, measured from the column named by `text`."""
-    import pyarrow as pa
-    from pyspark.sql.functions import arrow_udf  # type: ignore[attr-defined]  # exported, and missing in its stubs
-
-    # Spark wants to see these types when the function is wrapped, and pyarrow is not imported before.
-    _lint_batches.__annotations__.update(dict.fromkeys(("batches", "return"), Iterator[pa.Array]))
-    # Not deterministic in the planner's sense: it must not lint twice to save a projection.
-    measure = arrow_udf(_lint_batches, LINT_DDL).asNondeterministic()
-    return rows.withColumn("lint", measure(text))
-
-
-def _lint_batches(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
-    import pyarrow as pa
-
-    message = pa.struct(
-        [("symbol", pa.string()), ("msg_id", pa.string()), ("line", pa.int32()), ("column", pa.int32())]
-    )
-    int_fields = ("statements", "fatal", "error", "warning", "refactor", "convention")
-    kind = pa.struct(
-        [
-            ("status", pa.string()),
-            ("score", pa.float64()),
-            *((name, pa.int32()) for name in int_fields),
-            ("messages", pa.list_(message)),
-            ("pragmas", pa.list_(pa.string())),
-            ("comment_ratio", pa.float64()),
-            ("seconds", pa.float64()),
-            ("near_limit", pa.bool_()),
-            ("detail", pa.string()),
-        ]
-    )
-    for batch in batches:
-        yield pa.array(map(_as_dict, lint(batch.to_pylist())), kind)
-
-
-def _as_dict(result: Lint) -> dict[str, Any]:
-    return {**vars(result), "messages": [vars(message) for message in result.messages]}

@@ -78,7 +78,7 @@ def run(*texts: str | None) -> list[lint.Lint]:
 
 
 def told(result: lint.Lint) -> tuple[float | None, list[tuple[str, str, int, int]]]:
-    return result.score, sorted((m.msg_id, m.symbol, m.line, m.column) for m in result.messages)
+    return result.lint_score, sorted((m.msg_id, m.symbol, m.line, m.column) for m in result.messages)
 
 
 def held() -> Helper:
@@ -106,14 +106,14 @@ def less_memory() -> Iterator[None]:
 def test_score_and_messages_are_those_of_a_pylint_process_of_its_own(text: str) -> None:
     (result,) = run(text)
     assert told(result) == TOLD[text]
-    assert result.status == ("no_score" if TOLD[text][0] is None else "scored")
+    assert result.lint_status == ("no_score" if TOLD[text][0] is None else "scored")
 
 
 def test_statements_and_counts_per_category_belong_to_the_messages() -> None:
     (result,) = run(UNTIDY)
     assert result.statements == 5
     assert (result.fatal, result.error, result.warning, result.refactor, result.convention) == (0, 1, 2, 1, 2)
-    assert result.seconds > 0.0
+    assert result.lint_seconds > 0.0
 
 
 def test_pragmas_are_told_in_their_order() -> None:
@@ -138,7 +138,7 @@ def test_results_come_in_order_one_per_text_and_as_the_texts_come() -> None:
     found = [next(results)]
     assert len(asked) == 1
     found += results
-    assert found[3].messages and [result.status for result in found] == 3 * [
+    assert found[3].messages and [result.lint_status for result in found] == 3 * [
         "scored",
         "skipped",
         "not_unicode",
@@ -158,7 +158,7 @@ def test_beyond_a_limit_nothing_is_linted_and_the_status_says_which() -> None:
     }
     assert beyond.keys() == limits.REASONS.keys()
     for status, result in zip(beyond, run(*beyond.values()), strict=True):
-        assert (result.status, result.score, result.seconds) == (status, None, 0.0)
+        assert (result.lint_status, result.lint_score, result.lint_seconds) == (status, None, 0.0)
         assert result.detail
 
 
@@ -166,9 +166,9 @@ def test_beyond_a_limit_nothing_is_linted_and_the_status_says_which() -> None:
 def test_out_of_time_or_memory_is_a_status_and_the_next_file_is_unharmed() -> None:
     greedy = "x = [0] * 99999999\nprint(x.y)\n"
     before, late, between, large, after = run(LIBRARY, ENDLESS, LIBRARY, greedy, LIBRARY)
-    assert (late.status, late.score, late.messages) == ("timeout", None, ())
-    assert 0.9 * SOFT_CPU_S < late.seconds < SOFT_CPU_S + GRACE_CPU_S
-    assert (large.status, large.score, large.messages) == ("memory", None, ())
+    assert (late.lint_status, late.lint_score, late.messages) == ("timeout", None, ())
+    assert 0.9 * SOFT_CPU_S < late.lint_seconds < SOFT_CPU_S + GRACE_CPU_S
+    assert (large.lint_status, large.lint_score, large.messages) == ("memory", None, ())
     assert told(before) == told(between) == told(after) == TOLD[LIBRARY]
 
 
@@ -176,14 +176,14 @@ def test_out_of_time_or_memory_is_a_status_and_the_next_file_is_unharmed() -> No
 def test_a_file_near_the_time_limit_says_so_and_on_either_side_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for text, near in ((TIDY, False), (ENDLESS, True)):
         (result,) = run(text)
-        assert result.near_limit is near
-        assert result.near_limit == (result.seconds >= lint.NEAR_SHARE * SOFT_CPU_S)
+        assert result.lint_near_limit is near
+        assert result.lint_near_limit == (result.lint_seconds >= lint.NEAR_SHARE * SOFT_CPU_S)
     monkeypatch.setattr(lint, "NEAR_SHARE", 0.0)  # as if the limit were near
     (result,) = run(LIBRARY)
-    assert (result.status, result.near_limit) == ("scored", True)
+    assert (result.lint_status, result.lint_near_limit) == ("scored", True)
     assert told(result) == TOLD[LIBRARY]
     assert "of 0.5 s of processor time" in result.detail
-    assert not any(result.near_limit for result in run(None, "x" * (limits.MAX_BYTES + 1)))
+    assert not any(result.lint_near_limit for result in run(None, "x" * (limits.MAX_BYTES + 1)))
 
 
 @pytest.mark.slow
@@ -193,7 +193,7 @@ def test_a_file_that_ran_out_of_time_is_read_by_no_other_process(monkeypatch: py
     monkeypatch.setattr("recast.udfs.child.helper.ANSWER_S", 20.0)
     chain = "".join(f"class A{i + 1}(A{i}):\n    def m(self):\n        return super().m()\n" for i in range(2000))
     late, after = run(f"class A0:\n    pass\n{chain}", TIDY)
-    assert late.status == "timeout"
+    assert late.lint_status == "timeout"
     assert told(after) == TOLD[TIDY]
     assert held() is helper, "whoever forks the next child was not held up"
 
@@ -221,7 +221,7 @@ def test_nothing_of_a_file_is_executed_or_imported(tmp_path: Path) -> None:
         "import tmprecast.x\nfrom tmprecast import y\n",
         "import sys\nsys.stdin.read()\nimport os\nos.fork()\nos.kill(os.getppid(), 9)\n",
     ]
-    assert {result.status for result in run(*texts)} == {"scored"}
+    assert {result.lint_status for result in run(*texts)} == {"scored"}
     assert not marker.exists()
     assert told(run(LIBRARY)[0]) == TOLD[LIBRARY]
 
@@ -273,7 +273,7 @@ def test_a_file_whose_helper_is_killed_gets_a_second_chance() -> None:
     killing.start()
     (result,) = run(ENDLESS)
     killing.join()
-    assert result.status == "timeout"
+    assert result.lint_status == "timeout"
     assert helper() is not first
 
 
@@ -429,7 +429,7 @@ def test_a_helper_that_cannot_start_leaves_no_folder_behind(tmp_path: Path, monk
 @pytest.mark.parametrize(("branches", "score"), [(327, 10.0), (328, None)])
 def test_the_stack_ends_where_it_ends_in_a_process_of_its_own(branches: int, score: float | None) -> None:
     (result,) = lint.lint(["x = 1\nif x:\n    pass\n" + "elif x:\n    pass\n" * branches])
-    assert result.score == score
+    assert result.lint_score == score
 
 
 @pytest.fixture(scope="module")
