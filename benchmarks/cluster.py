@@ -31,8 +31,8 @@ from typing import Any
 
 from benchmarks import corpus
 from recast.jobs.catalogue import STAGES
+from recast.jobs.settings import Settings
 from recast.lakehouse import query
-from recast.lakehouse.settings import Settings
 from tests import clusters
 from tests.clusters import Cluster
 from tests.jobs.lanes import Model, serve

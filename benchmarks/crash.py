@@ -38,7 +38,7 @@ import pyarrow.parquet as pq
 from benchmarks.processes import below, processes
 from recast.inference.request import RewriteSpec
 from recast.inference.server.spec import EngineSpec
-from recast.lakehouse.settings import Settings
+from recast.jobs.settings import Settings
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

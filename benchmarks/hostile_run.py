@@ -23,8 +23,8 @@ from benchmarks import hostile_lane
 from benchmarks.hostile_lane import KEY, Blob, Lane, Page, lane, page, program
 from benchmarks.processes import below
 from recast.jobs.catalogue import LANES
+from recast.jobs.settings import Settings
 from recast.lakehouse import query
-from recast.lakehouse.settings import Settings
 from recast.schemas import TABLES
 from tests.fake_endpoint import Reply
 from tests.jobs.lanes import MODELS, PAGES, Model, serve

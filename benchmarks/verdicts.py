@@ -34,7 +34,7 @@ import duckdb
 import pyarrow as pa
 
 from benchmarks import hostile_answers, verdict_code, verdict_pages
-from recast.lakehouse.settings import Settings
+from recast.jobs.settings import Settings
 from recast.schemas.rewrites import CodeReading
 from recast.schemas.rewritten_math import MathReading
 from recast.udfs.math import expressions

@@ -13,7 +13,8 @@ from recast.cli.options import (
     spark_settings,
 )
 from recast.jobs.names import check_names
-from recast.lakehouse.settings import Settings, UserError
+from recast.jobs.settings import Settings
+from recast.settings import UserError
 
 
 @click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

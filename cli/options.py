@@ -9,8 +9,9 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from recast.lakehouse.settings import Settings, UserError, environment_name, resolve
+from recast.jobs.settings import Settings, resolve
 from recast.printable import printable
+from recast.settings import UserError, ways_to_give
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -39,13 +40,13 @@ def settings_options(*shown: str) -> Callable[[Command], Command]:
 
         for field in reversed(fields(Settings)):
             default = field.default if field.default != "" else "empty"
-            text = f"{field.metadata['help']}  [{environment_name(field.name)}, default {default}]"
+            name, variable = ways_to_give(field.name)
             option = click.option(
-                f"--{field.name.replace('_', '-')}",
+                name,
                 field.name,
                 type=type(field.default),
                 default=None,
-                help=text,
+                help=f"{field.metadata['help']}  [{variable}, default {default}]",
                 hidden=bool(shown) and field.name not in shown,
             )
             with_settings = option(with_settings)

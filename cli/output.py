@@ -18,11 +18,12 @@ from rich.table import Column
 from rich.table import Table as Grid
 from rich.text import Text
 
+from recast.jobs.settings import Settings
 from recast.lakehouse import query
 from recast.lakehouse.problems import first_line, warn
-from recast.lakehouse.settings import Settings, UserError
 from recast.printable import printable
 from recast.schemas import TABLES
+from recast.settings import UserError
 
 FETCH_ROWS = 1024
 CELL_CHARS = 120

@@ -4,7 +4,7 @@ import click
 
 from recast.cli.options import OneLineCommand, one_line_errors, settings_options
 from recast.jobs.running import refresh_stages
-from recast.lakehouse.settings import Settings
+from recast.jobs.settings import Settings
 from recast.lakehouse.stage import Stage
 
 

@@ -12,6 +12,7 @@ from recast.inference import tokenizer
 from recast.inference.answers import CONTROL_TOKENS, EMPTY_INPUT, TOO_LONG
 from recast.inference.server import model
 from recast.inference.server.spec import EngineError, EngineSpec
+from recast.inference.settings import Settings
 from recast.inference.tokenizer import LONGEST_TOKEN_CHARS, ChatTokenizer
 from recast.schemas.answers import Answer
 
@@ -44,10 +45,10 @@ class RewriteSpec:
     system: str
     user_template: str
     fingerprint: str = ""
-    temperature: float = 0.2
-    top_p: float = 0.7
-    repetition_penalty: float = 1.0
-    max_tokens: int = 8192
+    temperature: float = Settings.temperature
+    top_p: float = Settings.top_p
+    repetition_penalty: float = Settings.repetition_penalty
+    max_tokens: int = Settings.max_tokens
     answer_floor: int = 64
     answer_allowance: int = ANSWER_ALLOWANCE
     answer_ratio: float = 0.0
@@ -55,7 +56,7 @@ class RewriteSpec:
     journal: str = ""
     journal_buckets: int = 1
     journal_flush_s: float = 3.0
-    error_budget: float = 0.05
+    error_budget: float = 1.0
     request_timeout_s: float = 3600.0
     patience_s: float = 900.0
 

@@ -12,9 +12,10 @@ from recast import prompts
 from recast.inference import request, rewrite, usage
 from recast.inference.request import RewriteSpec
 from recast.inference.server.spec import EngineError, EngineSpec, is_folder_name
+from recast.jobs.settings import Settings, tell_endpoints_file
 from recast.lakehouse import ledger
-from recast.lakehouse.settings import Settings, UserError, tell_endpoints_file
 from recast.lakehouse.stage import Progress, Usage
+from recast.settings import UserError
 
 # Measurements that `--retry` tries again. A text that was too long may fit another endpoint's context, and its control
 # tokens may mean nothing to another endpoint. Finding that out costs nothing.

@@ -9,11 +9,12 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recast.cli.submit import submit
+from recast.jobs.settings import Settings
 from recast.lakehouse import incoming
-from recast.lakehouse.settings import Settings, UserError
 from recast.lakehouse.sources import listing_version, read_parquet, require_folder, value_count
 from recast.lakehouse.stage import Source, Stage, keep, nothing_above
 from recast.schemas import raw_code
+from recast.settings import UserError
 from recast.udfs import contents
 from recast.udfs.encodings import NAMES, SEPARATORS, UTF_8
 

@@ -8,8 +8,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recast.cli.submit import submit
+from recast.jobs.settings import Settings
 from recast.lakehouse import incoming
-from recast.lakehouse.settings import Settings
 from recast.lakehouse.sources import listing_version, read_parquet, value_count
 from recast.lakehouse.stage import Source, Stage, keep, nothing_above
 from recast.schemas import raw_math

@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame
 
 from recast.cli.submit import submit
 from recast.columns import add_columns
-from recast.lakehouse.settings import Settings
+from recast.jobs.settings import Settings
 from recast.lakehouse.stage import Stage, kept_rows_of
 from recast.schemas import linted_code, parsed_code
 from recast.schemas.linted_code import Lint

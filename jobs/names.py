@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from recast.lakehouse.settings import UserError
 from recast.schemas import TABLES
+from recast.settings import UserError
 
 LANES = ("code", "math")
 

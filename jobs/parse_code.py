@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from recast.cli.submit import submit
 from recast.columns import add_columns
-from recast.lakehouse.settings import Settings
+from recast.jobs.settings import Settings
 from recast.lakehouse.stage import Stage, kept_rows_of
 from recast.schemas import parsed_code, raw_code
 from recast.schemas.parsed_code import Syntax

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from recast.columns import add_columns
 from recast.inference import token_counts
-from recast.lakehouse.settings import Settings
+from recast.jobs.settings import Settings
 from recast.lakehouse.stage import keep
 from recast.schemas.published import Tokens
 

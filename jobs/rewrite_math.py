@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from recast.cli.submit import submit
 from recast.columns import add_columns
 from recast.jobs import asking
-from recast.lakehouse.settings import Settings
+from recast.jobs.settings import Settings
 from recast.lakehouse.stage import Stage, kept_rows_of
 from recast.schemas import raw_math, rewritten_math
 from recast.schemas.rewritten_math import MathReading

@@ -8,8 +8,8 @@ from pyspark.sql import functions as F
 
 from recast.columns import add_columns, column_of
 from recast.jobs import asking
+from recast.jobs.settings import Settings
 from recast.lakehouse import ledger
-from recast.lakehouse.settings import Settings
 from recast.lakehouse.stage import Stage, keep, kept_rows_of
 from recast.schemas.linted_code import Lint
 from recast.schemas.rewrites import CodeReading

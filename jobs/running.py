@@ -12,10 +12,11 @@ import filelock
 
 from recast.inference.server import engine
 from recast.jobs import asking
+from recast.jobs.settings import Settings
 from recast.lakehouse import ledger, query
 from recast.lakehouse.ledger import Run
 from recast.lakehouse.progress import Meter
-from recast.lakehouse.settings import NOTHING, Settings, UserError, is_local
+from recast.lakehouse.settings import NOTHING, UserError, is_local
 from recast.lakehouse.stage import Stage
 from recast.lakehouse.store import work_path
 

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pyspark.sql import SparkSession
 
 from recast.inference.server.servers import SERVERS
+from recast.jobs.settings import Settings
 from recast.lakehouse.executors import Executor, master_of
 from recast.lakehouse.problems import first_line
 from recast.lakehouse.session import is_this_machine
-from recast.lakehouse.settings import Settings, UserError, is_local
+from recast.lakehouse.settings import is_local
 from recast.lakehouse.stage import Stage
 from recast.lakehouse.store import work_path
+from recast.settings import UserError
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -13,8 +13,9 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from recast.lakehouse.problems import first_line
-from recast.lakehouse.settings import Settings, UserError, is_default_lake, is_local
+from recast.lakehouse.settings import Settings, is_default_lake, is_local
 from recast.schemas import TABLES
+from recast.settings import UserError
 
 # For a table without statistics, which Recast's own all have.
 ROWS_PER_FILE = 10_000

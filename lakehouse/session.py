@@ -29,7 +29,8 @@ from pyspark.sql.utils import is_remote
 
 from recast.lakehouse import sizes
 from recast.lakehouse.problems import first_line
-from recast.lakehouse.settings import NOTHING, UserError
+from recast.lakehouse.settings import NOTHING
+from recast.settings import UserError
 
 SCALA = "2.13"
 # pip's pyspark already holds Hadoop's client, which the Delta jar would fetch again.

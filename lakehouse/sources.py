@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_type
 
 from recast.lakehouse.problems import first_line
-from recast.lakehouse.settings import UserError
+from recast.settings import UserError
 from recast.storage import place
 
 FOOTERS_AT_ONCE = 16

@@ -12,7 +12,8 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recast.lakehouse import query, store
-from recast.lakehouse.settings import Settings, UserError
+from recast.lakehouse.settings import AllSettings as Settings
+from recast.lakehouse.settings import UserError
 from recast.schemas.table import Table
 
 # The third argument is the folder of the journal: a model stage stores answers there as they come, so that a run that is

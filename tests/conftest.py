@@ -87,3 +87,12 @@ def finished_lake(tmp_path_factory: pytest.TempPathFactory) -> FinishedLake:
         log += done.stdout
         assert done.returncode == 0, f"{' '.join(command)} exited with {done.returncode}:\n{log}"
     return FinishedLake(root / "lake", env, log)
+
+
+@pytest.fixture
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory without recast.toml, and no setting in the environment."""
+    for name in [name for name in os.environ if name.startswith("RECAST_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

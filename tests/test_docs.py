@@ -17,9 +17,10 @@ from click.testing import CliRunner
 
 from docs import files, shown
 from recast.cli.main import main
-from recast.lakehouse.settings import Settings, environment_name
+from recast.jobs.settings import Settings
 from recast.schemas import TABLES
 from recast.schemas.__main__ import page
+from recast.settings import environment_name
 from tests.conftest import CHECKOUT, FinishedLake
 
 FOLDERS = ("docs", "docs/decisions", "samples", ".")

@@ -8,7 +8,7 @@ import pytest
 
 CHECKOUT = Path(__file__).parents[1]
 GROUND = {"recast", "schemas"}
-"""`recast` stands for the modules beside the rooms: columns, storage, printable, controls, urls."""
+"""`recast` stands for the modules beside the rooms: columns, settings, storage, printable, controls, urls."""
 MAY_IMPORT = {
     "schemas": set[str](),
     "recast": {"schemas"},

@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from recast.cli.main import main
 from recast.cli.options import FAILED, stop
-from recast.lakehouse.settings import Settings
+from recast.jobs.settings import Settings
 
 
 def recast(*arguments: str) -> Result:

@@ -16,9 +16,9 @@ from click.testing import CliRunner, Result
 
 from recast.cli import output as showing
 from recast.cli.main import main
+from recast.jobs.settings import Settings
 from recast.lakehouse import query
 from recast.lakehouse.problems import warn
-from recast.lakehouse.settings import Settings
 from recast.schemas import TABLES
 from tests.lakehouse.lakes import RUN, write_lake, write_table
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pyspark
 import pytest
 
+from recast.jobs.settings import Settings
 from recast.lakehouse import query
-from recast.lakehouse.settings import Settings
 from tests import clusters
 from tests.jobs.lanes import Lane, Model
 from tests.sources import write_code

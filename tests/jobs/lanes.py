@@ -17,10 +17,10 @@ from rich.console import Console
 from recast import prompts
 from recast.jobs.catalogue import chosen
 from recast.jobs.running import refresh_stages
+from recast.jobs.settings import Settings
 from recast.lakehouse import query
 from recast.lakehouse.ledger import Run
 from recast.lakehouse.progress import Meter
-from recast.lakehouse.settings import Settings
 from tests.fake_endpoint import Fake, Reply, parse
 from tests.sources import REPOSITORIES, blob_id, table_of
 

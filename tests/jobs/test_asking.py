@@ -11,7 +11,8 @@ from recast.inference.request import ANSWER_ALLOWANCE, Counter, Request
 from recast.inference.server import process, vllm
 from recast.inference.server.model import context_tokens
 from recast.jobs import asking
-from recast.lakehouse.settings import Settings, UserError, resolve, tell_endpoints_file
+from recast.jobs.settings import Settings, resolve, tell_endpoints_file
+from recast.settings import UserError
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ import pytest
 
 from recast.jobs.catalogue import LANES, STAGES, chosen
 from recast.jobs.names import check_names
-from recast.lakehouse.settings import Settings, UserError
+from recast.jobs.settings import Settings
 from recast.lakehouse.stage import Stage
+from recast.settings import UserError
 
 
 def source_of(stage: Stage, folder: Path) -> str:

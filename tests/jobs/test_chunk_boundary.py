@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from recast.lakehouse.settings import Settings
+from recast.jobs.settings import Settings
 from tests.fake_endpoint import Reply
 from tests.jobs.lanes import Lane, Model, serve, write_pages
 from tests.jobs.test_math_lane import page

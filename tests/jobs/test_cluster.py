@@ -21,8 +21,8 @@ import pytest
 
 from benchmarks.processes import Process, processes
 from recast.jobs.catalogue import STAGES
+from recast.jobs.settings import Settings
 from recast.lakehouse import query, session
-from recast.lakehouse.settings import Settings
 from tests import clusters
 from tests.clusters import CHECKOUT, HOSTS, KEPT, Cluster, page, submitter
 from tests.inference.conftest import write_model

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from recast.jobs.running import RunError
+from recast.jobs.settings import Settings
 from recast.lakehouse import query
-from recast.lakehouse.settings import Settings, UserError
 from recast.schemas import TABLES
+from recast.settings import UserError
 from recast.udfs import contents
 from tests.jobs.lanes import File, Lane, Model, improved, write_repositories
 

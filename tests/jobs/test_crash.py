@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from recast.inference import journal
+from recast.jobs.settings import Settings
 from recast.lakehouse import query
-from recast.lakehouse.settings import Settings
 from tests.jobs.lanes import Lane, Model, write_pages
 from tests.jobs.test_math_lane import page
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from recast.jobs.running import RunError
+from recast.jobs.settings import Settings
 from recast.lakehouse import query
-from recast.lakehouse.settings import Settings
 from tests.jobs.lanes import Lane, Model, write_pages
 from tests.jobs.test_math_lane import page
 

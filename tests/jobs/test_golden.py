@@ -12,10 +12,10 @@ import pytest
 
 from recast.cli.score import score
 from recast.jobs.catalogue import STAGES
+from recast.jobs.settings import Settings
 from recast.lakehouse import ledger
 from recast.lakehouse.executors import Done
 from recast.lakehouse.refresh import Work, finish
-from recast.lakehouse.settings import Settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -15,9 +15,9 @@ from rich.console import Console
 from recast.jobs.catalogue import chosen
 from recast.jobs.ingest_code import encoding_of, license_rank
 from recast.jobs.running import refresh_stages
+from recast.jobs.settings import Settings
 from recast.lakehouse import incoming, query
 from recast.lakehouse.progress import Meter
-from recast.lakehouse.settings import Settings
 from recast.schemas import raw_math
 from recast.udfs import contents
 from recast.udfs.encodings import NAMES, normalised

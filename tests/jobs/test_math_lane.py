@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from recast.jobs.settings import Settings
 from recast.lakehouse import query
-from recast.lakehouse.settings import Settings
 from tests.jobs.lanes import Lane, Model, improved_page, write_pages
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ import pyspark
 import pytest
 
 from recast.jobs import workers
+from recast.jobs.settings import Settings
 from recast.lakehouse import query
-from recast.lakehouse.settings import Settings
 from tests.jobs.lanes import Lane, Model
 from tests.sources import write_code
 

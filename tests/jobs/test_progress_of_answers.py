@@ -12,8 +12,8 @@ import pytest
 from rich.console import Console
 
 from recast.jobs import asking, rewriting_code
+from recast.jobs.settings import Settings
 from recast.lakehouse import progress
-from recast.lakehouse.settings import Settings
 from recast.lakehouse.stage import keep
 from recast.schemas import linted_code, styled_code
 from tests.jobs.lanes import Model

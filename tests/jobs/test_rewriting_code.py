@@ -5,7 +5,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recast.jobs import rewriting_code
-from recast.lakehouse.settings import Settings
+from recast.jobs.settings import Settings
 from recast.schemas.linted_code import Lint
 from recast.schemas.rewrites import REWRITE_LINT
 

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,8 +15,9 @@ from recast.cli.main import main
 from recast.jobs import running
 from recast.jobs.catalogue import chosen
 from recast.jobs.running import holding
+from recast.jobs.settings import Settings
 from recast.lakehouse import ledger, session
-from recast.lakehouse.settings import Settings, UserError, environment_name
+from recast.settings import UserError
 from tests.lakehouse.toy import settings_in, toy_stage, write_notes
 from tests.sources import write_code
 
@@ -27,7 +27,7 @@ HOLD = """
 import sys
 from recast.jobs.catalogue import chosen
 from recast.jobs.running import holding
-from recast.lakehouse.settings import Settings
+from recast.jobs.settings import Settings
 with holding(Settings(lake=sys.argv[1]), chosen(["code"])):
     print("held", flush=True)
     sys.stdin.read()
@@ -35,17 +35,14 @@ with holding(Settings(lake=sys.argv[1]), chosen(["code"])):
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory that holds nothing, an environment without settings, and no way to start a JVM."""
 
     def start(*_arguments: object) -> None:
         raise AssertionError("a JVM would be started")
 
     monkeypatch.setattr(session, "start", start)
-    for name in (*(environment_name(each.name) for each in fields(Settings)), "RECAST_CONFIG"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    return empty_folder
 
 
 def said(*arguments: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from recast import __version__
 from recast.jobs import workers
 from recast.jobs.catalogue import STAGES
-from recast.lakehouse.settings import Settings
+from recast.jobs.settings import Settings
 from recast.udfs.python.linter import lint
 
 # Prints what a program finds that runs from nothing but a zip.

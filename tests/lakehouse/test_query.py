@@ -11,7 +11,8 @@ import pytest
 from deltalake import write_deltalake
 
 from recast.lakehouse import query
-from recast.lakehouse.settings import Settings, UserError
+from recast.lakehouse.settings import Settings
+from recast.settings import UserError
 from tests.lakehouse.lakes import DOCUMENTS, PARSED, write_lake, write_table
 
 

@@ -19,8 +19,8 @@ from recast.lakehouse import ledger, problems, query, store
 from recast.lakehouse.progress import Meter
 from recast.lakehouse.quality import QualityError
 from recast.lakehouse.refresh import add_counts, check_and_commit, counts, refresh, staged_below
-from recast.lakehouse.settings import UserError
 from recast.schemas.table import Column
+from recast.settings import UserError
 from tests.lakehouse.toy import TABLE, settings_in, toy_stage, write_notes
 
 pytestmark = pytest.mark.spark

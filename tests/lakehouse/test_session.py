@@ -12,7 +12,7 @@ import pyspark
 import pytest
 
 from recast.lakehouse import session
-from recast.lakehouse.settings import UserError
+from recast.settings import UserError
 from tests.clusters import CHECKOUT
 from tests.jobs.lanes import write_pages
 

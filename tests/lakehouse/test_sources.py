@@ -13,7 +13,6 @@ import pytest
 
 from recast.jobs import ingest_code, ingest_math
 from recast.lakehouse import sources
-from recast.lakehouse.settings import UserError
 from recast.lakehouse.sources import (
     Footer,
     check_columns,
@@ -23,6 +22,7 @@ from recast.lakehouse.sources import (
     type_of,
     value_count,
 )
+from recast.settings import UserError
 from tests.sources import REPOSITORIES, write_code
 
 if TYPE_CHECKING:

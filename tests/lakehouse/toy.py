@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from recast.lakehouse.settings import Settings
+from recast.jobs.settings import Settings
 from recast.lakehouse.sources import listing_version, read_parquet, value_count
 from recast.lakehouse.stage import Source, Stage, keep, nothing_above
 from recast.schemas.table import IDENTITY, PROVENANCE, VERDICT, Column, Table, document_expectations, unexpected_rows

@@ -3,7 +3,7 @@
 import duckdb
 import pyarrow as pa
 
-from recast.lakehouse.settings import Settings
+from recast.jobs.settings import Settings
 from recast.udfs.math.reading import math_reason_sql, read_math_answer
 from recast.udfs.python.reading import code_reason_sql, read_code_answer
 

@@ -133,7 +133,7 @@ def test_a_process_that_is_forked_has_a_helper_of_its_own() -> None:
 
     def check() -> None:
         verdict = syntax.check("x = = 1")
-        sending.send((verdict.reason, helper._helpers["guard"][1].process.pid))
+        sending.send((verdict.syntax_reason, helper._helpers["guard"][1].process.pid))
         helper.close()
 
     child = context.Process(target=check)

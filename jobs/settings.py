@@ -1,0 +1,44 @@
+"""All settings of a run: those of the rooms below, and of stages the sources and the prompts."""
+
+import functools
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from recast import settings
+from recast.inference.settings import Settings as InferenceSettings
+from recast.lakehouse.settings import Settings as LakehouseSettings
+from recast.lakehouse.settings import path_fault
+from recast.settings import setting
+from recast.udfs.settings import Settings as Thresholds
+
+
+@dataclass(frozen=True)
+class Settings(InferenceSettings, Thresholds, LakehouseSettings):
+    """The settings of a run, besides those of its Spark session. Paths may be local or any URI that Spark can read."""
+
+    code_source: str = setting(
+        "", "parquet folder in the schema of the-stack-v2-train-smol-ids", place="location", check=path_fault
+    )
+    code_contents: str = setting("", "folder or URI with one gzip object per blob_id", place="location")
+    code_dataset: str = setting("bigcode/the-stack-v2-train-smol-ids", "name recorded as the code rows' source dataset")
+    math_source: str = setting("", "parquet folder in the schema of FineMath-4+", place="location", check=path_fault)
+    math_dataset: str = setting(
+        "HuggingFaceTB/finemath/finemath-4plus", "name recorded as the math rows' source dataset"
+    )
+    source_version: str = setting("", "version recorded for both sources; empty: a fingerprint of their file listing")
+    style_prompt: str = setting("style_code_v1", "prompt of styled_code")
+    optimize_prompt: str = setting("optimize_code_v1", "prompt of optimized_code")
+    math_prompt: str = setting("rewrite_math_v1", "prompt of rewritten_math")
+
+
+def resolve(**given: Any) -> Settings:
+    """Return the settings of a run, of which `given` are the strongest. Raises what `recast.settings.resolve` does."""
+    return settings.resolve(Settings, given)
+
+
+@functools.cache
+def tell_endpoints_file(endpoint: str) -> None:
+    """Say on standard error, once, that the endpoint in use is one that the configuration file names, where it does."""
+    if settings.from_file(Settings).get("endpoint") == endpoint:
+        print(f"recast: the endpoint {endpoint} is from {settings.config_file()}", file=sys.stderr)
