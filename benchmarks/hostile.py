@@ -50,7 +50,7 @@ SOFT_S = 2.0
 HANG_S = 300
 """Time after which a case counts as one that its worker died of."""
 
-Judged = tuple[str | None, comments.Comments, str, float | None, tuple[tuple[str, str, int, int], ...]]
+Judged = tuple[str | None, float, str, float | None, tuple[tuple[str, str, int, int], ...]]
 
 
 def judge(text: str, soft_s: float) -> tuple[Judged, float, float]:
@@ -60,7 +60,7 @@ def judge(text: str, soft_s: float) -> tuple[Judged, float, float]:
     verdict = syntax.check(text)
     linted = next(lint.lint([text], soft_s))  # counts comments, too
     seconds = time.monotonic() - started
-    counted = comments.UNKNOWN if limits.check(text) else comments.measure(text)
+    counted = 0.0 if limits.check(text) else comments.ratio(text)
     signal.alarm(0)
     return (
         (verdict.syntax_reason, counted, linted.lint_status, linted.lint_score, messages(linted)),

@@ -39,7 +39,7 @@ def score(files: Sequence[str], threshold: float, with_messages: bool) -> Iterat
             detail, line = verdict.syntax_detail, verdict.syntax_line
             row |= {"parses": False, "reason": verdict.syntax_reason}
             if verdict.syntax_reason not in limits.REASONS:
-                row["comment_ratio"] = comments.measure(text).comment_ratio
+                row["comment_ratio"] = comments.ratio(text)
         elif verdict:
             adjusted, reason = scoring.decide_lint(linted, threshold)
             row |= {"parses": True, "lint_score": linted.lint_score, "comment_ratio": linted.comment_ratio}

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from recast.cli.main import main
+from recast.schemas import reasons
 from recast.schemas.linted_code import Lint
 from recast.udfs.python import scoring, syntax
 from recast.udfs.python.linter import lint
@@ -98,7 +99,7 @@ def test_comments_lower_the_score(by_name: dict[str, dict[str, object]]) -> None
 
 
 def test_reasons_are_those_of_the_tables(by_name: dict[str, dict[str, object]]) -> None:
-    known = {None, "undecodable", "unreadable", *syntax.REASONS, *scoring.REASONS}
+    known = {None, "undecodable", "unreadable", *syntax.REASONS, *reasons.LINT}
     assert {row["reason"] for row in by_name.values()} <= known
 
 

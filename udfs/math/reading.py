@@ -6,7 +6,6 @@ facts, in SQL that Spark and DuckDB both take.
 
 import sys
 
-from recast.schemas import reasons
 from recast.schemas.rewritten_math import MathReading
 from recast.udfs.child.guard import guarded
 from recast.udfs.math import answers
@@ -16,8 +15,6 @@ from recast.udfs.text import reading as stored
 
 VERSION = {"rule": 6, "python": f"{sys.version_info.major}.{sys.version_info.minor}"}
 """What changes readings by intent; part of the fingerprint of `decide`."""
-
-REASONS = reasons.MATH
 
 ANSWERS_FLOOR = 0.4
 """Smallest share of its source's answers that a page keeps."""

@@ -5,11 +5,8 @@ The recipe multiplies the linter's score by one minus the share of COMMENT token
 that a file with many of them has a smaller share there.
 """
 
-from __future__ import annotations
-
 import io
 import tokenize
-from dataclasses import dataclass
 
 from recast.udfs.child.guard import guarded
 
@@ -17,26 +14,17 @@ VERSION = {"comments": 1}
 """What changes the numbers by intent; part of the stage's fingerprint, as the interpreter's version is."""
 
 
-@dataclass(frozen=True)
-class Comments:
-    """Tokens of one file. `comment_ratio` is comment_tokens / tokens, 0.0 where the file does not tokenize."""
+@guarded(lambda failure: 0.0)
+def ratio(text: str) -> float:
+    """Return the share of comments among the tokens of `text`.
 
-    comment_ratio: float
-    comment_tokens: int
-    tokens: int
-
-
-UNKNOWN = Comments(0.0, 0, 0)
-
-
-@guarded(lambda failure: UNKNOWN)
-def measure(text: str) -> Comments:
-    """Count the tokens of `text`. Raises nothing, whatever the text; one that takes too long counts as zero."""
+    Raises nothing, whatever the text; one that does not tokenize, or takes too long, counts as zero.
+    """
     tokens = comments = 0
     try:
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
             tokens += 1
             comments += token.type == tokenize.COMMENT
     except (tokenize.TokenError, SyntaxError):
-        return UNKNOWN
-    return Comments(comments / tokens, comments, tokens)
+        return 0.0
+    return comments / tokens

@@ -9,7 +9,6 @@ import builtins
 import re
 import sys
 
-from recast.schemas import reasons
 from recast.schemas.rewrites import CodeReading
 from recast.udfs.child.guard import guarded
 from recast.udfs.python import costly, fences, literals, overlap, selfcontained, syntax
@@ -18,8 +17,6 @@ from recast.udfs.text import repetition
 
 VERSION = {"rule": 6, "python": f"{sys.version_info.major}.{sys.version_info.minor}"}
 """What changes readings by intent; part of the fingerprint of `decide`."""
-
-REASONS = reasons.CODE
 
 DEFINITIONS_FLOOR = 0.6
 """A program with a smaller share of its source's definitions, under whatever names, is a part of one."""

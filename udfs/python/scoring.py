@@ -6,6 +6,7 @@ column expressions give the same results; tests/udfs/python/linter/test_lint_spa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -19,15 +20,10 @@ if TYPE_CHECKING:
 VERSION = {"rule": 3}
 """What changes decisions by intent, besides the threshold; part of the deciding half's fingerprint."""
 
-REASONS = reasons.LINT
-
 STATUS_REASONS = {
     "no_score": "no_score",
     "skipped": "not_linted",
-    "not_unicode": "lint_limit",
-    "too_large": "lint_limit",
-    "too_many_lines": "lint_limit",
-    "line_too_long": "lint_limit",
+    **dict.fromkeys(reasons.LIMITS, "lint_limit"),
     "timeout": "lint_timeout",
     "memory": "lint_memory",
     "crashed": "lint_crashed",
@@ -59,13 +55,11 @@ def adjusted_score(score: float | None, comment_ratio: float) -> float | None:
 
 def is_blanket(pragmas: Iterable[str]) -> bool:
     """Say whether a pragma among `pragmas` (as in Lint.pragmas) switches off a whole category or checker."""
-    import re
-
     return any(re.search(BLANKET_PRAGMA, pragma) for pragma in pragmas)
 
 
 def decide_lint(lint: Lint, threshold: float) -> tuple[float | None, str | None]:
-    """Return (adjusted score, reason from REASONS or None if the file is kept).
+    """Return (adjusted score, reason of reasons.LINT or None if the file is kept).
 
     The recipe keeps a file whose adjusted score is at least 7.0 (arXiv 2505.02881, section 3).
     """

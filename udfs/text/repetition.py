@@ -14,11 +14,6 @@ LEAST_RUN_CHARS = 100
 _HASH_BASE = 0x9E3779B97F4A7C15  # odd, so that no power of it vanishes modulo 2**64
 
 
-def repeats(text: str) -> bool:
-    """Tell whether the recipe's rule calls the text repetitive."""
-    return len(text) >= LEAST_TEXT_CHARS and longest_repeated_run(text) > 0
-
-
 def longest_repeated_run(text: str, least_chars: int = LEAST_RUN_CHARS) -> int:
     """Return the length in characters of the longest run that is followed at once by itself, or 0.
 

@@ -84,7 +84,7 @@ def test_an_answer_whose_reading_takes_too_long_or_dies_is_a_reason_of_that_answ
         assert code == CodeReading(reason=failure.reason, detail=failure.detail)
         page = read_math_answer("x", "y", "answered", "stop")
         assert page == MathReading(reason=failure.reason, detail=failure.detail)
-        assert comments.measure("x") == comments.UNKNOWN
+        assert comments.ratio("x") == 0.0
         assert failure.reason in reasons.CODE
         assert failure.reason in reasons.MATH
         assert failure.reason in syntax.REASONS
@@ -107,11 +107,11 @@ def test_a_helper_that_is_killed_is_replaced_and_no_call_is_lost() -> None:
 
 def test_results_are_those_of_a_direct_call(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [GOOD, "print 1\n", "\ud800", "x = '\0'", "# a\n", "def f(:\n", "é = 1\n"]
-    guarded = [(syntax.check(text), comments.measure(text)) for text in texts]
+    guarded = [(syntax.check(text), comments.ratio(text)) for text in texts]
     answers = [("x = 2\n", f"```python\n{text}\n```", "answered", "stop") for text in texts]
     read = [read_code_answer(*answer) for answer in answers]
     monkeypatch.setattr(guard, "inside", True)
-    assert guarded == [(syntax.check(text), comments.measure(text)) for text in texts]
+    assert guarded == [(syntax.check(text), comments.ratio(text)) for text in texts]
     assert read == [read_code_answer(*answer) for answer in answers]
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from recast.schemas import reasons
 from recast.schemas.linted_code import Lint
 from recast.udfs.python import scoring
 from recast.udfs.python.linter.lint import LINT_STATUSES
@@ -37,7 +38,7 @@ def test_every_status_without_a_score_has_a_reason_and_is_never_a_low_score(stat
     adjusted, reason = scoring.decide_lint(Lint(status), THRESHOLD)
     assert adjusted is None
     assert reason == scoring.STATUS_REASONS[status]
-    assert reason in scoring.REASONS and reason != "low_score"
+    assert reason in reasons.LINT and reason != "low_score"
 
 
 def test_a_file_without_a_score_has_no_adjusted_one() -> None:

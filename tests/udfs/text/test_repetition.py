@@ -15,6 +15,11 @@ def reference(text):
     return len(text) >= 1000 and re.search(r"(.{100,})(\1)+", text, re.DOTALL) is not None
 
 
+def repeats(text):
+    """Tell whether the recipe's rule calls the text repetitive, by what tables hold of it."""
+    return len(text) >= repetition.LEAST_TEXT_CHARS and repetition.longest_repeated_run(text) > 0
+
+
 def longest_by_definition(text, least_chars):
     lengths = range(least_chars, len(text) // 2 + 1)
     return max(
@@ -41,19 +46,19 @@ def test_the_longest_run_is_the_one_the_definition_names(text, least_chars):
 def test_the_verdict_is_the_recipes_on_texts_near_its_bounds(unit, run_chars, lead_chars, broken):
     run = (unit * run_chars)[:run_chars]
     text = distinct(lead_chars) + run + ("|" if broken else "") + run + distinct(900 - lead_chars)
-    assert repetition.repeats(text) == reference(text)
+    assert repeats(text) == reference(text)
 
 
 @pytest.mark.parametrize(("length", "verdict"), [(999, False), (1000, True)])
 def test_a_text_under_a_thousand_characters_never_counts(length, verdict):
     text = distinct(length - 200) + distinct(100) * 2
     assert len(text) == length
-    assert repetition.repeats(text) is verdict
+    assert repeats(text) is verdict
 
 
 @pytest.mark.parametrize(("run_chars", "verdict"), [(99, False), (100, True), (101, True), (127, True), (128, True)])
 def test_a_run_under_a_hundred_characters_never_counts(run_chars, verdict):
-    assert repetition.repeats(distinct(1000) + "".join(map(chr, range(0x100, 0x100 + run_chars))) * 2) is verdict
+    assert repeats(distinct(1000) + "".join(map(chr, range(0x100, 0x100 + run_chars))) * 2) is verdict
 
 
 @given(st.text(min_size=100, max_size=200), st.text(max_size=300), st.text(max_size=300))

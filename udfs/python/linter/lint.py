@@ -84,7 +84,7 @@ def _lint(text: str, soft_cpu_s: float) -> Lint:
     source = text.encode()
     # A helper can be lost through no fault of the file, for instance to a machine that is short of memory.
     answer = _helper(soft_cpu_s).ask(source) or _helper(soft_cpu_s).ask(source)
-    ratio = comments.measure(text).comment_ratio
+    ratio = comments.ratio(text)
     if not answer:
         return Lint("crashed", comment_ratio=ratio, detail="the helper interpreter ended")
     if answer["status"] == "unable":
