@@ -95,4 +95,4 @@ def test_spark_and_arrow_agree_on_the_type_of_a_record(spark: object, record: Re
     from pyspark.sql.types import DataType
 
     for column in columns_of(record):
-        assert to_arrow_type(DataType.fromDDL(column.type), timezone="UTC") == arrow_type(column.type), column.name
+        assert to_arrow_type(DataType.fromDDL(column.type)) == arrow_type(column.type), column.name
