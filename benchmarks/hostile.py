@@ -42,7 +42,7 @@ from typing import Any
 from benchmarks import hostile_run, reference
 from benchmarks.hostile_files import NEIGHBOURS, Case, cases
 from benchmarks.lint import messages
-from recast.udfs.python import comments, limits, syntax
+from recast.udfs.python import comments, limits, scoring, syntax
 from recast.udfs.python.linter import lint
 
 SOFT_S = 2.0
@@ -74,7 +74,7 @@ def has_reason(found: Judged) -> bool:
     reason, _, status, score, _ = found
     return (
         (reason is None or reason in syntax.REASONS)
-        and status in lint.LINT_STATUSES
+        and status in ("scored", *scoring.STATUS_REASONS)
         and (status == "scored") == (score is not None)
     )
 

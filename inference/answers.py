@@ -17,6 +17,7 @@ from recast.schemas.record import arrow_schema, columns_of
 ANSWER_FIELDS = arrow_schema(columns_of(Answer))
 JOURNAL_FIELDS = pa.schema([("input_hash", pa.string()), *ANSWER_FIELDS])
 
+# Of these all but ANSWERED are reasons, too: schemas/reasons.py says what they mean.
 ANSWERED = "answered"
 TOO_LONG = "too_long"
 EMPTY_INPUT = "empty_input"
@@ -24,15 +25,6 @@ CONTROL_TOKENS = "control_tokens"
 REQUEST_FAILED = "request_failed"
 POISON = "poison"
 CRASHED = "crashed"
-STATUSES = {
-    ANSWERED: "the model answered; finish_reason says whether it ended by itself",
-    TOO_LONG: "the prompt leaves no room for an answer in the model's context",
-    EMPTY_INPUT: "there is no text to ask about; nothing was sent",
-    CONTROL_TOKENS: "the text holds a control token of the model, which could end the user's turn; nothing was sent",
-    CRASHED: "the text could not be made a request; nothing was sent, and error says why",
-    REQUEST_FAILED: "the engine refused or failed this request, again and again; error says how",
-    POISON: "the engine died again and again while it had this request and no other",
-}
 FAILED_STATUSES = (REQUEST_FAILED, POISON)
 
 # Where servers put thoughts that they split off the answer: one field each, some twice under two names.

@@ -28,7 +28,7 @@ STATUS_REASONS = {
     "memory": "lint_memory",
     "crashed": "lint_crashed",
 }
-"""Reason for each status of recast.udfs.python.linter.lint.LINT_STATUSES but `scored`."""
+"""Closed list: every `lint_status` but `scored` -> reason."""
 
 # A pragma that disables C and R lifts a file from 0 to 10, and so does one that names the checkers. A pragma for one message
 # is ordinary practice and counts as in the reference: the message is not reported and costs nothing. These are pylint's

@@ -5,7 +5,6 @@ import pytest
 from recast.schemas import reasons
 from recast.schemas.linted_code import Lint
 from recast.udfs.python import scoring
-from recast.udfs.python.linter.lint import LINT_STATUSES
 
 THRESHOLD = 7.0
 
@@ -33,7 +32,7 @@ def test_another_threshold_needs_no_linter() -> None:
     assert [scoring.decide_lint(linted, threshold)[1] for threshold in (6.5, 7.0)] == [None, "low_score"]
 
 
-@pytest.mark.parametrize("status", [status for status in LINT_STATUSES if status != "scored"])
+@pytest.mark.parametrize("status", scoring.STATUS_REASONS)
 def test_every_status_without_a_score_has_a_reason_and_is_never_a_low_score(status: str) -> None:
     adjusted, reason = scoring.decide_lint(Lint(status), THRESHOLD)
     assert adjusted is None

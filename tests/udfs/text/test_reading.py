@@ -26,7 +26,7 @@ from tests.udfs.readings import (
     verdict,
 )
 
-STATUSES = st.sampled_from([*answers.STATUSES, None, "new"])
+STATUSES = st.sampled_from([answers.ANSWERED, *reasons.ANSWERS, None, "new"])
 
 FINISHES = st.sampled_from(["stop", "length", "content_filter", "abort", None])
 
@@ -71,9 +71,9 @@ def test_thoughts_that_never_end_are_a_truncated_answer_and_nothing_behind_them_
 
 
 def test_every_status_but_answered_is_a_reason():
-    failed = set(answers.STATUSES) - {answers.ANSWERED}
-    assert failed <= set(reasons.CODE)
-    assert failed <= set(reasons.MATH)
+    refused = {answers.TOO_LONG, answers.EMPTY_INPUT, answers.CONTROL_TOKENS, answers.CRASHED}
+    assert refused | {*answers.FAILED_STATUSES} <= set(reasons.ANSWERS)
+    assert set(reasons.ANSWERS) <= set(reasons.CODE) & set(reasons.MATH)
 
 
 @settings(deadline=None)  # the deepest examples take a tenth of a second

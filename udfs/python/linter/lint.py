@@ -42,18 +42,6 @@ PROGRAM = (
 )
 """What the helper interpreter runs."""
 
-LINT_STATUSES = {
-    "scored": "pylint rated the file",
-    "no_score": "pylint gave no rating: no statements, skip-file, disable=all, or a file it cannot parse",
-    "skipped": "there is no text",
-    **limits.REASONS,
-    "timeout": f"more than {SOFT_CPU_S:g} s of processor time",
-    "memory": "more memory than a child may use",
-    "crashed": "the child died or pylint raised, twice",
-}
-"""Closed list: status -> meaning."""
-
-
 COMMON = (
     "import argparse, asyncio, collections, contextlib, copy, csv, dataclasses, datetime, enum, functools, hashlib, io, "
     "itertools, json, logging, math, multiprocessing, operator, os, pathlib, random, re, shutil, socket, string, "

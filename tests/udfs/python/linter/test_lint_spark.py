@@ -11,7 +11,6 @@ from recast.schemas.linted_code import Lint, Message
 from recast.schemas.parsed_code import Syntax
 from recast.udfs.python import scoring, syntax
 from recast.udfs.python.linter import lint
-from recast.udfs.python.linter.lint import LINT_STATUSES
 from tests.udfs.python.linter.test_lint import LIBRARY, TIDY, UNTIDY
 from tests.udfs.python.test_scoring import BLANKET, ORDINARY
 
@@ -64,7 +63,7 @@ def test_the_syntax_column_is_what_the_function_says(spark: "SparkSession") -> N
 
 @pytest.mark.parametrize("threshold", [7.0, 6.5, 0.0])
 def test_score_and_reason_columns_are_what_the_functions_say(spark: "SparkSession", threshold: float) -> None:
-    unscored = [Lint(status, pragmas=("disable=all",)) for status in LINT_STATUSES if status != "scored"]
+    unscored = [Lint(status, pragmas=("disable=all",)) for status in scoring.STATUS_REASONS]
     scored = [
         Lint("scored", lint_score=score, comment_ratio=ratio, pragmas=pragmas)
         for score, ratio, pragmas in itertools.product(
