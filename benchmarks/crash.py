@@ -67,8 +67,9 @@ def stage_in(folder: Path) -> "Stage":
 
     from recast.inference.rewrite import ask
     from recast.jobs.asking import FAILED, USAGE
-    from recast.lakehouse.sources import listing_version, read_parquet
-    from recast.lakehouse.stage import Source, Stage, keep, nothing_above
+    from recast.lakehouse.datasets import listing_version, read_parquet
+    from recast.lakehouse.source import Source, nothing_above
+    from recast.lakehouse.stage import Stage, keep
     from recast.schemas.table import ANSWER, IDENTITY, PROVENANCE, VERDICT, Column, Table, document_expectations
 
     engine = EngineSpec(
@@ -129,7 +130,7 @@ def stage_in(folder: Path) -> "Stage":
         decide=decide,
         measured_by=lambda settings: {"rule": 1},
         decided_by=lambda settings: {"rule": 1},
-        passing_failure=FAILED,
+        retryable=FAILED,
         usage=USAGE,
     )
 

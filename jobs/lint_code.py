@@ -9,7 +9,8 @@ from pyspark.sql import functions as F
 
 from recast.cli.submit import submit
 from recast.lakehouse.settings import Settings
-from recast.lakehouse.stage import Stage, kept_rows_of
+from recast.lakehouse.source import kept_rows_of
+from recast.lakehouse.stage import Stage
 from recast.schemas import linted_code, parsed_code
 from recast.udfs.python import scoring
 from recast.udfs.python.linter import lint

@@ -10,7 +10,8 @@ from pyspark.sql import functions as F
 from recast.cli.submit import submit
 from recast.jobs import asking
 from recast.lakehouse.settings import Settings
-from recast.lakehouse.stage import Stage, kept_rows_of
+from recast.lakehouse.source import kept_rows_of
+from recast.lakehouse.stage import Stage
 from recast.schemas import raw_math, rewritten_math
 from recast.udfs import reading
 
@@ -39,7 +40,7 @@ STAGE = Stage(
         "words_floor": settings.words_floor,
         "numbers_floor": settings.numbers_floor,
     },
-    passing_failure=asking.FAILED,
+    retryable=asking.FAILED,
     usage=asking.USAGE,
     needs=("recast.inference.rewrite", "recast.udfs.reading"),
     phases=("ask", "read answers"),

@@ -9,7 +9,8 @@ from pyspark.sql import functions as F
 from recast.jobs import asking
 from recast.lakehouse import ledger
 from recast.lakehouse.settings import Settings
-from recast.lakehouse.stage import Stage, keep, kept_rows_of
+from recast.lakehouse.source import kept_rows_of
+from recast.lakehouse.stage import Stage, keep
 from recast.schemas.rewrites import CODE_READING
 from recast.schemas.table import Table
 from recast.udfs import reading
@@ -34,7 +35,7 @@ def stage(target: Table, source: Table, prompt: str, self_contained: bool) -> St
         decide=partial(decide, self_contained=self_contained),
         measured_by=lambda settings: asking.facts(settings, getattr(settings, prompt)),
         decided_by=partial(decided_by, self_contained=self_contained),
-        passing_failure=asking.FAILED,
+        retryable=asking.FAILED,
         usage=asking.USAGE,
         needs=("recast.inference.rewrite", "recast.udfs.reading", "recast.udfs.python.linter.lint"),
         phases=("ask", "read and lint answers"),
