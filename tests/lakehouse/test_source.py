@@ -126,7 +126,7 @@ NOTES = {"a": ("red one", "ann"), "b": ("red two", "bob"), "c": ("blue?", "cy"),
 def test_branches_joins_and_near_duplicates_are_stages_like_others(lane: Lane) -> None:
     assert list(lane.stages) == ["notes", "shouted_notes", "owned_notes", "both_notes", "distinct_notes"]
     paid = lane.run(NOTES)
-    assert len(paid) == 12 and len(set(paid)) == 12, "each text once in each stage that shouts"
+    assert len(paid) == len(set(paid)) == 8, "each text once in each stage that shouts"
     assert lane.rows("both_notes", "shout", "owner") == {"a": ("RED ONE", "ann"), "b": ("RED TWO", "bob")}
     assert lane.rows("distinct_notes", "kept", "reason", "like") == {
         "a": (True, None, None),
