@@ -66,8 +66,9 @@ def stage_in(folder: Path) -> "Stage":
 
     from recast.inference.rewrite import ask
     from recast.jobs.asking import FAILED, USAGE
-    from recast.lakehouse.sources import listing_version, read_parquet
-    from recast.lakehouse.stage import Source, Stage, keep, nothing_above
+    from recast.lakehouse.datasets import listing_version, read_parquet
+    from recast.lakehouse.source import Source, nothing_above
+    from recast.lakehouse.stage import Stage, keep
     from recast.schemas.answers import Answer
     from recast.schemas.record import columns_of
     from recast.schemas.table import IDENTITY, PROVENANCE, VERDICT, Column, Table, document_expectations
@@ -130,7 +131,7 @@ def stage_in(folder: Path) -> "Stage":
         decide=decide,
         measured_by=lambda settings: {"rule": 1},
         decided_by=lambda settings: {"rule": 1},
-        passing_failure=FAILED,
+        retryable=FAILED,
         usage=USAGE,
     )
 

@@ -22,7 +22,8 @@ import pyarrow.parquet as pq
 from benchmarks import hostile_lane
 from benchmarks.hostile_lane import KEY, Blob, Lane, Page, lane, page, program
 from benchmarks.processes import below
-from recast.jobs.catalogue import LANES
+from recast.jobs.catalogue import lane as stages_of
+from recast.jobs.names import LANES
 from recast.jobs.settings import Settings
 from recast.lakehouse import query
 from recast.schemas import TABLES
@@ -202,14 +203,14 @@ def run(folder: Path, most: int | None = None) -> dict[str, Any]:
     unclear = list(unclear_damage(folder, environment, TEARS[:1] if most else TEARS))
     rows = {
         name: query.rows(settings, f"SELECT * FROM {name}")
-        for stages in LANES.values()
-        for name in (stage.name for stage in stages)
+        for each in LANES
+        for name in (stage.name for stage in stages_of(each))
         if query.version(settings, name) is not None
     }
     lost, secrets, planted = list(without_reason(rows, made)), list(secrets_seen(settings, outputs)), list(unfit(rows))
     told = {
         "cases": len(cases.blobs) + len(cases.pages),
-        "stopped_lanes": sum(stopped(settings, [stage.name for stage in stages]) for stages in LANES.values()),
+        "stopped_lanes": sum(stopped(settings, [stage.name for stage in stages_of(each)]) for each in LANES),
         "crashed_workers": sum(text.count("Python worker exited unexpectedly") for text in [output, *logs(settings)]),
         "wrong_neighbours": sum(
             neighbours_of(cases) - published(rows, name) for name in ("published_code", "published_math")
@@ -264,8 +265,8 @@ def without_reason(rows: dict[str, list[dict[str, Any]]], made: Lane) -> Iterato
                 row["reason"] and row["reason"] not in TABLES[name].reasons
             ):
                 yield f"{name} {row['doc_id']}: kept {row['kept']}, reason {row['reason']}"
-    for stages in LANES.values():
-        for above, below_ in pairwise(stage.name for stage in stages):
+    for each in LANES:
+        for above, below_ in pairwise(stage.name for stage in stages_of(each)):
             kept = {row["doc_id"] for row in rows.get(above, ()) if row["kept"]}
             for lost in kept - {row["doc_id"] for row in rows.get(below_, ())}:
                 yield f"{lost} is kept in {above} and not in {below_}"

@@ -1,6 +1,6 @@
 """Planning over a generated table of keys: `python -m benchmarks.plan [--keys N] [--changed SHARE]`.
 
-What a run has to do is found by keys alone (lakehouse/plan.py). The benchmark generates `keys` source rows and a table that
+What a run has to do is found by keys alone (lakehouse/actions.py). The benchmark generates `keys` source rows and a table that
 lacks a share of them, holds another share with an older text, and holds rows whose source row is gone, plans on this
 machine's cores with the sizes of lakehouse/sizes.py, and counts the actions against what was generated. A small plan of 42
 keys runs first, in the same session, and once more after it: the second is what a warm session needs. Prints one JSON line:
@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recast.lakehouse import session, sizes
-from recast.lakehouse.plan import plan
+from recast.lakehouse.actions import find_actions
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -63,7 +63,7 @@ def planned(spark: SparkSession, folder: Path, keys: int) -> tuple[float, dict[s
     sizes.fit(spark, 2 * keys, int(spark.sparkContext.defaultParallelism))
     started = time.monotonic()
     wanted, have = (spark.read.parquet(f"{folder}/{name}") for name in ("wanted", "have"))
-    todo = plan(wanted, have, spark.createDataFrame([], "doc_id string"), "m", "d", "salt")
+    todo = find_actions(wanted, have, spark.createDataFrame([], "doc_id string"), "m", "d", "salt")
     todo.sort("input_hash").write.mode("overwrite").parquet(f"{folder}/plan")
     counted = spark.read.parquet(f"{folder}/plan").groupBy("action").count().collect()
     return time.monotonic() - started, {row["action"]: row["count"] for row in counted}

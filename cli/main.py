@@ -1,7 +1,5 @@
 """The `recast` command line. Commands that need no Spark do not import it: slow imports stand inside the commands."""
 
-import os
-
 import click
 
 from recast import __version__
@@ -28,6 +26,7 @@ def main() -> None:
 
 @main.command(short_help="Bring tables up to date: all, a lane, or those named.")
 @click.argument("names", nargs=-1, metavar="[code|math|TABLE]...")
+@click.option("--with-sources", is_flag=True, help="Bring the tables that these are made from up to date as well.")
 @click.option("--retry", is_flag=True, help="Try again what failed for a reason that may have passed.")
 @click.option("--master", default="", metavar="URL", help="Spark master to run on, as spark-submit's --master.")
 @click.option(
@@ -35,17 +34,47 @@ def main() -> None:
 )
 @settings_options()
 @one_line_errors
-def refresh(settings: Settings, names: tuple[str, ...], retry: bool, master: str, confs: tuple[str, ...]) -> None:
+def refresh(
+    settings: Settings, names: tuple[str, ...], with_sources: bool, retry: bool, master: str, confs: tuple[str, ...]
+) -> None:
     """Bring tables up to date: all of them, a lane, or those named. Nothing new means nothing done."""
     check_names(names)
     conf = spark_settings(master, confs)
-    if conf and "PYSPARK_GATEWAY_PORT" in os.environ:
-        raise UserError("give --master and --conf to spark-submit, before the program: Spark has started already")
     from recast.jobs.catalogue import chosen
     from recast.jobs.running import refresh_stages
 
-    if not refresh_stages(settings, chosen(names), retry=retry, conf=conf):
+    if not refresh_stages(settings, chosen(names, with_sources), retry=retry, conf=conf):
         click.echo("everything is up to date", err=True)
+
+
+@main.command(short_help="Show what refresh would do, and do none of it.")
+@click.argument("names", nargs=-1, metavar="[code|math|TABLE]...")
+@click.option("--with-sources", is_flag=True, help="Show the tables that these are made from as well.")
+@click.option("--retry", is_flag=True, help="As if what failed for a reason that may have passed were tried again.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per table.")
+@click.option("--master", default="", metavar="URL", help="Spark master to run on, as spark-submit's --master.")
+@click.option(
+    "--conf", "confs", multiple=True, metavar="NAME=VALUE", help="A setting of Spark, as spark-submit's --conf."
+)
+@settings_options()
+@one_line_errors
+def plan(
+    settings: Settings,
+    names: tuple[str, ...],
+    with_sources: bool,
+    retry: bool,
+    as_json: bool,
+    master: str,
+    confs: tuple[str, ...],
+) -> None:
+    """Show what refresh would do with each table and why, from keys and stored facts. Nothing is written or paid for."""
+    check_names(names)
+    conf = spark_settings(master, confs)
+    from recast.cli import plans
+    from recast.jobs.catalogue import chosen
+    from recast.jobs.running import plan_stages
+
+    plans.show(plan_stages(settings, chosen(names, with_sources), retry=retry, conf=conf), as_json)
 
 
 @main.command(short_help="Show what tables hold, why rows were rejected, and the cost.", epilog=OTHER_SETTINGS)

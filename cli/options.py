@@ -1,6 +1,7 @@
 """Turns settings into command-line options and errors into one line, for every command of Recast."""
 
 import functools
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -59,7 +60,7 @@ def spark_settings(master: str, confs: Iterable[str]) -> dict[str, str]:
     """Return Spark's settings that the options `--master` and `--conf` give.
 
     Raises:
-        UserError: one of `confs` is no ``spark.NAME=VALUE``.
+        UserError: one of `confs` is no ``spark.NAME=VALUE``, or spark-submit has started Spark already.
     """
     settings = {"spark.master": master} if master else {}
     for conf in confs:
@@ -67,6 +68,8 @@ def spark_settings(master: str, confs: Iterable[str]) -> dict[str, str]:
         if not equals or not name.startswith("spark."):
             raise UserError(f"--conf {conf} is no setting of Spark; give spark.NAME=VALUE")
         settings[name] = value
+    if settings and "PYSPARK_GATEWAY_PORT" in os.environ:
+        raise UserError("give --master and --conf to spark-submit, before the program: Spark has started already")
     return settings
 
 

@@ -35,8 +35,8 @@ GIVEN_UP = ("last run", "requests", "seconds", "tokens")  # columns that make ro
 PIPE_COLUMNS = 140
 COMPARED_CHARS = 3000  # of each text: comparing takes their product, a hundred million steps for a hundred such pairs
 LOOKED_AT = 50  # kept rewrites among which `recast compare` shows the one that changed most
-REWRITES = {"optimized_code": "styled_code", "styled_code": "linted_code", "rewritten_math": "raw_math"}
-"""Tables of rewrites, and the table that each one's sources are rows of."""
+REWRITES = ("optimized_code", "styled_code", "rewritten_math")
+"""Tables of rewrites, in the order in which `recast compare` looks into them."""
 
 
 def terminal() -> Console:
@@ -249,7 +249,7 @@ def compare(settings: Settings, table: str, doc_id: str | None) -> None:
     """
     if table and table not in REWRITES:
         raise UserError(f"{table} holds no rewrites; {', '.join(REWRITES)} do")
-    wanted = (table,) if table else tuple(REWRITES)
+    wanted = (table,) if table else REWRITES
     lake = query.connect(settings, *wanted)
     for words in lake.damaged.values():
         raise query.DamagedError(words)
@@ -296,8 +296,9 @@ def side_by_side(name: str, row: dict[str, Any]) -> None:
     language = "python" if name.endswith("_code") else "markdown"
     verdict = "kept" if row["kept"] else f"rejected: {row['reason']}"
     right = row["text"] if row["text"] is not None else row["answer"]
+    source = row["made_by"][-1]["table_name"]
     grid = Grid(
-        Column(Text(printable(f"{REWRITES[name]}: {row.get('path') or row.get('url')}")), ratio=1),
+        Column(Text(printable(f"{source}: {row.get('path') or row.get('url')}")), ratio=1),
         Column(Text(printable(f"{name}: {verdict}, by {row['model']} with {row['prompt']}")), ratio=1),
         expand=True,
     )

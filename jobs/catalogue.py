@@ -1,4 +1,4 @@
-"""Every stage in the order of the lanes, and the names by which a user chooses stages."""
+"""Every stage, each after those whose tables it reads, and the choice of stages by the names that a user gives."""
 
 from collections.abc import Sequence
 
@@ -13,31 +13,43 @@ from recast.jobs import (
     rewrite_math,
     style_code,
 )
-from recast.jobs.names import check_names
+from recast.jobs.names import LANES, check_names
+from recast.lakehouse.graph import above, ordered
 from recast.lakehouse.stage import Stage
 
-LANES: dict[str, tuple[Stage, ...]] = {
-    "code": (
+STAGES: dict[str, Stage] = ordered(
+    (
         ingest_code.STAGE,
         parse_code.STAGE,
         lint_code.STAGE,
         style_code.STAGE,
         optimize_code.STAGE,
         publish_code.STAGE,
-    ),
-    "math": (ingest_math.STAGE, rewrite_math.STAGE, publish_math.STAGE),
-}
-STAGES: dict[str, Stage] = {stage.name: stage for lane in LANES.values() for stage in lane}
+        ingest_math.STAGE,
+        rewrite_math.STAGE,
+        publish_math.STAGE,
+    )
+)
 
 
-def chosen(names: Sequence[str]) -> list[Stage]:
+def lane(name: str) -> list[Stage]:
+    """Return the stages of a lane, in the order in which they must run."""
+    tables = {LANES[name], *above(STAGES, LANES[name])}
+    return [stage for stage in STAGES.values() if stage.name in tables]
+
+
+def chosen(names: Sequence[str], with_sources: bool = False) -> list[Stage]:
     """Return the stages of the lanes and tables in `names`, in the order in which they must run; without names, all stages.
+
+    `with_sources` adds the stages that these are made from.
 
     Raises:
         UserError: a name is neither.
     """
     check_names(names)
     wanted: set[str] = set()
-    for name in names:
-        wanted |= {stage.name for stage in LANES[name]} if name in LANES else {name}
-    return [stage for stage in STAGES.values() if not names or stage.name in wanted]
+    for name in names or STAGES:
+        wanted |= {stage.name for stage in lane(name)} if name in LANES else {name}
+    if with_sources:
+        wanted |= {each for name in wanted for each in above(STAGES, name)}
+    return [stage for stage in STAGES.values() if stage.name in wanted]

@@ -11,8 +11,9 @@ from pyspark.sql import functions as F
 from recast.cli.submit import submit
 from recast.jobs.settings import Settings
 from recast.lakehouse import incoming
-from recast.lakehouse.sources import listing_version, read_parquet, require_folder, value_count
-from recast.lakehouse.stage import Source, Stage, keep, nothing_above
+from recast.lakehouse.datasets import listing_version, read_parquet, require_folder, value_count
+from recast.lakehouse.source import Source, nothing_above
+from recast.lakehouse.stage import Stage, keep
 from recast.schemas import raw_code
 from recast.settings import UserError
 from recast.udfs import contents
@@ -140,7 +141,7 @@ STAGE = Stage(
     decide=decide,
     measured_by=lambda settings: {"rule": 2, "read_from": "content/<blob_id>"},
     decided_by=lambda settings: {"rule": 2},
-    passing_failure="fetch_status = 'content_missing'",
+    retryable="fetch_status = 'content_missing'",
     needs=("recast.udfs.contents",),
     phases=("fetch",),
 )

@@ -10,8 +10,9 @@ from pyspark.sql import functions as F
 from recast.cli.submit import submit
 from recast.jobs.settings import Settings
 from recast.lakehouse import incoming
-from recast.lakehouse.sources import listing_version, read_parquet, value_count
-from recast.lakehouse.stage import Source, Stage, keep, nothing_above
+from recast.lakehouse.datasets import listing_version, read_parquet, value_count
+from recast.lakehouse.source import Source, nothing_above
+from recast.lakehouse.stage import Stage, keep
 from recast.schemas import raw_math
 
 SOURCE_COLUMNS = {

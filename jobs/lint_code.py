@@ -9,7 +9,8 @@ from pyspark.sql import DataFrame
 from recast.cli.submit import submit
 from recast.columns import add_columns
 from recast.jobs.settings import Settings
-from recast.lakehouse.stage import Stage, kept_rows_of
+from recast.lakehouse.source import kept_rows_of
+from recast.lakehouse.stage import Stage
 from recast.schemas import linted_code, parsed_code
 from recast.schemas.linted_code import Lint
 from recast.udfs.python import scoring

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from recast.schemas import TABLES
 from recast.settings import UserError
 
-LANES = ("code", "math")
+LANES = {"code": "published_code", "math": "published_math"}
+"""Each lane, and its last table: a lane is that table and all that it is made from."""
 
 
 def check_names(names: Iterable[str]) -> None:

@@ -11,7 +11,8 @@ from pyspark.sql import functions as F
 from recast.cli.submit import submit
 from recast.columns import add_columns
 from recast.jobs.settings import Settings
-from recast.lakehouse.stage import Stage, kept_rows_of
+from recast.lakehouse.source import kept_rows_of
+from recast.lakehouse.stage import Stage
 from recast.schemas import parsed_code, raw_code
 from recast.schemas.parsed_code import Syntax
 from recast.udfs.python import syntax
@@ -34,7 +35,7 @@ STAGE = Stage(
     decide=decide,
     measured_by=lambda settings: dict(syntax.VERSION),
     decided_by=lambda settings: {"rule": 1},
-    passing_failure="syntax_reason IN ('timeout', 'memory', 'crashed')",
+    retryable="syntax_reason IN ('timeout', 'memory', 'crashed')",
     needs=("recast.udfs.python.syntax",),
     phases=("parse",),
 )

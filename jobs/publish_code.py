@@ -5,7 +5,8 @@ Promises: one join on doc_id leads from a published row to its source in raw_cod
 
 from recast.cli.submit import submit
 from recast.jobs import publishing
-from recast.lakehouse.stage import Stage, kept_rows_of
+from recast.lakehouse.source import kept_rows_of
+from recast.lakehouse.stage import Stage
 from recast.schemas import optimized_code, published
 
 CARRIED = ("repo_name", "path", "model", "model_revision", "prompt")

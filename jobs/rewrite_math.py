@@ -13,7 +13,8 @@ from recast.cli.submit import submit
 from recast.columns import add_columns
 from recast.jobs import asking
 from recast.jobs.settings import Settings
-from recast.lakehouse.stage import Stage, kept_rows_of
+from recast.lakehouse.source import kept_rows_of
+from recast.lakehouse.stage import Stage
 from recast.schemas import raw_math, rewritten_math
 from recast.schemas.rewritten_math import MathReading
 from recast.udfs.math import reading
@@ -42,7 +43,7 @@ STAGE = Stage(
         "words_floor": settings.words_floor,
         "numbers_floor": settings.numbers_floor,
     },
-    passing_failure=asking.FAILED,
+    retryable=asking.FAILED,
     usage=asking.USAGE,
     needs=("recast.inference.rewrite", "recast.udfs.math.reading"),
     phases=("ask", "read answers"),

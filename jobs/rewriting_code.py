@@ -10,7 +10,8 @@ from recast.columns import add_columns, column_of
 from recast.jobs import asking
 from recast.jobs.settings import Settings
 from recast.lakehouse import ledger
-from recast.lakehouse.stage import Stage, keep, kept_rows_of
+from recast.lakehouse.source import kept_rows_of
+from recast.lakehouse.stage import Stage, keep
 from recast.schemas.linted_code import Lint
 from recast.schemas.rewrites import CodeReading
 from recast.schemas.table import Table
@@ -39,7 +40,7 @@ def stage(target: Table, source: Table, prompt: str, self_contained: bool) -> St
         decide=partial(decide, self_contained=self_contained),
         measured_by=lambda settings: asking.facts(settings, getattr(settings, prompt)),
         decided_by=partial(decided_by, self_contained=self_contained),
-        passing_failure=asking.FAILED,
+        retryable=asking.FAILED,
         usage=asking.USAGE,
         needs=("recast.inference.rewrite", "recast.udfs.python.reading", "recast.udfs.python.linter.lint"),
         phases=("ask", "read and lint answers"),

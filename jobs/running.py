@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import filelock
 
@@ -16,9 +17,16 @@ from recast.jobs.settings import Settings
 from recast.lakehouse import ledger, query
 from recast.lakehouse.ledger import Run
 from recast.lakehouse.progress import Meter
-from recast.lakehouse.settings import NOTHING, UserError, is_local
+from recast.lakehouse.settings import NOTHING, is_local
 from recast.lakehouse.stage import Stage
 from recast.lakehouse.store import work_path
+from recast.settings import UserError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from recast.lakehouse.executors import Executor
+    from recast.lakehouse.plan import Plan
 
 
 class RunError(Exception):
@@ -51,19 +59,6 @@ def holding(settings: Settings, stages: Sequence[Stage]) -> Iterator[None]:
         yield
 
 
-def has_work(settings: Settings, stage: Stage) -> bool:
-    """Say, without a JVM, whether the stage's source, rules or table changed since its last run.
-
-    Raises:
-        UserError: a file of the table is missing or torn.
-    """
-    query.require_whole(settings, stage.name)
-    run = ledger.begin(
-        "", stage.name, stage.source.version(settings), stage.measured_by(settings), stage.decided_by(settings)
-    )
-    return not ledger.is_up_to_date(settings, run)
-
-
 def refresh_stages(
     settings: Settings,
     stages: Sequence[Stage],
@@ -80,18 +75,11 @@ def refresh_stages(
         UserError: something that the user can mend.
     """
     with holding(settings, stages):
-        # Stages before the first one with work are up to date. Stages after it may get new rows from it.
-        first = next((i for i, stage in enumerate(stages) if retry or has_work(settings, stage)), None)
-        if first is None:
+        left = from_first_with_work(settings, stages, retry)
+        if not left:
             return []
-        written_here = {stage.name for stage in stages}
-        for stage in stages[first:]:
-            # Settings that a later stage cannot work with must end the run before an earlier stage is paid for.
-            stage.measured_by(settings)
-            stage.decided_by(settings)
-            if stage.source.table not in written_here:
-                stage.source.version(settings)
-        asking_model = [stage for stage in stages[first:] if stage.usage]
+        require_usable(settings, left)
+        asking_model = [stage for stage in left if stage.usage]
         spec = asking.engine_spec(settings) if asking_model else None
         # Spark takes seconds to import and more to start: only now is it needed.
         from recast.jobs import workers
@@ -99,31 +87,23 @@ def refresh_stages(
         from recast.lakehouse.problems import explain
         from recast.lakehouse.refresh import refresh
 
-        # Without this check the run would fail only after its first chunk.
-        if importlib.util.find_spec("great_expectations") is None:
-            raise ModuleNotFoundError(name="great_expectations")
-        log = Path(work_path(settings, "spark.log")) if is_local(settings.lake) else None
-        rows = {stage.name: stage.source.size(settings) for stage in stages[first:] if not stage.source.table}
-        most_rows = max(
-            [*rows.values(), *(stage.source.size(settings) for stage in stages[first:] if stage.source.table)]
-        )
         meter = meter or Meter()
         started = time.monotonic()
-        with ExitStack() as application:
-            with meter.starting():
-                spark = application.enter_context(session.application("recast", log, conf, most_rows))
-                came = executors.await_executors(spark)
+        sizes = {stage.name: stage.source.size(settings) for stage in left}
+        with application(settings, conf, max(sizes.values()), meter) as (spark, came):
             run_id = time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
             meter.say(f"run {run_id}: {executors.first_line(spark, came)}")
-            workers.check(spark, settings, stages[first:], came)
+            workers.check(spark, settings, left, came)
             start_s = time.monotonic() - started
             if spec and not spec.endpoint and session.is_this_machine(executors.master_of(spark)):
                 # Tasks run on the driver's host, so its engine can start now, while the stages above run.
                 engine.prewarm(spec)
             runs = []
-            for stage in stages[first:]:
+            for stage in left:
+                # A table of the lake may have grown since its rows were counted.
+                rows = None if stage.source.tables else sizes[stage.name]
                 try:
-                    run = refresh(spark, settings, stage, run_id, meter, retry, came, rows.get(stage.name))
+                    run = refresh(spark, settings, stage, run_id, meter, retry, came, rows)
                 except UserError:
                     raise
                 except Exception as problem:
@@ -132,3 +112,100 @@ def refresh_stages(
                     runs.append(run)
             meter.show_where_time_went(runs, start_s)
             return runs
+
+
+def plan_stages(
+    settings: Settings, stages: Sequence[Stage], retry: bool = False, conf: Mapping[str, str] = NOTHING
+) -> "list[Plan]":
+    """Return what `refresh_stages` would do with each stage as its source stands now; nothing is written or paid for.
+
+    A table whose source is not built yet has a plan without rows that says so.
+
+    Raises:
+        RunError: a plan cannot be made.
+        UserError: something that the user can mend.
+    """
+    from recast.lakehouse.plan import Plan
+
+    plans = {
+        stage.name: Plan(stage.name, ("its source is not built yet",))
+        for stage in stages
+        if any(query.state(settings, table) is None for table in stage.source.tables)
+    }
+    left = []
+    for stage in stages:
+        if stage.name in plans:
+            continue
+        if retry or has_work(settings, stage):
+            left.append(stage)
+        else:
+            plans[stage.name] = Plan(stage.name, unchanged=query.row_count(settings, stage.name))
+    if left:
+        from recast.lakehouse.problems import explain
+        from recast.lakehouse.refresh import look
+
+        most_rows = max(stage.source.size(settings) for stage in left)
+        with application(settings, conf, most_rows, Meter()) as (spark, _):
+            for stage in left:
+                try:
+                    plans[stage.name] = look(spark, settings, stage, retry)
+                except UserError:
+                    raise
+                except Exception as problem:
+                    raise RunError(f"{stage.name} cannot be planned: {explain(problem)}") from problem
+    for stage in stages:
+        above = [plans[table] for table in stage.source.tables if table in plans]
+        plans[stage.name] = plans[stage.name]._replace(may_come=sum(plan.to_write + plan.may_come for plan in above))
+    return [plans[stage.name] for stage in stages]
+
+
+def has_work(settings: Settings, stage: Stage) -> bool:
+    """Say, without a JVM, whether the stage's source, rules or table changed since its last run.
+
+    Raises:
+        UserError: a file of the table is missing or torn.
+    """
+    query.require_whole(settings, stage.name)
+    facts = (stage.measured_by(settings), stage.decided_by(settings))
+    return bool(ledger.changes(settings, ledger.begin("", stage.name, stage.source.version(settings), *facts)))
+
+
+def from_first_with_work(settings: Settings, stages: Sequence[Stage], retry: bool) -> Sequence[Stage]:
+    """Return the stages from the first one with work on: those after it may get new rows from it."""
+    first = next((place for place, stage in enumerate(stages) if retry or has_work(settings, stage)), len(stages))
+    return stages[first:]
+
+
+def require_usable(settings: Settings, stages: Sequence[Stage]) -> None:
+    """Refuse what one of the stages cannot work with, before an earlier one is paid for.
+
+    Raises:
+        UserError: something that the user can mend.
+    """
+    written_here = {stage.name for stage in stages}
+    for stage in stages:
+        stage.measured_by(settings)
+        stage.decided_by(settings)
+        if written_here.isdisjoint(stage.source.tables):
+            stage.source.version(settings)
+    # Without this check the run would fail only after its first chunk.
+    if importlib.util.find_spec("great_expectations") is None:
+        raise ModuleNotFoundError(name="great_expectations")
+
+
+@contextmanager
+def application(
+    settings: Settings, conf: Mapping[str, str], most_rows: int, meter: Meter
+) -> "Iterator[tuple[SparkSession, Sequence[Executor]]]":
+    """Start Spark, or take the session that is there; give it and its executors until the block ends.
+
+    `most_rows` are those of the largest source.
+    """
+    from recast.lakehouse import executors, session
+
+    log = Path(work_path(settings, "spark.log")) if is_local(settings.lake) else None
+    with ExitStack() as held:
+        with meter.starting():
+            spark = held.enter_context(session.application("recast", log, conf, most_rows))
+            came = executors.await_executors(spark)
+        yield spark, came

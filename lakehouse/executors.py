@@ -176,7 +176,7 @@ def asked_for(master: str, conf: Mapping[str, str]) -> Asked:
     return Asked(count, count * each if count is not None and each else None)
 
 
-def first_line(spark: SparkSession, came: list[Executor]) -> str:
+def first_line(spark: SparkSession, came: Sequence[Executor]) -> str:
     """Return the line that begins every run: master, application, executors and cores asked for and got."""
     begin = f"Spark {spark.version} on {master_of(spark)}, application {spark.sparkContext.applicationId}"
     if is_this_machine(master_of(spark)):

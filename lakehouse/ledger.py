@@ -5,10 +5,10 @@ Both tables are written by delta-rs: a few rows take it 50 ms, and Spark two sec
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypedDict, cast
 
 import pyarrow as pa
 import tenacity
@@ -18,11 +18,10 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from recast import __version__
 from recast.lakehouse import query
 from recast.lakehouse.problems import first_line, warn
-from recast.lakehouse.settings import Settings, UserError
+from recast.lakehouse.settings import Settings
 from recast.schemas.operations import EXPECTATION_RESULTS, RUNS
 from recast.schemas.table import Table
-
-Run = dict[str, Any]  # one row of the runs table
+from recast.settings import UserError
 
 COMMIT_ATTEMPTS = 20
 COMMIT_WAIT_S = 0.5
@@ -49,6 +48,51 @@ TOKENS = (
 )
 
 
+class Run(TypedDict, total=False):
+    """One row of the table runs: a stage's run, what it did and what it cost (schemas/operations.py describes each)."""
+
+    run_id: str
+    table_name: str
+    status: str
+    problem: str | None
+    source_version: str
+    target_version: int | None
+    chunks: int
+    rows_in: int
+    rows_kept: int
+    rows_rejected: int
+    rows_measured: int
+    rows_removed: int
+    rows_conflicting: int
+    reasons: dict[str, int]
+    model_requests: int
+    prompt_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    kept_output_tokens: int
+    recalled_output_tokens: int
+    requests_failed: int
+    engines: int
+    engine_start_seconds: float | None
+    engine_seconds: float | None
+    tokens_per_s: float | None
+    mfu: float | None
+    seconds: float
+    seconds_by_step: dict[str, float]
+    started_at: datetime
+    master: str
+    application_id: str
+    executors: int
+    executor_cores: int
+    tasks_by_host: dict[str, int]
+    executor_seconds: float
+    measured_by: str
+    decided_by: str
+    measured_by_facts: str
+    decided_by_facts: str
+    recast_version: str
+
+
 def fingerprint(facts: dict[str, Any]) -> str:
     """Return a short name for `facts`: 16 hexadecimal digits of the sha256 of their canonical JSON."""
     return hashlib.sha256(canonical(facts).encode()).hexdigest()[:16]
@@ -63,7 +107,7 @@ def begin(
     run_id: str, table_name: str, source_version: str, measured_by: dict[str, Any], decided_by: dict[str, Any]
 ) -> Run:
     """Return the row of a run that starts now, with nothing counted."""
-    return {
+    run: Run = {
         "run_id": run_id,
         "table_name": table_name,
         "status": "running",
@@ -77,7 +121,9 @@ def begin(
         "reasons": {},
         "seconds_by_step": {},
         "seconds": 0.0,
-    } | dict.fromkeys(COUNTS + TOKENS, 0)
+    }
+    run.update(cast(Run, dict.fromkeys(COUNTS + TOKENS, 0)))
+    return run
 
 
 @contextmanager
@@ -112,7 +158,9 @@ def record_results(settings: Settings, results: list[dict[str, Any]]) -> None:
     wait=tenacity.wait_random(0, COMMIT_WAIT_S),
     reraise=True,
 )
-def write(settings: Settings, table: Table, rows: list[dict[str, Any]], replaced: str | None = None) -> DeltaTable:
+def write(
+    settings: Settings, table: Table, rows: Sequence[Mapping[str, Any]], replaced: str | None = None
+) -> DeltaTable:
     """Add `rows` in one commit, in the place of those that meet the SQL condition `replaced`; return the table.
 
     The table is made where it is missing, and gains the columns that a newer version of Recast adds. A column that a
@@ -149,17 +197,36 @@ def status_of(settings: Settings, run_id: str, table_name: str) -> str | None:
     return None
 
 
-def is_up_to_date(settings: Settings, run: Run) -> bool:
-    """Say whether the stage's last run read the same source by the same rules and its table is as that run left it.
+def changes(settings: Settings, run: Run) -> tuple[str, ...]:
+    """Return what differs between a stage's last run and one that would begin now, in a few words each; () for nothing.
 
-    Where the ledger cannot be read it is not: the plan finds what there is to do.
+    Where the ledger cannot be read, something does: then only the table itself says what is to be done.
     """
-    last = None
+    last: dict[str, Any] | None = None
     with surviving_damage():
         last = query.last_run(settings, run["table_name"])
-    if last is None or last["status"] != "succeeded":
-        return False
-    same = ("source_version", "measured_by", "decided_by")
-    return all(last[name] == run[name] for name in same) and last["target_version"] == query.version(
-        settings, run["table_name"]
-    )
+    if last is None:
+        return ("no run is recorded",)
+    found = [f"the last run is {last['status']}"] if last["status"] != "succeeded" else []
+    if last["source_version"] != run["source_version"]:
+        found.append(f"source {last['source_version']} -> {run['source_version']}")
+    for rules in ("measured_by", "decided_by"):
+        if last[rules] != run[rules]:
+            found += changed_facts(last[f"{rules}_facts"], run[f"{rules}_facts"])  # type: ignore[literal-required]
+    version = query.version(settings, run["table_name"])
+    if last["target_version"] != version:
+        now = "not built" if version is None else f"at version {version}"
+        found.append(f"the table is {now}; the last run left version {last['target_version']}")
+    return tuple(found)
+
+
+def changed_facts(before: str | None, now: str) -> list[str]:
+    """Return the facts of a fingerprint that differ, as ``threshold 7.0 -> 6.5``, given as JSON."""
+    old, new = json.loads(before or "{}"), json.loads(now)
+    names = [*new, *(name for name in old if name not in new)]
+    absent = "none"
+    return [
+        f"{name} {old.get(name, absent)} -> {new.get(name, absent)}"
+        for name in names
+        if old.get(name, absent) != new.get(name, absent)
+    ]

@@ -1,144 +1,83 @@
-"""What a run has to do, found by set operations on keys: no text is read or moved, and no list of ids on the driver."""
+"""A plan: what a run of a stage will do, and why. It is a value: `recast plan` shows it, and a run does what it says."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-PLAN_DDL = (
-    "doc_id string, input_hash string, carried_hash bigint, action string, from_doc_id string, copies bigint, "
-    "conflicting bigint, replaces boolean"
-)
-"""What `plan` returns, so that reading a written plan looks into no file."""
-# Rows are counted by so many hexadecimal digits of their hash: at most 65,536 numbers on the driver.
-PREFIX_DIGITS = 4
+from recast.lakehouse import ledger, query
+from recast.lakehouse.actions import WRITING, find_actions
+from recast.lakehouse.chunks import PREFIX_DIGITS, Chunk, chunks_of
+from recast.lakehouse.work import Work
+from recast.schemas.table import WITHDRAWN
 
 
-class Chunk(NamedTuple):
-    """A range of input hashes.
+class Plan(NamedTuple):
+    """What a run of a stage will do.
 
-    Equal texts have equal hashes and so share a chunk, and tables written chunk by chunk are skipped file by file by
-    the statistics that Delta keeps of their hashes.
+    Attributes:
+        table_name: the table that it brings up to date.
+        why: what changed since the last run, in a few words each; empty where the table is up to date.
+        rows: rows by action (lakehouse/actions.py): measure, copy, decide, withdraw, remove.
+        unchanged: rows of the table that the run will not touch.
+        conflicting: source rows that share their identity with another that differs.
+        chunks: the ranges of hashes in which the rows are written.
+        may_come: the most rows that the tables above may add or change before the run, by their own plans.
     """
 
-    number: int
-    low: str
-    high: str | None
+    table_name: str
+    why: tuple[str, ...] = ()
+    rows: Mapping[str, int] = {}
+    unchanged: int = 0
+    conflicting: int = 0
+    chunks: tuple[Chunk, ...] = ()
+    may_come: int = 0
 
-    def holds(self, column: str) -> Column:
-        """Return the condition that a row's hash lies in this chunk."""
-        above = F.col(column) >= self.low
-        return above if self.high is None else above & (F.col(column) < self.high)
+    @property
+    def to_write(self) -> int:
+        """How many rows the run will write."""
+        return sum(self.rows.get(action, 0) for action in WRITING)
+
+    @property
+    def to_remove(self) -> int:
+        """How many rows the run will remove."""
+        return self.rows.get("remove", 0)
 
 
-def chunks_of(rows: dict[str, int], chunk_rows: int, staggered: bool = False) -> list[Chunk]:
-    """Return the fewest hash ranges of about equally many rows that keep their average within `chunk_rows`.
+def make(work: Work) -> Plan:
+    """Return what a run has to do, found once per run by keys alone.
 
-    Every chunk holds rows, wherever the pending ones lie: a run that goes on where another stopped finds them all at one
-    end.
-
-    Args:
-        rows: pending rows by the first digits of their hash.
-        chunk_rows: the most rows that a chunk should hold.
-        staggered: whether the first of several gets half as many: two chunks that are measured side by side then never
-            end together.
+    A run writes the keys of all rows that it will touch into its work folder; where there is no folder they are only
+    counted.
     """
-    total = sum(rows.values())
-    count = max(1, -(-total // chunk_rows))
-    missing = 0.5 if staggered and count > 1 else 0.0
-    if total > (count - missing) * chunk_rows:
-        count += 1
-    lows: dict[int, str] = {}
-    before = 0
-    for prefix in sorted(rows):
-        lows.setdefault(int(missing + before * (count - missing) / total), prefix)
-        before += rows[prefix]
-    bounds = ["", *list(lows.values())[1:]]
-    return [Chunk(i, low, bounds[i + 1] if i + 1 < len(bounds) else None) for i, low in enumerate(bounds)]
-
-
-def plan(
-    wanted: DataFrame, have: DataFrame, rejected: DataFrame, measured_by: str, decided_by: str, salt: str
-) -> DataFrame:
-    """Return what has to be done, a row per document.
-
-    Its columns: `doc_id, input_hash, carried_hash, action, from_doc_id, copies, conflicting, replaces`.
-
-    The actions: `measure` pays for a text; `copy` takes the measurement of an equal text from the row `from_doc_id`;
-    `decide` judges a row again from its own columns; `withdraw` rejects a row and keeps what was measured, because its
-    source row is rejected now; `remove` deletes a row whose source row is gone; `nothing` is there for `conflicting`
-    alone. `replaces` says whether the target holds a row of that document.
-
-    Source rows of one document that differ are `conflicting`, so many of them. The one that the target holds stays, or
-    else one of the text that it holds; otherwise the smallest by a hash with `salt` is taken. So nobody can write a row
-    that takes a stored document's place, or one that is sure to win.
-
-    Args:
-        wanted: `doc_id, input_hash, carried_hash` of every source row; a document listed twice counts once, and
-            `copies` says how often it was.
-        have: `doc_id, input_hash, carried_hash, measured_by, decided_by, withdrawn, in_target` of every measured row;
-            where `in_target` is false a killed run left the row staged, and only its measurement counts.
-        rejected: `doc_id` of the source rows that are there and not kept; empty where rejected rows are removed, too.
-        measured_by: fingerprint that a stored measurement must carry to be used.
-        decided_by: fingerprint that a stored decision must carry to stand.
-        salt: what nobody knows when a source is written.
-    """
-    held = (
-        have.where("in_target")
-        .select(
-            "doc_id",
-            F.struct("input_hash", "carried_hash").alias("row"),
-            F.struct("measured_by", "decided_by", "withdrawn").alias("rules"),
-        )
-        .join(rejected.select("doc_id", F.lit(True).alias("rejected")), "doc_id", "left")
-    )
-    listed = wanted.select("doc_id", F.struct("input_hash", "carried_hash").alias("source"))
-    source, row = F.col("source"), F.col("row")
-    unlike_held = (source != row, source["input_hash"] != row["input_hash"])
-    rank = F.struct(
-        *(F.coalesce(unlike, F.lit(True)).alias(f"unlike_{place}") for place, unlike in enumerate(unlike_held)),
-        F.xxhash64(F.lit(salt), "doc_id", source).alias("drawn"),
-        source.alias("source"),
-    )
-    documents = (
-        listed.join(held, "doc_id", "full_outer")
-        .groupBy("doc_id")
-        .agg(
-            F.min(F.when(source.isNotNull(), rank))["source"].alias("source"),
-            F.count("source").alias("copies"),
-            (F.min("source") != F.max("source")).alias("differ"),
-            *(F.first(name).alias(name) for name in ("row", "rules", "rejected")),
-        )
-    )
-    same_row = F.coalesce((F.col("source") == F.col("row")) & (F.col("rules.measured_by") == measured_by), F.lit(False))
-    action = (
-        F.when(F.col("source").isNull() & F.col("rejected") & F.col("rules.withdrawn"), "nothing")
-        .when(F.col("source").isNull() & F.col("rejected"), "withdraw")
-        .when(F.col("source").isNull(), "remove")
-        .when(same_row & (F.col("rules.decided_by") == decided_by) & ~F.col("rules.withdrawn"), "nothing")
-        .when(same_row, "decide")
-        .otherwise("measure")
-    )
-    pending = documents.select(
-        "doc_id",
-        F.coalesce("source.input_hash", "row.input_hash").alias("input_hash"),
-        F.coalesce("source.carried_hash", "row.carried_hash").alias("carried_hash"),
-        action.alias("action"),
-        "copies",
-        F.when(F.col("differ"), F.col("copies")).otherwise(0).alias("conflicting"),
-        F.col("row").isNotNull().alias("replaces"),
-    ).where("action != 'nothing' OR conflicting > 0")
-    # A text is paid for once: by no row where its measurement is stored, else by the first of the rows that carry it.
-    stored = (
-        have.where(F.col("measured_by") == measured_by).groupBy("input_hash").agg(F.min("doc_id").alias("stored_in"))
-    )
-    to_measure = F.when(F.col("action") == "measure", F.col("doc_id"))
-    first = F.min(to_measure).over(Window.partitionBy("input_hash"))
-    copied_from = F.when(to_measure.isNotNull(), F.coalesce("stored_in", F.nullif("first", "doc_id")))
-    return (
-        pending.join(stored, "input_hash", "left")
-        .withColumn("first", first)
-        .withColumn("from_doc_id", copied_from)
-        .withColumn("action", F.when(F.col("from_doc_id").isNotNull(), "copy").otherwise(F.col("action")))
-        .select("doc_id", "input_hash", "carried_hash", "action", "from_doc_id", "copies", "conflicting", "replaces")
+    withdrawn = F.coalesce(F.col("reason") == WITHDRAWN, F.lit(False)).alias("withdrawn")
+    keys = ("doc_id", "input_hash", "carried_hash", "measured_by", "decided_by", withdrawn)
+    have = work.target_rows().select(*keys, F.lit(True).alias("in_target"))
+    for path in work.leftovers:
+        have = have.unionByName(work.target_rows(path).select(*keys, F.lit(False).alias("in_target")))
+    wanted = work.source_rows().select("doc_id", "input_hash", "carried_hash")
+    rules = (work.run["measured_by"], work.run["decided_by"])
+    todo = find_actions(wanted, have, work.rejected_keys(), *rules, salt=work.run["run_id"])
+    if work.folder:
+        todo.sort("input_hash").write.mode("overwrite").parquet(work.actions_path)
+        todo = work.written_actions()
+    prefix = F.when(F.col("action").isin(*WRITING), F.substring("input_hash", 1, PREFIX_DIGITS)).alias("prefix")
+    sums = (F.count("*").alias("rows"), F.sum("conflicting").alias("conflicting"), F.count_if("replaces").alias("held"))
+    counted = todo.groupBy("action", prefix).agg(*sums).collect()
+    by_action: dict[str, int] = {}
+    by_prefix: dict[str, int] = {}
+    for row in counted:
+        if row["action"] != "nothing":
+            by_action[row["action"]] = by_action.get(row["action"], 0) + row["rows"]
+        if row["prefix"] is not None:
+            by_prefix[row["prefix"]] = by_prefix.get(row["prefix"], 0) + row["rows"]
+    held = sum(row["held"] for row in counted if row["action"] != "nothing")
+    staggered = work.stage.usage is not None  # an engine must not wait while both chunks in work drain
+    return Plan(
+        table_name=work.stage.name,
+        why=ledger.changes(work.settings, work.run),
+        rows=by_action,
+        unchanged=(query.row_count(work.settings, work.stage.name) if work.found_version else 0) - held,
+        conflicting=sum(row["conflicting"] for row in counted),
+        chunks=tuple(chunks_of(by_prefix, work.settings.chunk_rows, staggered)) if by_prefix else (),
     )

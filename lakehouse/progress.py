@@ -109,7 +109,7 @@ class Meter:
         self._committed += rows
         self._committed_tokens += output_tokens
 
-    def close_books(self, run: Run) -> None:
+    def record_seconds(self, run: Run) -> None:
         """Write the seconds spent so far into the run's row."""
         run["seconds"] = time.monotonic() - self._started
         run["seconds_by_step"] = dict(self._steps)

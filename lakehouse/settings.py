@@ -6,7 +6,6 @@ from types import MappingProxyType
 from typing import Any
 
 from recast.settings import Group, config_file, setting
-from recast.settings import UserError as UserError
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 """No settings of Spark besides those in Spark's own files."""

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from recast.lakehouse import query, store
 from recast.lakehouse.settings import AllSettings as Settings
-from recast.lakehouse.settings import UserError
+from recast.lakehouse.source import Source
 from recast.schemas.table import Table
 
 # The third argument is the folder of the journal: a model stage stores answers there as they come, so that a run that is
@@ -21,28 +20,6 @@ from recast.schemas.table import Table
 Measure = Callable[[DataFrame, Settings, str], DataFrame]
 Decide = Callable[[DataFrame, Settings], DataFrame]
 Facts = Callable[[Settings], dict[str, Any]]
-
-
-class Source(NamedTuple):
-    """What a stage reads.
-
-    Attributes:
-        version: returns a name for the present state of the source, without a JVM; equal names mean equal rows.
-        rows: returns the rows of that version: `doc_id`, `input_hash`, the text that was hashed, and every column
-            that is taken over.
-        size: returns about how many rows it has, read from metadata without a JVM; it decides the number of
-            partitions.
-        table: name of the table that is read; empty for a source outside the lakehouse.
-        rejected: returns the `doc_id` of the rows of that version that are not kept.
-        gathered: whether finding the rows shuffles the source; a run then does it once, not once for every chunk.
-    """
-
-    version: Callable[[Settings], str]
-    rows: Callable[[SparkSession, Settings, str], DataFrame]
-    size: Callable[[Settings], int]
-    table: str = ""
-    rejected: Callable[[SparkSession, Settings, str], DataFrame] | None = None
-    gathered: bool = False
 
 
 class Progress(NamedTuple):
@@ -88,7 +65,7 @@ class Stage:
         decide: marks rejected rows with `keep` and adds the columns that follow from stored columns alone.
         measured_by: facts that change a measurement by intent; while they are equal, stored measurements stay valid.
         decided_by: facts that change a decision.
-        passing_failure: SQL condition on the target's rows whose measurement ``--retry`` tries again.
+        retryable: SQL condition on the target's rows whose measurement ``--retry`` tries again.
         usage: what it counts, limits and shows beyond rows, where measuring pays for a service; None for all others.
         needs: modules that its tasks import, checked on workers before a run (jobs/workers.py).
         phases: words that progress shows while the run measures; a model stage's second phase follows the last answer.
@@ -100,7 +77,7 @@ class Stage:
     decide: Decide
     measured_by: Facts
     decided_by: Facts
-    passing_failure: str = "false"
+    retryable: str = "false"
     usage: Usage | None = None
     needs: tuple[str, ...] = ()
     phases: tuple[str, ...] = ("measure",)
@@ -111,56 +88,7 @@ class Stage:
         return self.target.name
 
 
-def nothing_above() -> Column:
-    """Return the `made_by` of a table at the top of its lane."""
-    return F.array().cast("array<struct<table_name: string, measured_by: string, decided_by: string>>")
-
-
 def keep(rows: DataFrame, condition: Column, otherwise: str) -> DataFrame:
     """Mark rows that fail `condition` with the reason `otherwise`. The first reason wins; null counts as failure."""
     failed = ~F.coalesce(condition, F.lit(False))
     return rows.withColumn("reason", F.coalesce("reason", F.when(failed, F.lit(otherwise))))
-
-
-def kept_rows_of(source: Table, *columns: str, text: str = "text") -> Source:
-    """Return the kept rows of a table as a stage's source, with their provenance and `columns` taken over.
-
-    Args:
-        source: the table above.
-        columns: further columns to take over, by name or as SQL (``lint_score AS source_lint_score``).
-        text: name that the row's text gets in the rows that are made from it.
-    """
-
-    def version(settings: Settings) -> str:
-        found = query.state(settings, source.name)
-        if found is None:
-            raise UserError(
-                f"{source.name} is not built in {settings.lake}; build it with: recast refresh {source.name}"
-            )
-        return found
-
-    def read(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
-        return store.read(spark, settings, source, version.partition("@")[0])
-
-    def rows(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
-        maker = F.struct(F.lit(source.name).alias("table_name"), "measured_by", "decided_by")
-        return (
-            read(spark, settings, version)
-            .where("kept")
-            .select(
-                "doc_id",
-                F.col("content_hash").alias("input_hash"),
-                F.col("text").alias(text),
-                "source_dataset",
-                "source_version",
-                "license_type",
-                "detected_licenses",
-                F.concat("made_by", F.array(maker)).alias("made_by"),
-                *(F.expr(column) for column in columns),
-            )
-        )
-
-    def rejected(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
-        return read(spark, settings, version).where("NOT kept").select("doc_id")
-
-    return Source(version, rows, lambda settings: query.row_count(settings, source.name), source.name, rejected)

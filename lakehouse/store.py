@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,7 +88,7 @@ def merge(
     table: Table,
     rows: DataFrame,
     transaction: tuple[str, int],
-    facts: dict[str, Any],
+    facts: Mapping[str, Any],
 ) -> None:
     """Insert or replace `rows` by the table's key, in one commit that carries `facts`; a replay changes nothing."""
     target = open_table(spark, settings, table)
@@ -108,7 +108,7 @@ def insert(
     table: Table,
     rows: DataFrame,
     transaction: tuple[str, int],
-    facts: dict[str, Any],
+    facts: Mapping[str, Any],
 ) -> None:
     """Do what `merge` does for rows whose keys the table does not hold, without reading the table.
 
@@ -127,7 +127,7 @@ def remove(
     table: Table,
     keys: DataFrame,
     transaction: tuple[str, int],
-    facts: dict[str, Any],
+    facts: Mapping[str, Any],
 ) -> None:
     """Delete the rows whose key is in `keys`, in one idempotent commit that carries `facts`."""
     target = open_table(spark, settings, table)
@@ -136,7 +136,7 @@ def remove(
 
 
 @contextmanager
-def committing(spark: SparkSession, transaction: tuple[str, int], facts: dict[str, Any]) -> Iterator[None]:
+def committing(spark: SparkSession, transaction: tuple[str, int], facts: Mapping[str, Any]) -> Iterator[None]:
     """Make the commits inside the block idempotent and annotated; MERGE takes both from the session's settings only."""
     name, version = transaction
     values = {

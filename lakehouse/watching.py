@@ -81,7 +81,7 @@ def watch(spark: SparkSession, stage: Stage, journals: str, started_at: float, m
             return of_parts(stage.phases, list(parts.values()))
         return of_service(stage.phases, list(parts.values()), stage.usage.progress(journals, started_at))
 
-    return seldom(look)
+    return throttled(look)
 
 
 def of_parts(phases: Sequence[str], parts: Sequence[Part]) -> Seen:
@@ -157,7 +157,7 @@ def _value(option: Any) -> Any:
     return option.get() if option.isDefined() else None
 
 
-def seldom(look: Callable[[], Seen]) -> Callable[[], Seen]:
+def throttled(look: Callable[[], Seen]) -> Callable[[], Seen]:
     """Return `look`, but with what it saw last while looking again would take more than a tenth of the time."""
     seen, next_at = Seen(), 0.0
 

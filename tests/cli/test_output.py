@@ -22,9 +22,11 @@ from recast.lakehouse.problems import warn
 from recast.schemas import TABLES
 from tests.lakehouse.lakes import RUN, write_lake, write_table
 
+MADE_BY = [{"table_name": "parsed_code"}, {"table_name": "linted_code"}]
 REWRITES = [
     {
         "doc_id": "a",
+        "made_by": MADE_BY,
         "kept": True,
         "source_text": "x = 1\n",
         "text": "WIDTH = 1\n",
@@ -33,6 +35,7 @@ REWRITES = [
     },
     {
         "doc_id": "b",
+        "made_by": MADE_BY,
         "kept": False,
         "reason": "no_code",
         "source_text": "y = 2\n" * 9,
@@ -225,7 +228,11 @@ def test_csv_for_another_program_holds_texts_as_they_are(lake: Path, case: str) 
 def test_compare_and_status_show_commands_of_every_foreign_word(lake: Path, case: str) -> None:
     words = COMMANDS[case]
     foreign = ("path", "source_text", "text", "answer", "model", "prompt")
-    write_table(lake, "styled_code", [{"doc_id": "a", "kept": True} | dict.fromkeys(foreign, f"x = '{words}'\r\n\ty")])
+    write_table(
+        lake,
+        "styled_code",
+        [{"doc_id": "a", "kept": True, "made_by": MADE_BY} | dict.fromkeys(foreign, f"x = '{words}'\r\n\ty")],
+    )
     write_table(lake, "parsed_code", [{"doc_id": "a", "kept": False, "reason": words}])
     write_table(lake, "runs", [RUN | {"status": words, "model_requests": 2**63 - 1} for _ in range(3)])
     assert not OBEYED.search(printed(lake, "compare"))

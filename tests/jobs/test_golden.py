@@ -14,8 +14,8 @@ from recast.cli.score import score
 from recast.jobs.catalogue import STAGES
 from recast.jobs.settings import Settings
 from recast.lakehouse import ledger
-from recast.lakehouse.executors import Done
-from recast.lakehouse.refresh import Work, finish
+from recast.lakehouse.staging import finish
+from recast.lakehouse.work import Work
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -36,9 +36,7 @@ def made_of(spark: "SparkSession", table: str) -> dict[str, dict[str, Any]]:
     ddl = ", ".join(f"{name} {types[name]}" for name in given[0])
     rows = spark.createDataFrame([tuple(row.values()) for row in given], ddl).coalesce(1)
     run = ledger.begin("golden", table, "0", {}, {})
-    work = Work(
-        spark, SETTINGS, stage, run, "", [], retry=False, found_version="", reports=[], done_before=Done({}, 0.0)
-    )
+    work = Work(spark, SETTINGS, stage, run)
     measured = rows if stage.usage else stage.measure(rows, SETTINGS, "")
     return {row["doc_id"]: row.asDict(recursive=True) for row in finish(work, measured, "measure").collect()}
 

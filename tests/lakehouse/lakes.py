@@ -64,6 +64,7 @@ SCHEMAS = {
             *((name, pa.string()) for name in ("path", "source_text", "text", "answer", "model", "prompt")),
             ("prompt_tokens", pa.int64()),
             ("output_tokens", pa.int64()),
+            ("made_by", pa.list_(pa.struct([("table_name", pa.string())]))),
         ]
     ),
     "runs": pa.schema(

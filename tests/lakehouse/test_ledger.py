@@ -120,6 +120,27 @@ def test_every_type_of_the_operations_tables_is_known_to_arrow() -> None:
     assert types == set(ledger.ARROW_TYPES)
 
 
+def test_the_type_of_a_run_names_the_columns_of_its_table_in_their_order() -> None:
+    assert list(ledger.Run.__annotations__) == RUNS.column_names
+
+
+def test_what_changed_since_the_last_run_is_named(tmp_path: Path) -> None:
+    settings = Settings(lake=str(tmp_path))
+
+    def began(source: str, threshold: float) -> ledger.Run:
+        return ledger.begin("run-1", "linted_code", source, {"rule": 1}, {"threshold": threshold, "rule": 2})
+
+    assert ledger.changes(settings, began("3", 7.0)) == ("no run is recorded",)
+    ledger.record(settings, began("3", 7.0) | {"status": "succeeded", "target_version": None})
+    assert ledger.changes(settings, began("3", 7.0)) == ()
+    assert ledger.changes(settings, began("4", 6.5)) == ("source 3 -> 4", "threshold 7.0 -> 6.5")
+    ledger.record(settings, began("3", 7.0) | {"status": "failed", "target_version": 5})
+    assert ledger.changes(settings, began("3", 7.0)) == (
+        "the last run is failed",
+        "the table is not built; the last run left version 5",
+    )
+
+
 def tear_a_file(folder: Path) -> Path:
     (path,) = folder.glob("*.parquet")
     path.write_bytes(path.read_bytes()[:100])
@@ -159,11 +180,11 @@ def test_a_damaged_ledger_means_work_and_stops_no_run(
     settings, run = Settings(lake=str(tmp_path)), ledger.begin("run-1", "linted_code", "3", {}, {})
     ledger.record(settings, run | {"status": "succeeded", "target_version": None})
     ledger.record_results(settings, [{"run_id": "run", "chunk": 0, "success": True}])
-    assert ledger.is_up_to_date(settings, run)
+    assert not ledger.changes(settings, run)
     warn.cache_clear()
     paths = [DAMAGE[case](tmp_path / name) for name in ("runs", "expectation_results")]
     for _ in range(2):
-        assert not ledger.is_up_to_date(settings, run)
+        assert ledger.changes(settings, run)
         assert ledger.status_of(settings, "run-1", "linted_code") is None
         ledger.record(settings, run)
         ledger.record_results(settings, [{"run_id": "run", "chunk": 1, "success": True}])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from recast.lakehouse import refresh
-from recast.lakehouse.plan import Chunk
+from recast.lakehouse.chunks import Chunk
 
 CHUNKS = [Chunk(number, str(number), None) for number in range(4)]
 

@@ -113,7 +113,7 @@ def test_time_is_booked_to_the_step_that_took_it(meter: Meter) -> None:
             time.sleep(0.02)
         with meter.step("commit"):
             pass
-        meter.close_books(run)
+        meter.record_seconds(run)
     assert set(run["seconds_by_step"]) == {"plan", "commit"}
     assert 0.02 <= run["seconds_by_step"]["plan"] <= run["seconds"]
 

@@ -16,9 +16,11 @@ from rich.console import Console
 
 from recast.jobs import asking
 from recast.lakehouse import ledger, problems, query, store
+from recast.lakehouse.counts import add_counts, counts
 from recast.lakehouse.progress import Meter
 from recast.lakehouse.quality import QualityError
-from recast.lakehouse.refresh import add_counts, check_and_commit, counts, refresh, staged_below
+from recast.lakehouse.refresh import check_and_commit, refresh
+from recast.lakehouse.staging import staged_below
 from recast.schemas.table import Column
 from recast.settings import UserError
 from tests.lakehouse.toy import TABLE, settings_in, toy_stage, write_notes

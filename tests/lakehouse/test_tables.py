@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from recast.jobs.catalogue import LANES, STAGES
+from recast.jobs.catalogue import STAGES
 from recast.schemas import TABLES, reasons
 from recast.schemas.table import WITHDRAWN, Table
 from recast.udfs.python import scoring, syntax
@@ -85,8 +85,3 @@ REASONS_GIVEN = {
 def test_a_table_lists_exactly_the_reasons_that_its_stage_gives(table: Table) -> None:
     assert set(table.reasons) == REASONS_GIVEN[table.name]
     assert all(meaning for meaning in table.reasons.values())
-
-
-def test_lanes_name_each_stage_once() -> None:
-    named_twice = [stage.name for lane in LANES.values() for stage in lane]
-    assert sorted(named_twice) == sorted(STAGES)

@@ -19,7 +19,7 @@ from recast.lakehouse.watching import (
     of_service,
     part_of,
     rows_out,
-    seldom,
+    throttled,
     watch,
 )
 
@@ -100,7 +100,7 @@ def test_looking_takes_at_most_a_tenth_of_the_time() -> None:
         time.sleep(0.02)
         return Seen(looks)
 
-    look, until = seldom(slow), time.monotonic() + 0.3
+    look, until = throttled(slow), time.monotonic() + 0.3
     while time.monotonic() < until:
         assert look().rows == looks
     assert 1 <= looks <= 3

@@ -9,8 +9,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recast.jobs.settings import Settings
-from recast.lakehouse.sources import listing_version, read_parquet, value_count
-from recast.lakehouse.stage import Source, Stage, keep, nothing_above
+from recast.lakehouse.datasets import listing_version, read_parquet, value_count
+from recast.lakehouse.source import Source, nothing_above
+from recast.lakehouse.stage import Stage, keep
 from recast.schemas.table import IDENTITY, PROVENANCE, VERDICT, Column, Table, document_expectations, unexpected_rows
 
 REASONS = {"short": "fewer letters than the threshold"}
@@ -92,7 +93,7 @@ def toy_stage(bill: Path, measured_by: str = "rule 1") -> Stage:
         decide=decide,
         measured_by=lambda settings: {"rule": measured_by},
         decided_by=lambda settings: {"letters": settings.lint_threshold},
-        passing_failure="letters = 0",
+        retryable="letters = 0",
     )
 
 

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from recast.jobs import ingest_code, ingest_math
-from recast.lakehouse import sources
-from recast.lakehouse.sources import (
+from recast.lakehouse import datasets
+from recast.lakehouse.datasets import (
     Footer,
     check_columns,
     files_of,
@@ -198,8 +198,8 @@ def test_a_broken_file_among_others_is_one_line_that_names_it(tmp_path: Path, ca
 
 def test_each_footer_is_read_once_until_its_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = []
-    footer = sources.footer
-    monkeypatch.setattr(sources, "footer", lambda filesystem, path: opened.append(path) or footer(filesystem, path))
+    footer = datasets.footer
+    monkeypatch.setattr(datasets, "footer", lambda filesystem, path: opened.append(path) or footer(filesystem, path))
     for name in "ab":
         write(tmp_path / f"{name}.parquet", **ROWS)
     assert [value_count(str(tmp_path)) for _ in range(3)] == [4, 4, 4]

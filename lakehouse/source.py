@@ -1,0 +1,136 @@
+"""What a stage reads: a value that names a state of the source and returns its rows; and sources over tables of the lake."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from recast.lakehouse import query, store
+from recast.lakehouse.settings import AllSettings as Settings
+from recast.schemas.table import Table
+from recast.settings import UserError
+
+BETWEEN_VERSIONS = " "  # of the sources of a join
+
+
+class Source(NamedTuple):
+    """What a stage reads.
+
+    A stage whose verdict on a row depends on other rows (near-duplicates, for instance) computes it in `rows`, from all
+    rows of its table, as a column that is taken over: where the column changes, the row is written again, and its
+    measurement is copied.
+
+    Attributes:
+        version: returns a name for the present state of the source, without a JVM; equal names mean equal rows.
+        rows: returns the rows of that version: `doc_id`, `input_hash`, the text that was hashed, and every column
+            that is taken over.
+        size: returns about how many rows it has, read from metadata without a JVM; it decides the number of
+            partitions.
+        tables: names of the tables that are read; none for a source outside the lakehouse. The graph of stages follows
+            from them (lakehouse/graph.py).
+        rejected: returns the `doc_id` of the rows of that version that are not kept.
+        gathered: whether finding the rows shuffles the source; a run then does it once, not once for every chunk.
+    """
+
+    version: Callable[[Settings], str]
+    rows: Callable[[SparkSession, Settings, str], DataFrame]
+    size: Callable[[Settings], int]
+    tables: tuple[str, ...] = ()
+    rejected: Callable[[SparkSession, Settings, str], DataFrame] | None = None
+    gathered: bool = False
+
+
+def nothing_above() -> Column:
+    """Return the `made_by` of a table at the top of its lane."""
+    return F.array().cast("array<struct<table_name: string, measured_by: string, decided_by: string>>")
+
+
+def require_built(settings: Settings, name: str) -> str:
+    """Return what names the present rows of the table `name`.
+
+    Raises:
+        UserError: it is not built yet.
+    """
+    found = query.state(settings, name)
+    if found is None:
+        raise UserError(f"{name} is not built in {settings.lake}; build it with: recast refresh {name}")
+    return found
+
+
+def kept_rows_of(table: Table, *columns: str, text: str = "text") -> Source:
+    """Return the kept rows of a table as a stage's source, with their provenance and `columns` taken over.
+
+    Args:
+        table: the table above.
+        columns: further columns to take over, by name or as SQL (``lint_score AS source_lint_score``).
+        text: name that the row's text gets in the rows that are made from it.
+    """
+
+    def read(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
+        return store.read(spark, settings, table, version.partition("@")[0])
+
+    def rows(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
+        maker = F.struct(F.lit(table.name).alias("table_name"), "measured_by", "decided_by")
+        return (
+            read(spark, settings, version)
+            .where("kept")
+            .select(
+                "doc_id",
+                F.col("content_hash").alias("input_hash"),
+                F.col("text").alias(text),
+                "source_dataset",
+                "source_version",
+                "license_type",
+                "detected_licenses",
+                F.concat("made_by", F.array(maker)).alias("made_by"),
+                *(F.expr(column) for column in columns),
+            )
+        )
+
+    def rejected(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
+        return read(spark, settings, version).where("NOT kept").select("doc_id")
+
+    return Source(
+        version=lambda settings: require_built(settings, table.name),
+        rows=rows,
+        size=lambda settings: query.row_count(settings, table.name),
+        tables=(table.name,),
+        rejected=rejected,
+    )
+
+
+def joined(first: Source, second: Source, columns: Sequence[str]) -> Source:
+    """Return the rows of `first` whose document `second` has as well, with `columns` of `second` taken over.
+
+    A document that either of them rejects is a rejected one. `made_by` names the makers of both.
+
+    Args:
+        first: gives the text and its hash.
+        second: gives `columns`, by name or as SQL.
+        columns: what is taken over.
+    """
+
+    def version(settings: Settings) -> str:
+        return BETWEEN_VERSIONS.join((first.version(settings), second.version(settings)))
+
+    def rows(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
+        of_first, _, of_second = version.partition(BETWEEN_VERSIONS)
+        others = second.rows(spark, settings, of_second)
+        others = others.select("doc_id", F.col("made_by").alias("also_made_by"), *(F.expr(name) for name in columns))
+        found = first.rows(spark, settings, of_first).join(others, "doc_id")
+        return found.withColumn("made_by", F.array_union("made_by", "also_made_by")).drop("also_made_by")
+
+    def rejected(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
+        found = zip((first, second), version.split(BETWEEN_VERSIONS, 1), strict=True)
+        by_each = [source.rejected(spark, settings, own) for source, own in found if source.rejected]
+        none = spark.createDataFrame([], "doc_id string")
+        return by_each[0].union(by_each[-1]).distinct() if by_each else none
+
+    return Source(
+        version=version,
+        rows=rows,
+        size=lambda settings: max(first.size(settings), second.size(settings)),
+        tables=(*first.tables, *(name for name in second.tables if name not in first.tables)),
+        rejected=rejected,
+    )

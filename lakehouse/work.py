@@ -1,0 +1,114 @@
+"""A stage's run under way: the values that every step of it needs, where its files lie, and the rows that it reads."""
+
+from typing import Any, NamedTuple
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from recast.lakehouse import executors, store
+from recast.lakehouse.actions import ACTIONS_DDL
+from recast.lakehouse.chunks import Chunk
+from recast.lakehouse.ledger import Run
+from recast.lakehouse.settings import Settings
+from recast.lakehouse.stage import Stage
+from recast.schemas.table import WITHDRAWN
+
+# input_hash stands for the text, and source_version only says when a row was first read.
+NOT_CARRIED = ("doc_id", "input_hash", "text", "source_text", "source_version")
+
+
+class Work(NamedTuple):
+    """A stage's run under way.
+
+    Attributes:
+        folder: the run's work folder; empty where nothing may be written, as for a plan that is only shown.
+        leftovers: folders of rows that killed runs have staged whole.
+        retry: whether failures that may have passed are measured again.
+        found_version: version of the target as the run found it; empty where it was not built.
+        reports: what the stage's service reported so far.
+        done_before: what the application's executors had done before the run.
+    """
+
+    spark: SparkSession
+    settings: Settings
+    stage: Stage
+    run: Run
+    folder: str = ""
+    leftovers: tuple[str, ...] = ()
+    retry: bool = False
+    found_version: str = ""
+    reports: list[Any] = []  # noqa: RUF012 - every run is given its own
+    done_before: executors.Done = executors.Done({}, 0.0)
+
+    @property
+    def actions_path(self) -> str:
+        """Where the written actions lie."""
+        return f"{self.folder}/plan"
+
+    def staged_path(self, chunk: Chunk) -> str:
+        """Where a chunk's rows lie until their commit."""
+        return f"{self.folder}/staged/{chunk.number}"
+
+    def written_actions(self) -> DataFrame:
+        """Return the written actions, those that do nothing included."""
+        return self.spark.read.schema(ACTIONS_DDL).parquet(self.actions_path)
+
+    def planned(self) -> DataFrame:
+        """Return what the written actions say is to be done."""
+        return self.written_actions().where("action != 'nothing'")
+
+    def staged(self, path: str) -> DataFrame:
+        """Return the rows that this run has staged in the folder `path`."""
+        return self.spark.read.schema(f"{self.stage.target.ddl}, action string").parquet(path)
+
+    @property
+    def journals(self) -> str:
+        """Where the answers of chunks that are not committed yet lie, this run's and those of killed runs."""
+        return store.work_path(self.settings, self.stage.name, "journal")
+
+    def journal_path(self, chunk: Chunk) -> str:
+        """Where answers for a chunk are kept from the moment they are paid for."""
+        return f"{self.journals}/{self.run['run_id']}-{chunk.number}"
+
+    @property
+    def transaction_name(self) -> str:
+        """The name under which Delta remembers this run's commits."""
+        return f"{self.stage.name}:{self.run['run_id']}"
+
+    def source_rows(self) -> DataFrame:
+        """Return what the stage reads, with the hash of the columns that are taken over."""
+        source, found = self.stage.source, f"{self.folder}/source"
+        gather = source.gathered and bool(self.folder)
+        if gather and store.is_written(self.spark, found):
+            return self.spark.read.parquet(found)
+        rows = source.rows(self.spark, self.settings, self.run["source_version"])
+        rows = rows.withColumn("carried_hash", F.xxhash64(*sorted(set(rows.columns) - set(NOT_CARRIED))))
+        if gather:
+            rows.sort("input_hash").write.parquet(found)
+            return self.spark.read.parquet(found)
+        return rows
+
+    def target_rows(self, leftover: str = "") -> DataFrame:
+        """Return the target's rows as the run found them, or those that a killed run left in the folder `leftover`.
+
+        As found, because a row that this run removes or overwrites may be the one that a later chunk copies from. What
+        ``--retry`` tries again counts as measured by nothing, and so does a failure that was never committed.
+        """
+        table = self.stage.target
+        if leftover:
+            rows = self.spark.read.parquet(leftover).select(*table.column_names)
+        elif self.found_version:
+            rows = store.read(self.spark, self.settings, table, self.found_version)
+        else:
+            rows = self.spark.createDataFrame([], table.ddl)
+        if self.retry or leftover:
+            measured_by = F.expr(f"CASE WHEN {self.stage.retryable} THEN '' ELSE measured_by END")
+            rows = rows.withColumn("measured_by", measured_by)
+        return rows
+
+    def rejected_keys(self) -> DataFrame:
+        """Return the `doc_id` of source rows whose measurements the target keeps though they are rejected: mostly none."""
+        source = self.stage.source
+        if source.rejected is None or WITHDRAWN not in self.stage.target.reasons:
+            return self.spark.createDataFrame([], "doc_id string")
+        return source.rejected(self.spark, self.settings, self.run["source_version"])
