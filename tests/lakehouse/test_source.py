@@ -8,17 +8,18 @@ from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from rich.console import Console
 
+from recast.jobs.settings import Settings
 from recast.lakehouse import query
 from recast.lakehouse.graph import ordered
 from recast.lakehouse.plan import Plan
 from recast.lakehouse.progress import Meter
 from recast.lakehouse.refresh import look, refresh
-from recast.lakehouse.settings import Settings, UserError
 from recast.lakehouse.source import Source, joined, kept_rows_of
 from recast.lakehouse.stage import Stage, keep
 from recast.schemas import TABLES
 from recast.schemas.table import IDENTITY, PROVENANCE, VERDICT, Table
 from recast.schemas.table import Column as Declared
+from recast.settings import UserError
 from tests.lakehouse import toy
 
 pytestmark = pytest.mark.spark
