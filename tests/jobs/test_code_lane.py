@@ -4,12 +4,14 @@ One lane is built once; every test works on a copy of it.
 """
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from recast.jobs.running import RunError
+from recast.jobs.catalogue import chosen
+from recast.jobs.running import RunError, plan_stages
 from recast.jobs.settings import Settings
 from recast.lakehouse import query
 from recast.schemas import TABLES
@@ -205,6 +207,19 @@ def test_a_second_run_does_nothing_and_asks_nothing(lane: Lane) -> None:
     assert lane.requests() == {}
     assert {table: query.version(lane.settings, table) for table in TABLE_NAMES} == versions
     assert len(query.rows(lane.settings, "SELECT * FROM runs")) == runs
+
+
+def test_a_plan_shows_what_a_refresh_would_do_and_does_none_of_it(lane: Lane) -> None:
+    stages = chosen(["code"])
+    assert [plan.why for plan in plan_stages(lane.settings, stages)] == [()] * len(stages)
+    plans = {plan.table_name: plan for plan in plan_stages(replace(lane.settings, lint_threshold=0.0), stages)}
+    linted = len(lane.rows("linted_code"))
+    assert plans["linted_code"].why == ("threshold 7.0 -> 0.0",)
+    assert plans["linted_code"].rows == {"decide": linted}
+    assert plans["parsed_code"].rows == {}
+    assert [plans[name].may_come for name in ("styled_code", "published_code")] == [linted, linted]
+    assert lane.requests() == {}
+    assert lane.refresh("code") == {}, "nothing was written"
 
 
 def test_another_threshold_decides_again_without_the_linter(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,49 @@
+"""`recast plan`: what it prints of plans."""
+
+import json
+
+import pytest
+
+from recast.cli.plans import show
+from recast.lakehouse.chunks import Chunk
+from recast.lakehouse.plan import Plan
+
+PLANS = (
+    Plan("raw_code", unchanged=67),
+    Plan("parsed_code", ("rule 2 -> 3",), {"measure": 60}, may_come=0, chunks=(Chunk(0, "", None),)),
+    Plan("linted_code", ("threshold 7.0 -> 6.5\x1b[2J",), {"decide": 1042, "remove": 3}, unchanged=5, may_come=60),
+)
+
+
+def test_a_plan_is_a_line_per_table_with_what_changed_below(capsys: pytest.CaptureFixture[str]) -> None:
+    show(PLANS, as_json=False)
+    shown = capsys.readouterr().out
+    assert "\x1b[2J" not in shown
+    lines = {line.split()[0]: line.split() for line in shown.splitlines() if line.strip()}
+    assert lines["raw_code"] == ["raw_code", "67"]
+    assert lines["parsed_code"] == ["parsed_code", "60"]
+    assert lines["linted_code"] == ["linted_code", "1,042", "3", "5", "up", "to", "60"]
+    assert "parsed_code: rule 2 -> 3" in shown
+    assert "linted_code: threshold 7.0 -> 6.5" in shown
+    assert "up to date" not in shown
+
+
+def test_nothing_to_do_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    show(PLANS[:1], as_json=False)
+    assert "everything is up to date" in capsys.readouterr().out
+
+
+def test_json_is_an_object_per_table(capsys: pytest.CaptureFixture[str]) -> None:
+    show(PLANS, as_json=True)
+    first, second, third = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first == {
+        "table_name": "raw_code",
+        "why": [],
+        **dict.fromkeys(("measure", "copy", "decide", "withdraw", "remove"), 0),
+        "unchanged": 67,
+        "may_come": 0,
+        "conflicting": 0,
+        "chunks": 0,
+    }
+    assert (second["measure"], second["chunks"]) == (60, 1)
+    assert (third["decide"], third["remove"], third["may_come"]) == (1042, 3, 60)
