@@ -41,6 +41,11 @@ def show(plans: Sequence[Plan], as_json: bool) -> None:
     for plan in plans:
         for reason in plan.why:
             console.print(Text(printable(f"{plan.table_name}: {reason}")), style="dim")
+        if plan.conflicting:
+            words = (
+                f"{plan.table_name}: {plan.conflicting:,} source rows share their identity with another that differs"
+            )
+            console.print(words, style="dim")
     if not any(plan.why for plan in plans):
         console.print("everything is up to date")
 

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -357,7 +358,8 @@ class Feeder:
 
     async def _flush(self) -> None:
         """Write the report on the engine and the answers since the last flush to the journal."""
-        await self.pending.flush(self.monitor.report(self.client.engine, len(self.work.in_flight), self._ended()))
+        report = partial(self.monitor.report, self.client.engine, len(self.work.in_flight), self._ended())
+        await self.pending.flush(report)
 
     async def _follow(self) -> None:
         """Let the window follow an own engine, and declare one dead that has been silent for too long."""

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 
 import pyarrow as pa
@@ -51,18 +51,18 @@ class Pending:
         if self._writer is not None:
             self._answers.append((key, answer))
 
-    async def flush(self, report: Report | None) -> None:
-        """Write a report on the engine, and what was added since the last flush as segments; answers are kept on errors.
+    async def flush(self, report: Callable[[], Report | None]) -> None:
+        """Write a report on the engine, where there is one, and what was added since the last flush as segments.
 
-        A store that refuses is asked again at the next flush. Raises JournalError where that has lasted too long.
+        Answers are kept on errors. A store that refuses is asked again at the next flush. Raises JournalError where that has lasted too long.
         """
         if self._writer is None:
             return
         async with self.lock:
             batch, self._answers = self._answers, []
             try:
-                if report is not None:
-                    await in_thread(telemetry.write, self._writer.folder, self._writer.name, report)
+                if made := report():
+                    await in_thread(telemetry.write, self._writer.folder, self._writer.name, made)
                 while batch:
                     count = _fitting(batch)
                     await in_thread(self._writer.write, segment(batch[:count]))

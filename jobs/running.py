@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import secrets
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -90,7 +91,8 @@ def refresh_stages(
         meter = meter or Meter()
         started = time.monotonic()
         sizes = {stage.name: stage.source.size(settings) for stage in left}
-        with application(settings, conf, max(sizes.values()), meter) as (spark, came):
+        log = Path(work_path(settings, "spark.log")) if is_local(settings.lake) else None
+        with application(log, conf, max(sizes.values()), meter) as (spark, came):
             run_id = time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
             meter.say(f"run {run_id}: {executors.first_line(spark, came)}")
             workers.check(spark, settings, left, came)
@@ -145,7 +147,10 @@ def plan_stages(
         from recast.lakehouse.refresh import look
 
         most_rows = max(stage.source.size(settings) for stage in left)
-        with application(settings, conf, most_rows, Meter()) as (spark, _):
+        with (
+            tempfile.TemporaryDirectory(prefix="recast-plan-") as folder,
+            application(Path(folder, "spark.log"), conf, most_rows, Meter()) as (spark, _),
+        ):
             for stage in left:
                 try:
                     plans[stage.name] = look(spark, settings, stage, retry)
@@ -155,7 +160,9 @@ def plan_stages(
                     raise RunError(f"{stage.name} cannot be planned: {explain(problem)}") from problem
     for stage in stages:
         above = [plans[table] for table in stage.source.tables if table in plans]
-        plans[stage.name] = plans[stage.name]._replace(may_come=sum(plan.to_write + plan.may_come for plan in above))
+        plans[stage.name] = plans[stage.name]._replace(
+            may_come=sum(plan.to_write + plan.to_remove + plan.may_come for plan in above)
+        )
     return [plans[stage.name] for stage in stages]
 
 
@@ -188,6 +195,9 @@ def require_usable(settings: Settings, stages: Sequence[Stage]) -> None:
         stage.decided_by(settings)
         if written_here.isdisjoint(stage.source.tables):
             stage.source.version(settings)
+        for table in stage.source.tables:
+            if table not in written_here:
+                ledger.require_finished(settings, table)
     # Without this check the run would fail only after its first chunk.
     if importlib.util.find_spec("great_expectations") is None:
         raise ModuleNotFoundError(name="great_expectations")
@@ -195,15 +205,14 @@ def require_usable(settings: Settings, stages: Sequence[Stage]) -> None:
 
 @contextmanager
 def application(
-    settings: Settings, conf: Mapping[str, str], most_rows: int, meter: Meter
+    log: Path | None, conf: Mapping[str, str], most_rows: int, meter: Meter
 ) -> "Iterator[tuple[SparkSession, Sequence[Executor]]]":
     """Start Spark, or take the session that is there; give it and its executors until the block ends.
 
-    `most_rows` are those of the largest source.
+    `log` is where the JVM writes, where this starts one; `most_rows` are those of the largest source.
     """
     from recast.lakehouse import executors, session
 
-    log = Path(work_path(settings, "spark.log")) if is_local(settings.lake) else None
     with ExitStack() as held:
         with meter.starting():
             spark = held.enter_context(session.application("recast", log, conf, most_rows))

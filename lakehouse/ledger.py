@@ -57,6 +57,7 @@ class Run(TypedDict, total=False):
     problem: str | None
     source_version: str
     target_version: int | None
+    target_id: str | None
     chunks: int
     rows_in: int
     rows_kept: int
@@ -212,21 +213,44 @@ def changes(settings: Settings, run: Run) -> tuple[str, ...]:
         found.append(f"source {last['source_version']} -> {run['source_version']}")
     for rules in ("measured_by", "decided_by"):
         if last[rules] != run[rules]:
-            found += changed_facts(last[f"{rules}_facts"], run[f"{rules}_facts"])  # type: ignore[literal-required]
-    version = query.version(settings, run["table_name"])
+            facts = changed_facts(last[f"{rules}_facts"], run[f"{rules}_facts"])  # type: ignore[literal-required]
+            found += facts or [f"{rules} {last[rules]} -> {run[rules]}"]
+    version, id_ = query.identity(settings, run["table_name"])
     if last["target_version"] != version:
         now = "not built" if version is None else f"at version {version}"
         found.append(f"the table is {now}; the last run left version {last['target_version']}")
+    elif last.get("target_id") not in (None, id_):  # older versions of Recast recorded none
+        found.append("the table was deleted and built again")
     return tuple(found)
 
 
 def changed_facts(before: str | None, now: str) -> list[str]:
     """Return the facts of a fingerprint that differ, as ``threshold 7.0 -> 6.5``, given as JSON."""
     old, new = json.loads(before or "{}"), json.loads(now)
-    names = [*new, *(name for name in old if name not in new)]
-    absent = "none"
-    return [
-        f"{name} {old.get(name, absent)} -> {new.get(name, absent)}"
-        for name in names
-        if old.get(name, absent) != new.get(name, absent)
-    ]
+    found = []
+    for name in [*new, *(name for name in old if name not in new)]:
+        was, is_ = (json.dumps(facts[name], sort_keys=True) if name in facts else "nothing" for facts in (old, new))
+        if was != is_:
+            found.append(f"{name} {was} -> {is_}")
+    return found
+
+
+def require_finished(settings: Settings, name: str) -> None:
+    """Refuse to read a table whose last run did not succeed: it may lack rows, which would be removed below it.
+
+    Raises:
+        UserError: the ledger says so, or the table's own commits do: of a run that was killed they know more.
+    """
+    last: dict[str, Any] | None = None
+    with surviving_damage():
+        last = query.last_run(settings, name)
+    if last is None:
+        return
+    problem = f"is {last['status']}" if last["status"] != "succeeded" else ""
+    version, id_ = query.identity(settings, name)
+    if not problem and last.get("target_id") not in (None, id_):
+        problem = "made another table, which was deleted since"
+    elif not problem and query.committed_by(settings, name, last["target_version"], version) - {last["run_id"]}:
+        problem = "was killed"
+    if problem:
+        raise UserError(f"the last run of {name} {problem}, so rows may be missing: recast refresh {name}")

@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 from pyspark.sql import functions as F
 
-from recast.lakehouse import ledger, query
+from recast.lakehouse import query
 from recast.lakehouse.actions import WRITING, find_actions
 from recast.lakehouse.chunks import PREFIX_DIGITS, Chunk, chunks_of
 from recast.lakehouse.work import Work
 from recast.schemas.table import WITHDRAWN
+from recast.settings import UserError
 
 
 class Plan(NamedTuple):
@@ -22,7 +23,7 @@ class Plan(NamedTuple):
         unchanged: rows of the table that the run will not touch.
         conflicting: source rows that share their identity with another that differs.
         chunks: the ranges of hashes in which the rows are written.
-        may_come: the most rows that the tables above may add or change before the run, by their own plans.
+        may_come: the most rows that the tables above may add, change or remove before the run, by their own plans.
     """
 
     table_name: str
@@ -44,11 +45,11 @@ class Plan(NamedTuple):
         return self.rows.get("remove", 0)
 
 
-def make(work: Work) -> Plan:
+def make(work: Work, why: tuple[str, ...] = ()) -> Plan:
     """Return what a run has to do, found once per run by keys alone.
 
     A run writes the keys of all rows that it will touch into its work folder; where there is no folder they are only
-    counted.
+    counted. `why` is what changed since the last run.
     """
     withdrawn = F.coalesce(F.col("reason") == WITHDRAWN, F.lit(False)).alias("withdrawn")
     keys = ("doc_id", "input_hash", "carried_hash", "measured_by", "decided_by", withdrawn)
@@ -75,9 +76,31 @@ def make(work: Work) -> Plan:
     staggered = work.stage.usage is not None  # an engine must not wait while both chunks in work drain
     return Plan(
         table_name=work.stage.name,
-        why=ledger.changes(work.settings, work.run),
+        why=why,
         rows=by_action,
         unchanged=(query.row_count(work.settings, work.stage.name) if work.found_version else 0) - held,
         conflicting=sum(row["conflicting"] for row in counted),
         chunks=tuple(chunks_of(by_prefix, work.settings.chunk_rows, staggered)) if by_prefix else (),
     )
+
+
+def require_few_removals(work: Work, planned: Plan) -> None:
+    """Refuse to remove a large share of a raw table: a source that is lost for an hour looks like one that was emptied.
+
+    Documents whose text another document has now do not count: a dataset may name them anew. Below a raw table rows are
+    removed for what its rows say; `ledger.require_finished` sees to it that it is whole.
+
+    Raises:
+        UserError: more rows would go than the setting `removal_limit` allows; nothing is removed.
+    """
+    limit = work.settings.removal_limit
+    held = query.row_count(work.settings, work.stage.name)
+    if work.stage.source.tables or planned.to_remove <= limit * held:
+        return
+    gone = work.planned().where("action = 'remove'")
+    lost = gone.join(work.source_rows().select("input_hash"), "input_hash", "left_anti").count()
+    if lost > limit * held:
+        raise UserError(
+            f"the source of {work.stage.name} lacks {lost:,} of the {held:,} rows that were made from it, more than "
+            f"removal_limit = {limit:g} allows. Nothing was removed. Is the source whole? If it is: --removal-limit 1"
+        )

@@ -125,8 +125,22 @@ def require_whole(settings: Settings, name: str) -> None:
 
 def version(settings: Settings, name: str) -> int | None:
     """Return the table's Delta version; None where it is not built yet."""
+    return identity(settings, name)[0]
+
+
+def identity(settings: Settings, name: str) -> tuple[int | None, str | None]:
+    """Return the table's Delta version and Delta's id of the table; None for both where it is not built yet."""
     table = open_table(settings, name)
-    return None if table is None else int(table.version())
+    return (None, None) if table is None else (int(table.version()), str(table.metadata().id))
+
+
+def committed_by(settings: Settings, name: str, after: int | None, until: int | None) -> set[str]:
+    """Return the runs of Recast that made commits of the table after one version, until another."""
+    table = open_table(settings, name)
+    newer = 0 if table is None or after is None or until is None else until - after
+    commits = table.history(newer) if table is not None and newer > 0 else []
+    facts = [json.loads(commit.get("userMetadata") or "{}") for commit in commits]
+    return {each["run_id"] for each in facts if "run_id" in each}
 
 
 def row_count(settings: Settings, name: str) -> int:
@@ -140,8 +154,8 @@ def state(settings: Settings, name: str) -> str | None:
 
     A table that was deleted and built again counts its versions from 0, and is another one all the same.
     """
-    table = open_table(settings, name)
-    return None if table is None else f"{table.version()}@{table.metadata().id}"
+    version, id_ = identity(settings, name)
+    return None if version is None else f"{version}@{id_}"
 
 
 def connect(settings: Settings, *names: str, unsafe: bool = False) -> Lake:

@@ -55,13 +55,16 @@ def refresh(
     Raises:
         QualityError: a critical expectation failed. What was committed before stays.
         Exception: what the stage's `usage` raises where too much of a chunk failed. Likewise.
-        UserError: something that the user can mend.
+        UserError: something that the user can mend; for instance, the last run of a table that it reads did not succeed.
     """
     if retry:
         settings = replace(settings, error_budget=1.0)  # what failed once may well fail again: that is no surprise
     run = begin(settings, stage, run_id)
-    if not retry and not ledger.changes(settings, run):
+    why = ledger.changes(settings, run)
+    if not retry and not why:
         return None
+    for name in stage.source.tables:
+        ledger.require_finished(settings, name)
     run["master"], run["application_id"] = executors.master_of(spark), spark.sparkContext.applicationId
     run["executors"], run["executor_cores"] = len(came), sum(each.cores for each in came)
     fit(spark, settings, stage, source_rows)
@@ -87,7 +90,8 @@ def refresh(
     with meter.stage(run, watch):
         try:
             with meter.step("plan"):
-                planned = plan.make(work)
+                planned = plan.make(work, why)
+                plan.require_few_removals(work, planned)
             do(work, planned, meter)
             run["status"] = "succeeded"
         except BaseException as problem:
@@ -119,22 +123,22 @@ def look(spark: SparkSession, settings: Settings, stage: Stage, retry: bool = Fa
         UserError: as `begin` says.
     """
     run = begin(settings, stage, "")
-    if not retry and not ledger.changes(settings, run):
+    why = ledger.changes(settings, run) + (("what failed is tried again",) if retry else ())
+    if not why:
         return Plan(stage.name, unchanged=query.row_count(settings, stage.name))
     fit(spark, settings, stage)
     version = query.version(settings, stage.name)
     unfinished = store.folders(spark, store.work_path(settings, stage.name))
-    staged = [path for each in unfinished for path in store.folders(spark, f"{each}/staged")]
     work = Work(
         spark,
         settings,
         stage,
         run,
-        leftovers=tuple(path for path in staged if store.is_written(spark, path)),
+        leftovers=tuple(path for each in unfinished for path in staged_below(spark, each, stage)),
         retry=retry,
         found_version="" if version is None else str(version),
     )
-    return plan.make(work)
+    return plan.make(work, why)
 
 
 def fit(spark: SparkSession, settings: Settings, stage: Stage, source_rows: int | None = None) -> None:
@@ -165,7 +169,7 @@ def do(work: Work, planned: Plan, meter: Meter) -> None:
     recorded_at = time.monotonic()
     for chunk in measured_ahead(work, planned.chunks, meter):
         check_and_commit(work, chunk, meter)
-        work.run["target_version"] = query.version(work.settings, work.stage.name)
+        note_target(work)
         if time.monotonic() - recorded_at > RECORD_EVERY_S:
             ledger.record(work.settings, work.run)
             recorded_at = time.monotonic()
@@ -176,7 +180,12 @@ def do(work: Work, planned: Plan, meter: Meter) -> None:
             work.run["rows_removed"] = planned.to_remove
             transaction = (work.transaction_name, 1 + len(planned.chunks))
             store.remove(work.spark, work.settings, work.stage.target, removed, transaction, work.run)
-    work.run["target_version"] = query.version(work.settings, work.stage.name)
+    note_target(work)
+
+
+def note_target(work: Work) -> None:
+    """Write the table's present version and id into the run's row."""
+    work.run["target_version"], work.run["target_id"] = query.identity(work.settings, work.stage.name)
 
 
 def measured_ahead(work: Work, chunks: Sequence[Chunk], meter: Meter) -> Iterator[Chunk]:

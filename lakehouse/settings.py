@@ -35,6 +35,12 @@ class Settings(Group):
         "tasks that a chunk is spread over; 0: twice the cores, half of those that feed engines for a model stage",
         least=0,
     )
+    removal_limit: float = setting(
+        0.5,
+        "largest share of a raw table's rows that a run removes because their source rows are gone; 1: any",
+        least=0,
+        most=1,
+    )
     error_budget: float = setting(
         0.05, "largest share of failed requests before a run stops by itself", least=0, most=1
     )

@@ -1,5 +1,6 @@
 """What a stage reads: a value that names a state of the source and returns its rows; and sources over tables of the lake."""
 
+import json
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -10,8 +11,6 @@ from recast.lakehouse import query, store
 from recast.lakehouse.settings import AllSettings as Settings
 from recast.schemas.table import Table
 from recast.settings import UserError
-
-BETWEEN_VERSIONS = " "  # of the sources of a join
 
 
 class Source(NamedTuple):
@@ -108,21 +107,21 @@ def joined(first: Source, second: Source, columns: Sequence[str]) -> Source:
     Args:
         first: gives the text and its hash.
         second: gives `columns`, by name or as SQL.
-        columns: what is taken over.
+        columns: what is taken over, under names that `first` has not.
     """
 
     def version(settings: Settings) -> str:
-        return BETWEEN_VERSIONS.join((first.version(settings), second.version(settings)))
+        return json.dumps([first.version(settings), second.version(settings)])
 
     def rows(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
-        of_first, _, of_second = version.partition(BETWEEN_VERSIONS)
+        of_first, of_second = json.loads(version)
         others = second.rows(spark, settings, of_second)
         others = others.select("doc_id", F.col("made_by").alias("also_made_by"), *(F.expr(name) for name in columns))
         found = first.rows(spark, settings, of_first).join(others, "doc_id")
         return found.withColumn("made_by", F.array_union("made_by", "also_made_by")).drop("also_made_by")
 
     def rejected(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
-        found = zip((first, second), version.split(BETWEEN_VERSIONS, 1), strict=True)
+        found = zip((first, second), json.loads(version), strict=True)
         by_each = [source.rejected(spark, settings, own) for source, own in found if source.rejected]
         none = spark.createDataFrame([], "doc_id string")
         return by_each[0].union(by_each[-1]).distinct() if by_each else none

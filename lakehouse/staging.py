@@ -20,11 +20,12 @@ SOURCE_KEYS = ("doc_id", "input_hash", "carried_hash")
 WRITTEN_HERE = ("content_hash", "kept", "reason", "carried_hash", "measured_by", "decided_by", "run_id", "written_at")
 
 
-def staged_below(spark: SparkSession, run_folder: str, stage: Stage, meter: Meter) -> list[str]:
+def staged_below(spark: SparkSession, run_folder: str, stage: Stage, meter: Meter | None = None) -> list[str]:
     """Return what a run that was killed had staged whole, unless an older version of Recast staged it.
 
     Each is read to its end first: files of a killed machine may be torn, empty or no Parquet files, and what they held
-    can be made again. Nothing else of a killed run is read again but its journals, which see to themselves.
+    can be made again. Nothing else of a killed run is read again but its journals, which see to themselves. With `meter`,
+    which says so, such files are deleted.
     """
     found = []
     for path in store.folders(spark, f"{run_folder}/staged"):
@@ -36,8 +37,9 @@ def staged_below(spark: SparkSession, run_folder: str, stage: Stage, meter: Mete
                 rows.write.format("noop").mode("overwrite").save()
                 found.append(path)
         except (PySparkException, Py4JJavaError) as problem:
-            meter.say(f"{path} of a run that was killed is dropped and made again: {first_line(problem)}")
-            store.delete_folder(spark, path)
+            if meter:
+                meter.say(f"{path} of a run that was killed is dropped and made again: {first_line(problem)}")
+                store.delete_folder(spark, path)
     return found
 
 

@@ -63,6 +63,8 @@ class Group:
         for each in fields(self):
             name, value = each.name, getattr(self, each.name)
             if not isinstance(value, str):
+                if isinstance(each.default, float) and isinstance(value, int):
+                    object.__setattr__(self, name, float(value))  # 0 and 0.0 are one setting, and one fingerprint
                 if fault := _number_fault(value, each.metadata["least"], each.metadata["most"]):
                     raise UserError(f"{name} is {str(value)[:MAX_SHOWN_CHARS]}; {fault}")
                 continue

@@ -17,6 +17,7 @@ RUNS = Table(
         Column("problem", "string", "why the run failed, in one line"),
         Column("source_version", "string", "version of what the stage read"),
         Column("target_version", "bigint", "Delta version of the table after the run's last commit"),
+        Column("target_id", "string", "Delta's id of the table; one that was deleted and built again has another"),
         Column("chunks", "int", "chunks committed"),
         Column("rows_in", "bigint", "rows that this run wrote: kept + rejected"),
         Column("rows_kept", "bigint", "of rows_in, rows that the next stage reads"),

@@ -1,12 +1,13 @@
 """Fingerprints: equal facts have equal names, others have others. The ledger's rows: none lost, each replaced alone."""
 
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
+from deltalake import CommitProperties, DeltaTable, write_deltalake
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from recast.lakehouse import ledger, query
 from recast.lakehouse.problems import warn
 from recast.lakehouse.settings import Settings
 from recast.schemas.operations import EXPECTATION_RESULTS, RUNS
+from recast.settings import UserError
 from tests.lakehouse.lakes import RUN, write_table
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
@@ -139,6 +141,44 @@ def test_what_changed_since_the_last_run_is_named(tmp_path: Path) -> None:
         "the last run is failed",
         "the table is not built; the last run left version 5",
     )
+
+
+def test_zero_and_zero_point_zero_are_told_apart_as_their_fingerprints_are(tmp_path: Path) -> None:
+    settings = Settings(lake=str(tmp_path))
+    ledger.record(
+        settings, ledger.begin("run-1", "raw_math", "3", {"t": 0}, {}) | {"status": "succeeded", "target_version": None}
+    )
+    assert ledger.changes(settings, ledger.begin("run-2", "raw_math", "3", {"t": 0.0}, {})) == ("t 0 -> 0.0",)
+    assert ledger.changes(settings, ledger.begin("run-2", "raw_math", "3", {}, {})) == ("t 0 -> nothing",)
+
+
+def commit_of(folder: Path, run_id: str) -> None:
+    """Commit to a table as a run of Recast does."""
+    rows = pa.table({"doc_id": ["a"], "kept": [True]})
+    facts = CommitProperties(custom_metadata={"userMetadata": json.dumps({"run_id": run_id})})
+    write_deltalake(str(folder), rows, mode="append", commit_properties=facts)
+
+
+def test_a_table_is_read_only_where_its_last_run_is_known_to_have_succeeded(tmp_path: Path) -> None:
+    settings, folder = Settings(lake=str(tmp_path)), tmp_path / "raw_math"
+    run = {"run_id": "run-1", "table_name": "raw_math", "status": "succeeded"}
+    ledger.require_finished(settings, "raw_math")
+    commit_of(folder, "run-1")
+    version, id_ = query.identity(settings, "raw_math")
+    ledger.record(settings, run | {"target_version": version, "target_id": id_})
+    ledger.require_finished(settings, "raw_math")
+    write_deltalake(str(folder), pa.table({"doc_id": ["a"], "kept": [True]}), mode="append")
+    ledger.require_finished(settings, "raw_math")  # somebody else's commit, as that of an optimization
+    commit_of(folder, "run-2")
+    with pytest.raises(UserError, match=r"the last run of raw_math was killed, .*: recast refresh raw_math"):
+        ledger.require_finished(settings, "raw_math")
+    shutil.rmtree(folder)
+    commit_of(folder, "run-1")
+    with pytest.raises(UserError, match="made another table"):
+        ledger.require_finished(settings, "raw_math")
+    ledger.record(settings, run | {"status": "failed"})
+    with pytest.raises(UserError, match="is failed"):
+        ledger.require_finished(settings, "raw_math")
 
 
 def tear_a_file(folder: Path) -> Path:

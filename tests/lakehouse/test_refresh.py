@@ -396,3 +396,38 @@ def test_the_ledger_learns_of_a_run_that_was_killed_after_its_commit(
 def test_data_docs_are_drawn(lake: Lake) -> None:
     lake.run(NOTES)
     assert list(Path(lake.settings.lake, "data_docs").glob("index.html"))
+
+
+def test_a_source_that_lost_most_of_its_rows_removes_none_until_it_is_told_to(lake: Lake) -> None:
+    notes = {f"n{number}": (f"text {number}", "ann") for number in range(6)}
+    lake.run(notes)
+    with pytest.raises(UserError, match=r"source of notes lacks 5 of the 6 rows .* --removal-limit 1"):
+        lake.run({"n0": notes["n0"]})
+    assert set(lake.rows()) == set(notes)
+    (failed,) = query.rows(lake.settings, "SELECT status FROM runs WHERE run_id = 'run-2'")
+    assert failed == {"status": "failed"}
+    assert lake.run(notes)[1] == [], "the source is back, and nothing was lost or paid for"
+    run, _ = lake.run({"n0": notes["n0"]}, removal_limit=1.0)
+    assert run["rows_removed"] == 5
+    assert set(lake.rows()) == {"n0"}
+
+
+def test_documents_that_all_have_new_names_are_no_lost_source(lake: Lake) -> None:
+    lake.run({f"old{number}": (f"text {number}", "ann") for number in range(4)})
+    run, paid = lake.run({f"new{number}": (f"text {number}", "ann") for number in range(4)})
+    assert (run["rows_removed"], paid) == (4, [])
+
+
+def test_a_table_that_was_built_again_to_the_same_version_is_not_up_to_date(lake: Lake) -> None:
+    """A table deleted, and a rebuild killed after its first chunk: the version is the one that the last run left."""
+    run, _ = lake.run({f"n{number}": (f"text {number}", "ann") for number in range(6)})
+    folder = Path(lake.settings.lake, "notes")
+    shutil.rmtree(folder)
+    store.open_table(lake.spark, lake.settings, TABLE)
+    for _ in range(run["target_version"]):
+        store.open_table(lake.spark, lake.settings, TABLE)
+        lake.spark.sql(f"ALTER TABLE delta.`{folder}` SET TBLPROPERTIES ('a' = 'b')")
+    assert query.version(lake.settings, "notes") == run["target_version"]
+    again, paid = lake.run()
+    assert again is not None
+    assert len(paid) == 6

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from rich.console import Console
 
 from recast.jobs.settings import Settings
-from recast.lakehouse import query
+from recast.lakehouse import ledger, query
 from recast.lakehouse.graph import ordered
 from recast.lakehouse.plan import Plan
 from recast.lakehouse.progress import Meter
@@ -185,3 +185,25 @@ def test_a_changed_fact_is_named_with_its_old_and_new_value(lane: Lane) -> None:
 def test_a_join_that_lacks_a_table_says_which(lane: Lane) -> None:
     with pytest.raises(UserError, match=r"shouted_notes is not built in .*: recast refresh shouted_notes"):
         lane.stages["both_notes"].source.version(lane.settings)
+
+
+def test_a_table_whose_last_run_failed_is_not_read_as_if_it_were_whole(lane: Lane) -> None:
+    lane.run(NOTES)
+    ledger.record(lane.settings, {"run_id": "run-1", "table_name": "notes", "status": "failed"})
+    owned = lane.stages["owned_notes"]
+    (Path(lane.settings.lake) / "owned_notes").rename(Path(lane.settings.lake) / "gone")
+    assert look(lane.spark, lane.settings, owned).rows == {"measure": 4}, "a plan may be looked at"
+    with pytest.raises(UserError, match=r"the last run of notes is failed, .*: recast refresh notes"):
+        refresh(lane.spark, lane.settings, owned, "run-7", Meter(Console(quiet=True)))
+
+
+def test_joins_can_be_joined(lane: Lane) -> None:
+    lane.run(NOTES)
+    first = joined(kept_rows_of(SHOUTED, "shout"), kept_rows_of(OWNED, "owner"), ["owner"])
+    source = joined(first, kept_rows_of(DISTINCT), ["text AS distinct_text"])
+    version = source.version(lane.settings)
+    rows = source.rows(lane.spark, lane.settings, version).select("doc_id", "shout", "owner", "distinct_text").collect()
+    assert [tuple(row) for row in rows] == [("a", "RED ONE", "ann", "red one")]
+    assert source.rejected is not None
+    rejected = source.rejected(lane.spark, lane.settings, version).collect()
+    assert {row["doc_id"] for row in rejected} == {"b", "c", "d"}

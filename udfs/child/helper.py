@@ -85,7 +85,7 @@ class Helper:
                 stdin.write(struct.pack(">I", len(request)) + request)
                 stdin.flush()
                 answer = self._read(ANSWER_S)
-            except OSError:
+            except (OSError, ValueError):  # of a pipe that another thread has closed
                 pass  # it is gone, which no answer says
             finally:
                 if answer is None:

@@ -6,7 +6,6 @@ scores can be trusted. Nothing here or in the helper executes what it reads.
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
 import json
 import sys
@@ -129,12 +128,7 @@ def start() -> None:
         OSError, RuntimeError: as `lint` does.
     """
     started = _helper(SOFT_CPU_S)
-
-    def parse_common() -> None:
-        with contextlib.suppress(OSError, ValueError):  # of a helper that was closed meanwhile
-            started.ask(COMMON.encode())
-
-    threading.Thread(target=parse_common, daemon=True).start()
+    threading.Thread(target=started.ask, args=(COMMON.encode(),), daemon=True).start()
 
 
 def close() -> None:
