@@ -54,7 +54,10 @@ class Pending:
     async def flush(self, report: Callable[[], Report | None]) -> None:
         """Write a report on the engine, where there is one, and what was added since the last flush as segments.
 
-        Answers are kept on errors. A store that refuses is asked again at the next flush. Raises JournalError where that has lasted too long.
+        Answers are kept on errors. A store that refuses is asked again at the next flush.
+
+        Raises:
+            JournalError: that has lasted too long.
         """
         if self._writer is None:
             return
