@@ -233,6 +233,7 @@ def test_texts_that_fill_more_than_a_batch_come_in_several_and_few_are_held_at_a
     assert [batch.num_rows for batch in batches] == [21, 20, 20, 3, *[21, *[20] * 8, 19], 1]
 
 
+@pytest.mark.slow
 def test_130_blobs_of_the_largest_size_pass_in_bounded_batches(tmp_path: Path) -> None:
     raw = b" " * contents.MAX_TEXT_BYTES
     (tmp_path / blob_id(raw)).write_bytes(gzip.compress(raw))
