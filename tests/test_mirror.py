@@ -38,6 +38,7 @@ WHOLE = {
     "jobs/test_chunk_boundary.py",
     "jobs/test_crash.py",
     "jobs/test_error_budget.py",
+    "jobs/test_fingerprints.py",
     "jobs/test_packaging.py",
     "jobs/test_progress_of_answers.py",
     "lakehouse/test_measuring_ahead.py",
