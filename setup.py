@@ -48,10 +48,12 @@ setup(
         "dev": [
             "pytest>=8,<10",
             "pytest-xdist>=3.6,<4",
+            "pytest-cov>=7,<8",
             "hypothesis>=6,<7",
             "math-verify[antlr4_13_2]>=0.9,<0.10",  # benchmarks/verdicts.py compares with it
             "ruff>=0.12,<1",
             "mypy>=1.15,<3",
+            "pre-commit>=4.4,<5",
             "nbclient>=0.10,<1",
             "nbformat>=5,<6",
             "ipykernel>=6,<8",

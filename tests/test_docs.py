@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import NamedTuple
@@ -87,14 +88,15 @@ def queries(text: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def empty_lake() -> duckdb.DuckDBPyConnection:
+def empty_lake() -> Iterator[duckdb.DuckDBPyConnection]:
     """Every table of the lakehouse, without a row, and the view `rejects`."""
     connection = duckdb.connect()
     for table in TABLES.values():
         columns = ", ".join(f'"{column.name}" {duckdb_type(column.type)}' for column in table.columns)
         connection.execute(f"CREATE TABLE {table.name} ({columns})")
     connection.execute("CREATE TABLE rejects (table_name string, doc_id string, reason string)")
-    return connection
+    yield connection
+    connection.close()
 
 
 def duckdb_type(spark_type: str) -> str:
@@ -145,6 +147,17 @@ def test_every_test_and_module_that_a_page_names_exists(path: Path) -> None:
     )
     invented = {"prompts/style_code_v2.md"}  # the cookbook's reader writes it
     assert [each for each in named if not (CHECKOUT / each).exists() and each not in invented] == []
+
+
+def test_the_page_of_changes_names_files_that_exist_and_what_stands_in_them() -> None:
+    text = (CHECKOUT / "docs" / "changing.md").read_text("utf-8")
+    paths = re.findall(r"`([\w.-]+/[\w./-]*|[\w-]+\.(?:py|md|toml))`", text)
+    assert [each for each in paths if not (CHECKOUT / each).exists()] == []
+    for names, path in re.findall(r"((?:`\w+`(?:, | and )?)+) in `([\w./]+\.py)`", text):
+        said = (CHECKOUT / path).read_text("utf-8")
+        assert [each for each in re.findall(r"\w+", names) if each not in {"and", *re.findall(r"\w+", said)}] == [], (
+            path
+        )
 
 
 def test_the_page_of_files_is_what_the_files_say() -> None:

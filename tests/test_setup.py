@@ -11,6 +11,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+import yaml
 
 from recast.udfs.python.linter import lint
 
@@ -162,3 +163,12 @@ def test_ci_runs_what_a_person_runs() -> None:
     ci = CHECKOUT / ".ci" / "run"
     assert "make test\n" in ci.read_text()
     assert os.access(ci, os.X_OK)
+
+
+def test_the_hooks_before_a_commit_run_what_make_check_runs() -> None:
+    command = ["make", "--dry-run", "--no-print-directory", "--assume-old=.venv/.ready", "check"]
+    check = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout.splitlines()
+    (local,) = yaml.safe_load((CHECKOUT / ".pre-commit-config.yaml").read_text("utf-8"))["repos"]
+    assert local["repo"] == "local", "others are fetched"
+    assert [hook["entry"] for hook in local["hooks"]] == check
+    assert all(hook["always_run"] and not hook["pass_filenames"] for hook in local["hooks"])

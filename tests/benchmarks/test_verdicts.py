@@ -16,8 +16,8 @@ def wrong(pages):
     ]
 
 
-def test_every_seventh_labelled_page_gets_its_right_verdict():
-    assert wrong(PAGES[::7]) == []
+def test_every_fiftieth_labelled_page_gets_its_right_verdict():
+    assert wrong(PAGES[::50]) == []
 
 
 @pytest.mark.slow
@@ -55,6 +55,7 @@ def test_a_wrong_verdict_on_a_page_is_noticed():
     assert verdicts.judged_pages([page, page._replace(reason="answer_changed")]) == [None, True]
 
 
+@pytest.mark.slow
 def test_the_bare_reference_judges_the_sentences_that_hold_the_answers():
     pages = [page for page in PAGES if page.form == "fraction"][:3]
     assert verdicts.by_math_verify([page._replace(answer_tail=page.source_tail) for page in pages]) == [True] * 3

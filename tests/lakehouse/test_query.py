@@ -1,7 +1,7 @@
 """SQL over the tables without a JVM: what is found, and what is said where nothing is."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -171,22 +171,29 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("case", REFUSED)
-def test_a_statement_that_does_more_than_read_the_lake_is_refused(settings: Settings, case: str) -> None:
-    outside = Path(settings.lake).with_name("outside")
-    for folder in (outside, Path(f"{settings.lake}-2")):
+@pytest.fixture(scope="module")
+def beside_secrets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A lake beside folders of others, which can be read whatever was refused."""
+    settings = write_lake(tmp_path_factory.mktemp("a läke, with 'quotes'") / "lake")
+    for folder in (Path(settings.lake).with_name("outside"), Path(f"{settings.lake}-2")):
         folder.mkdir()
         (folder / "secret.txt").write_text("secret")
+    yield settings
+    assert query.rows(settings, "SELECT count(*) AS n FROM parsed_code") == [{"n": len(PARSED)}]
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_statement_that_does_more_than_read_the_lake_is_refused(beside_secrets: Settings, case: str) -> None:
+    outside = Path(beside_secrets.lake).with_name("outside")
 
     def state() -> list[tuple[Path, bytes]]:
         return [(path, path.read_bytes()) for path in sorted(outside.parent.rglob("*")) if path.is_file()]
 
     before, found = state(), pa.table({"a": [1]})
-    lake, beside = (path.replace("'", "''") for path in (settings.lake, str(outside)))
-    words = said(settings, REFUSED[case].format(lake=lake, outside=beside))
+    lake, beside = (path.replace("'", "''") for path in (beside_secrets.lake, str(outside)))
+    words = said(beside_secrets, REFUSED[case].format(lake=lake, outside=beside))
     assert "secret" not in words.replace("secret.txt", "")
-    assert state() == before
-    assert query.rows(settings, "SELECT count(*) AS n FROM parsed_code") == [{"n": len(PARSED)}], found.num_rows
+    assert state() == before, found.num_rows
 
 
 @pytest.mark.parametrize(

@@ -376,15 +376,14 @@ def test_a_reported_page_gets_its_right_verdict(case):
         assert found.answers_kept == case["right_answers_kept"]
 
 
-@pytest.mark.parametrize(("source", "answer", "kept"), PAGES)
-def test_what_a_page_states_as_its_answer_is_compared_with_what_its_rewrite_states(source, answer, kept):
-    share = shared(source, answer).answers_kept
-    assert (share >= 0.4) is kept
+def test_what_a_page_states_as_its_answer_is_compared_with_what_its_rewrite_states():
+    shares = [(source, answer, shared(source, answer).answers_kept, kept) for source, answer, kept in PAGES]
+    assert [case for case in shares if (case[2] >= 0.4) is not case[3]] == []
 
 
-@pytest.mark.parametrize(("words", "clause"), CLAUSES)
-def test_an_answer_ends_where_prose_begins_and_not_inside_a_formula(words, clause):
-    assert mathanswers.first_clause(words) == clause
+def test_an_answer_ends_where_prose_begins_and_not_inside_a_formula():
+    found = [(words, mathanswers.first_clause(words)) for words, _ in CLAUSES]
+    assert found == CLAUSES
 
 
 @pytest.mark.parametrize("kind", ["minus", "list", "unit"])
@@ -485,6 +484,6 @@ SHARES = [
 ]
 
 
-@pytest.mark.parametrize(("source", "answer", "share"), SHARES)
-def test_the_share_of_answers_kept_counts_what_was_added_chained_or_said_in_words(source, answer, share):
-    assert shared(source, answer).answers_kept == share
+def test_the_share_of_answers_kept_counts_what_was_added_chained_or_said_in_words():
+    found = [(source, answer, shared(source, answer).answers_kept) for source, answer, _ in SHARES]
+    assert found == SHARES

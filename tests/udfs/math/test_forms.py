@@ -825,16 +825,12 @@ LETTERS = st.sampled_from("xyzabn")
 NUMBERS = st.integers(-99, 99)
 
 
-@pytest.mark.parametrize(("one", "other"), SAME)
-def test_an_answer_set_or_said_another_way_is_the_same(one, other):
-    assert same(one, other)
-    assert same(other, one)
+def test_an_answer_set_or_said_another_way_is_the_same():
+    assert [(one, other) for one, other in SAME if not (same(one, other) and same(other, one))] == []
 
 
-@pytest.mark.parametrize(("one", "other"), OTHER)
-def test_another_value_unit_base_order_or_relation_is_another_answer(one, other):
-    assert not same(one, other)
-    assert not same(other, one)
+def test_another_value_unit_base_order_or_relation_is_another_answer():
+    assert [(one, other) for one, other in OTHER if same(one, other) or same(other, one)] == []
 
 
 @given(st.lists(NUMBERS, min_size=1, max_size=5), st.randoms(use_true_random=False))

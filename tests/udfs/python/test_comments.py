@@ -34,6 +34,7 @@ def test_a_file_that_does_not_tokenize_has_a_ratio_of_zero(text: str) -> None:
     assert comments.ratio(text) == 0.0
 
 
+@pytest.mark.slow
 def test_a_text_that_takes_the_tokenizer_long_counts_as_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     guard.helper.close("guard")
     monkeypatch.setattr(guard, "SOFT_CPU_S", 0.5)

@@ -148,6 +148,7 @@ def test_any_text_gives_a_page_or_a_reason_and_a_page_is_a_piece_of_it(answer: s
     assert found.text is None or found.text in answer.replace("\r\n", "\n").replace("\r", "\n")
 
 
+@pytest.mark.slow
 def test_a_hostile_answer_takes_time_linear_in_its_length() -> None:
     started_s = time.process_time()
     for piece in (

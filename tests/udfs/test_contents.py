@@ -1,7 +1,5 @@
 """Contents of blobs: every defect has its reason, and no bytes whatever raise."""
 
-import codecs
-import encodings.aliases
 import gzip
 import threading
 import zlib
@@ -18,7 +16,7 @@ from recast.inference.journal import Place
 from recast.schemas import raw_code
 from recast.udfs import contents
 from recast.udfs.contents import FETCHED, Content, decode, unpack
-from recast.udfs.encodings import NAMES, normalised
+from recast.udfs.encodings import NAMES
 from tests.sources import blob_id
 
 ENCODINGS = st.sampled_from(
@@ -108,21 +106,6 @@ def test_a_defect_has_its_reason(raw: bytes, encodings: list[str], status: str) 
 )
 def test_the_first_encoding_in_which_the_bytes_are_text_is_taken(raw: bytes, encodings: list[str], text: str) -> None:
     assert read(raw, *encodings) == Content(text.encode(), FETCHED)
-
-
-def test_an_encoding_is_known_by_every_name_that_python_knows_and_none_but_of_texts_is() -> None:
-    known = {}
-    for alias in encodings.aliases.aliases:
-        try:
-            known[alias] = codecs.lookup(alias)
-        except LookupError:  # of another platform, or an alias in capitals, which Python itself does not find
-            continue
-    listed = {alias: NAMES.get(normalised(alias.upper().replace("_", "-"))) for alias in known}
-    assert {known[alias].name for alias, name in listed.items() if name is None} == {
-        *("base64", "bz2", "hex", "quopri", "rot-13", "uu", "zlib", "utf-7")
-    }
-    assert all(known[alias].name == codecs.lookup(name).name for alias, name in listed.items() if name)
-    assert all(codecs.lookup(name)._is_text_encoding for name in NAMES.values())  # type: ignore[attr-defined]
 
 
 def test_an_object_beyond_the_limit_is_too_large_packed_or_not_or_as_utf8(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,6 +216,7 @@ def test_texts_that_fill_more_than_a_batch_come_in_several_and_few_are_held_at_a
     assert [batch.num_rows for batch in batches] == [21, 20, 20, 3, *[21, *[20] * 8, 19], 1]
 
 
+@pytest.mark.slow
 def test_130_blobs_of_the_largest_size_pass_in_bounded_batches(tmp_path: Path) -> None:
     raw = b" " * contents.MAX_TEXT_BYTES
     (tmp_path / blob_id(raw)).write_bytes(gzip.compress(raw))
