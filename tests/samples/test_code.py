@@ -14,6 +14,7 @@ from recast.udfs import contents
 from recast.udfs.child import guard
 from recast.udfs.python import scoring, syntax
 from recast.udfs.python.linter import lint
+from recast.udfs.settings import Settings as Thresholds
 from samples import code
 from samples.code import SampleError
 from samples.sources import COPIES, DEFECTS, OWN, PACKAGES, Package
@@ -299,7 +300,8 @@ def test_about_twenty_short_files_pass_lint_and_each_lint_defect_is_refused_for_
         blob: text for blob, text in texts.items() if text is not None and syntax.check(text).syntax_reason is None
     }
     reasons = {
-        blob: scoring.decide_lint(result)[1] for blob, result in zip(parsing, lint.lint(parsing.values()), strict=True)
+        blob: scoring.decide_lint(result, Thresholds().lint_threshold)[1]
+        for blob, result in zip(parsing, lint.lint(parsing.values()), strict=True)
     }
     for defect, reason in LINT.items():
         for blob in manifest(small)["code"]["defects"][defect]:
