@@ -19,6 +19,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 OTHER_SETTINGS = "All other settings, which are options here too: recast refresh --help"
 LINES = "\n"  # an engine's last words are several
 FAILED = 1
+INTERRUPTED = 130  # as shells say it of a process that Ctrl-C ended
 USER_ERROR = 2  # as click itself exits for an unknown option
 EXTRAS = {"pyspark": "spark", "delta": "spark", "great_expectations": "quality"}
 
@@ -82,6 +83,8 @@ def one_line_errors(command: Command) -> Command:
             return command(*args, **options)
         except UserError as problem:
             stop(problem, USER_ERROR)
+        except KeyboardInterrupt:
+            stop("interrupted; what was committed stays, and the same command goes on from there", INTERRUPTED)
         except ModuleNotFoundError as problem:
             name = (problem.name or "").partition(".")[0]
             extra = EXTRAS.get(name)
@@ -136,5 +139,5 @@ class OneLineGroup(click.Group):
 
 def stop(problem: Exception | str, status: int) -> NoReturn:
     """Print the problem, in one line where it is the user's mistake, and leave."""
-    click.echo(f"recast: {printable(str(problem), keep='' if status == USER_ERROR else LINES)}", err=True)
+    click.echo(f"recast: {printable(str(problem), keep=LINES if status == FAILED else '')}", err=True)
     sys.exit(status)

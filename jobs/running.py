@@ -211,10 +211,11 @@ def application(
 
     `log` is where the JVM writes, where this starts one; `most_rows` are those of the largest source.
     """
-    from recast.lakehouse import executors, session
+    from recast.lakehouse import executors, interrupt, session
 
     with ExitStack() as held:
         with meter.starting():
             spark = held.enter_context(session.application("recast", log, conf, most_rows))
+            held.enter_context(interrupt.cancelling(spark))
             came = executors.await_executors(spark)
         yield spark, came

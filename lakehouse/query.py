@@ -227,8 +227,11 @@ def show(connection: duckdb.DuckDBPyConnection, name: str, table: DeltaTable, fo
     if not names or not is_local(folder):
         connection.register(name, table.to_pyarrow_dataset())
         return
-    # A folder above the lake may well be called `date=2026-01-01`, which is no column of ours.
-    scan = "SELECT * FROM read_parquet([{}], union_by_name = true, hive_partitioning = false)"
+    # A folder above the lake may well be called `date=2026-01-01`, which is no column of ours. Files of a table that was
+    # changed have columns of Delta's own besides.
+    columns = ", ".join(quoted(field.name) for field in table.schema().fields)
+    own = f"COLUMNS(lambda name: list_contains([{columns}], name))"
+    scan = f"SELECT {own} FROM read_parquet([{{}}], union_by_name = true, hive_partitioning = false)"
     paths = [f"{folder}/{each}" for each in names]
     try:
         connection.execute(f"CREATE VIEW {name} AS {scan.format(', '.join(map(quoted, paths)))}")

@@ -108,3 +108,13 @@ def test_a_failure_may_have_lines_and_commands_nothing(capsys: pytest.CaptureFix
     assert capsys.readouterr().err == (
         "recast: styled_code failed: the engine does not start\n  \\x1b[31mits last words\\r\n"
     )
+
+
+def test_ctrl_c_is_one_line_and_the_status_that_shells_give_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("recast.cli.output.status", interrupted)
+    result = recast("status", "--lake", str(tmp_path))
+    assert result.exit_code == 130
+    assert result.stderr == "recast: interrupted; what was committed stays, and the same command goes on from there\n"

@@ -108,6 +108,8 @@ def test_a_table_follows_its_source_and_pays_for_each_text_once(lake: Lake) -> N
     assert paid == ["howdy"], "a new owner and a known text cost nothing"
     assert lake.rows() == {doc_id: (text, owner, True, None) for doc_id, (text, owner) in changed.items()}
     assert run["rows_removed"] == 1
+    (row, *_) = query.rows(lake.settings, "SELECT * FROM notes")
+    assert list(row) == TABLE.column_names, "no column of Delta's own, which the files of changed rows have"
 
     run, paid = lake.run(measured_by="rule 2")
     assert paid == ["hello", "howdy"], "another way to measure measures every text again"
