@@ -8,7 +8,7 @@ from setuptools import setup
 VERSION = runpy.run_path(str(Path(__file__).with_name("recast") / "__init__.py"))["__version__"]
 PACKAGES = (
     *("cli", "jobs", "lakehouse", "prompts", "schemas"),
-    *("inference", "inference.server"),
+    *("lakehouse.forms", "inference", "inference.server"),
     *("udfs", "udfs.child", "udfs.math", "udfs.python", "udfs.python.linter", "udfs.text"),
 )
 """The rooms, which are folders of the checkout: an install has them below `recast`."""

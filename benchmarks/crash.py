@@ -66,7 +66,7 @@ def stage_in(folder: Path) -> "Stage":
 
     from recast.inference.rewrite import ask
     from recast.jobs.asking import FAILED, USAGE
-    from recast.lakehouse.datasets import listing_version, read_parquet
+    from recast.lakehouse.datasets import read, version_of
     from recast.lakehouse.source import Source, nothing_above
     from recast.lakehouse.stage import Stage, keep
     from recast.schemas.answers import Answer
@@ -93,7 +93,7 @@ def stage_in(folder: Path) -> "Stage":
     )
 
     def documents(spark: "SparkSession", settings: Settings, version: str) -> "DataFrame":
-        rows = read_parquet(spark, settings.math_source, {"doc_id": "string", "text": "string"})
+        rows = read(spark, settings.math_source, {"doc_id": "string", "text": "string"})
         return rows.select(
             "doc_id",
             fn.sha2("text", 256).alias("input_hash"),
@@ -124,9 +124,7 @@ def stage_in(folder: Path) -> "Stage":
 
     return Stage(
         target=table,
-        source=Source(
-            lambda settings: listing_version(settings.math_source, ""), documents, lambda settings: CHUNK_ROWS
-        ),
+        source=Source(lambda settings: version_of(settings.math_source, ""), documents, lambda settings: CHUNK_ROWS),
         measure=measure,
         decide=decide,
         measured_by=lambda settings: {"rule": 1},

@@ -11,6 +11,7 @@ FOLDERS = {
     "jobs": "A file for each stage, and what binds the rooms: engines, prompts, lanes.",
     "cli": "The command line: options, errors, what it prints.",
     "lakehouse": "The platform: the loop that runs stages, the plan, Spark, Delta.",
+    "lakehouse/forms": "The forms in which a source outside the lakehouse may come.",
     "inference": "Requests to a model: what is asked, how it is sent, what is stored of the answer.",
     "inference/server": "One model server (vLLM, SGLang) per GPU or CPU host, its start, its health and its end; or an endpoint.",
     "udfs": "What is done to a row: contents, and what a stored answer says.",

@@ -3,7 +3,7 @@
 Promises: each blob's object is fetched once; a blob that cannot be read is a row with a reason.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -11,7 +11,8 @@ from pyspark.sql import functions as F
 from recast.cli.submit import submit
 from recast.jobs.settings import Settings
 from recast.lakehouse import incoming
-from recast.lakehouse.datasets import listing_version, read_parquet, require_folder, value_count
+from recast.lakehouse.datasets import column_names, read, value_count, version_of
+from recast.lakehouse.forms.files import require_folder
 from recast.lakehouse.source import Source, nothing_above
 from recast.lakehouse.stage import Stage, keep
 from recast.schemas import raw_code
@@ -21,40 +22,74 @@ from recast.udfs.encodings import NAMES, SEPARATORS, UTF_8
 
 LANGUAGE = "Python"
 UNKNOWN = ""  # stands for every encoding that is not in the closed list, so that these are counted together
-SOURCE_COLUMNS = {
-    "repo_name": "string",
-    "revision_id": "string",
-    "snapshot_id": "string",
-    "files.blob_id": "string",
-    "files.path": "string",
-    "files.language": "string",
-    "files.src_encoding": "string",
-    "files.length_bytes": "int64",
-    "files.license_type": "string",
-    "files.detected_licenses": "list<string>",
-    "files.is_vendor": "bool",
-    "files.is_generated": "bool",
+REPOSITORY_COLUMNS = {"repo_name": "string", "revision_id": "string", "snapshot_id": "string"}
+FILE_COLUMNS = {
+    "blob_id": "string",
+    "path": "string",
+    "language": "string",
+    "src_encoding": "string",
+    "length_bytes": "int64",
+    "license_type": "string",
+    "detected_licenses": "list<string>",
+    "is_vendor": "bool",
+    "is_generated": "bool",
 }
+PER_REPOSITORY = REPOSITORY_COLUMNS | {f"files.{name}": type_ for name, type_ in FILE_COLUMNS.items()}
+"""What is read of the-stack-v2-train-smol-ids: a row per repository, which lists its files."""
+PER_FILE = REPOSITORY_COLUMNS | FILE_COLUMNS
+"""What is read of the-stack-v2-dedup and the-stack-v2: a row per file."""
+
+
+def source_columns(names: Collection[str], where: str) -> dict[str, str]:
+    """Return the columns to read of a source that has columns of these `names`.
+
+    Raises:
+        UserError: they are those of no form of The Stack v2.
+    """
+    if "files" in names:
+        return PER_REPOSITORY
+    if "blob_id" in names:
+        return PER_FILE
+    raise UserError(
+        f"{where} has neither a column 'files' (The Stack v2, a row per repository) nor 'blob_id' (a row per file); "
+        f"it has {', '.join(names)}"
+    )
 
 
 def source_version(settings: Settings) -> str:
     """Return the version of the source's listing."""
     settings.require("code_contents")
-    return listing_version(settings.require("code_source"), settings.source_version)
+    return version_of(settings.require("code_source"), settings.source_version)
+
+
+def listed_files(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
+    """Return a row per file that the source lists: the columns of PER_FILE, with the names of its repository cleaned."""
+    where = settings.require("code_source")
+    columns = source_columns(column_names(spark, where), where)
+    rows = read(spark, where, columns, version)
+    repository = cleaned(REPOSITORY_COLUMNS)
+    if columns is PER_FILE:
+        return rows.select(*repository, *FILE_COLUMNS)
+    # A repository may list hundreds of thousands of files: none is carried on in one row.
+    files = rows.select(*repository, F.explode("files").alias("file"))
+    return files.select(*REPOSITORY_COLUMNS, *(f"file.{name}" for name in FILE_COLUMNS))
+
+
+def cleaned(names: Iterable[str]) -> list[Column]:
+    """Return the columns of these names as names (lakehouse/incoming.py)."""
+    return [incoming.name(F.col(name)).alias(name) for name in names]
 
 
 def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
     """Return one row per Python blob with its occurrences, licences united, ordered by repository and path."""
-    repositories = read_parquet(spark, settings.require("code_source"), SOURCE_COLUMNS)
-    files = repositories.select(*named("repo_name", "revision_id", "snapshot_id"), F.explode("files").alias("file"))
-    python = files.where(F.col("file.language") == LANGUAGE)
+    python = listed_files(spark, settings, version).where(F.col("language") == LANGUAGE)
     if python.isEmpty():
         raise UserError(f"no file of {settings.code_source} has the language {LANGUAGE}")
     python = python.select(
-        *(name for name in python.columns if name != "file"),
-        *named("file.blob_id", "file.path", "file.src_encoding", "file.license_type"),
-        incoming.names(F.col("file.detected_licenses")).alias("detected_licenses"),
-        *(f"file.{name}" for name in ("length_bytes", "is_vendor", "is_generated")),
+        *REPOSITORY_COLUMNS,
+        *cleaned(("blob_id", "path", "src_encoding", "license_type")),
+        incoming.names(F.col("detected_licenses")).alias("detected_licenses"),
+        *("length_bytes", "is_vendor", "is_generated"),
     )
     occurrence = F.struct("repo_name", "path", "revision_id", "snapshot_id", "license_type", "detected_licenses")
     by_blob = python.groupBy(F.coalesce("blob_id", F.lit("")).alias("doc_id")).agg(
@@ -86,12 +121,6 @@ def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
         F.lit(version).alias("source_version"),
         nothing_above().alias("made_by"),
     )
-
-
-def named(*columns: str) -> Iterator[Column]:
-    """Yield the columns as names, fields of structs under their own."""
-    for column in columns:
-        yield incoming.name(F.col(column)).alias(column.rpartition(".")[2])
 
 
 def encoding_of(column: str) -> Column:

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from recast.cli.submit import submit
 from recast.jobs.settings import Settings
 from recast.lakehouse import incoming
-from recast.lakehouse.datasets import listing_version, read_parquet, value_count
+from recast.lakehouse.datasets import read, value_count, version_of
 from recast.lakehouse.source import Source, nothing_above
 from recast.lakehouse.stage import Stage, keep
 from recast.schemas import raw_math
@@ -31,7 +31,7 @@ LICENSE = "ODC-By-1.0"  # of FineMath as a database; its pages keep their author
 
 def pages(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
     """Return the source's pages with their identity."""
-    rows = read_parquet(spark, settings.require("math_source"), SOURCE_COLUMNS)
+    rows = read(spark, settings.require("math_source"), SOURCE_COLUMNS, version)
     status = incoming.read_status(F.col("text"), raw_math.MAX_TEXT_BYTES)
     rows = rows.select(
         incoming.identity(("url", "warc_filename"), "warc_record_offset").alias("doc_id"),
@@ -68,7 +68,7 @@ def decide(rows: DataFrame, settings: Settings) -> DataFrame:
 STAGE = Stage(
     target=raw_math.TABLE,
     source=Source(
-        version=lambda settings: listing_version(settings.require("math_source"), settings.source_version),
+        version=lambda settings: version_of(settings.require("math_source"), settings.source_version),
         rows=pages,
         size=lambda settings: value_count(settings.math_source),
     ),

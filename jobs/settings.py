@@ -18,15 +18,23 @@ class Settings(InferenceSettings, Thresholds, LakehouseSettings):
     """The settings of a run, besides those of its Spark session. Paths may be local or any URI that Spark can read."""
 
     code_source: str = setting(
-        "", "parquet folder in the schema of the-stack-v2-train-smol-ids", place="location", check=path_fault
+        "",
+        "The Stack v2, a row per repository or per file: a folder of Parquet or JSON lines, or a table (docs/sources.md)",
+        place="source",
+        check=path_fault,
     )
     code_contents: str = setting("", "folder or URI with one gzip object per blob_id", place="location")
     code_dataset: str = setting("bigcode/the-stack-v2-train-smol-ids", "name recorded as the code rows' source dataset")
-    math_source: str = setting("", "parquet folder in the schema of FineMath-4+", place="location", check=path_fault)
+    math_source: str = setting(
+        "",
+        "FineMath: a folder of Parquet or JSON lines, or a table (docs/sources.md)",
+        place="source",
+        check=path_fault,
+    )
     math_dataset: str = setting(
         "HuggingFaceTB/finemath/finemath-4plus", "name recorded as the math rows' source dataset"
     )
-    source_version: str = setting("", "version recorded for both sources; empty: a fingerprint of their file listing")
+    source_version: str = setting("", "version recorded for both sources; empty: the one found (docs/sources.md)")
     style_prompt: str = setting("style_code_v1", "prompt of styled_code")
     optimize_prompt: str = setting("optimize_code_v1", "prompt of optimized_code")
     math_prompt: str = setting("rewrite_math_v1", "prompt of rewritten_math")

@@ -12,6 +12,8 @@ from recast.printable import printable
 _RAISED = re.compile(
     r"^(?:: |Caused by: )?(?:[\w.$]+\.)?(?P<kind>\w+(?:Error|Exception)): (?P<words>.+(?:\n  .+)*)", re.MULTILINE
 )
+# Spark's own errors about a file name it once, and their causes do not.
+_READING = re.compile(r"Encountered error while reading (?:file )?(?P<file>\S.*?)\.(?:\s|$)")
 _WRAPPERS = ("Py4JJavaError", "PythonException", "UndeclaredThrowableException", "InvocationTargetException")
 LOG = "Spark's log, for a local lake _work/spark.log, says more"
 SMALLER = "give the driver more with --conf spark.driver.memory=8g, or set RECAST_CHUNK_ROWS lower"
@@ -72,7 +74,10 @@ def explain(problem: BaseException) -> str:
             return f"{said}. {LOG}"
     for trace in traces:
         if raised := [found for found in _RAISED.finditer(trace) if found["kind"] not in _WRAPPERS]:
-            return printable(f"{raised[-1]['kind']}: {raised[-1]['words']}", keep="\n")
+            said = f"{raised[-1]['kind']}: {raised[-1]['words']}"
+            reading = _READING.search(trace)
+            read = reading["file"] if reading and reading["file"] not in said else ""
+            return printable(f"{read} cannot be read: {said}" if read else said, keep="\n")
     words = traces[0].partition("\n")[0]
     if not words or words.startswith("An error occurred while calling"):
         return f"Spark failed without saying why. {LOG}"

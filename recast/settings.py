@@ -18,6 +18,8 @@ MOST_OF_ALL = 2**31 - 1  # what Spark, Arrow and servers take for a number
 MAX_SHOWN_CHARS = 100
 BESIDE = ("RECAST_CONFIG", "RECAST_TEST_LAKE", "RECAST_API_KEY")  # variables that are no settings
 # Kubernetes sets these in every pod of a namespace with a service whose name begins with "recast".
+# Two or more parts, each a word or quoted as Spark quotes it, and perhaps the number of a version.
+TABLE_NAME = re.compile(r"(\w+|`[^`/]+`)(\.(\w+|`[^`/]+`))+(@\d+)?")
 OF_SERVICES = re.compile(r"RECAST_(\w+_)?(SERVICE_(HOST|PORT)|PORT)(_\w+)?")
 
 
@@ -31,7 +33,7 @@ def setting(
     *,
     least: float | None = None,
     most: float | None = None,
-    place: Literal["", "location", "folder or name"] = "",
+    place: Literal["", "location", "source", "folder or name"] = "",
     check: Callable[[str, str], str | None] = lambda name, value: None,
     file_check: Callable[[str], str | None] = lambda value: None,
 ) -> Any:
@@ -41,8 +43,8 @@ def setting(
         default: its value where nobody gives one.
         text: what it is, with its unit.
         least, most: its bounds, both included; a share has both.
-        place: a `location` is a folder or URI and made absolute, a `folder or name` only where the configuration file
-            names a folder.
+        place: a `location` is a folder or URI and made absolute, a `source` unless it is the name of a table, a
+            `folder or name` only where the configuration file names a folder.
         check: says what is wrong with a value that is not empty, given the setting's name; None where nothing is.
         file_check: says so of a value that the configuration file must not give.
     """
@@ -70,7 +72,7 @@ class Group:
                 continue
             if not value.isprintable():
                 raise UserError(f"{name} holds characters that cannot be printed: {value[:MAX_SHOWN_CHARS]!r}")
-            if value and each.metadata["place"] == "location":
+            if value and is_location(each.metadata["place"], value):
                 value = absolute(value)
                 object.__setattr__(self, name, value)
             if value and (fault := each.metadata["check"](name, value)):
@@ -141,7 +143,7 @@ def from_file(kind: type[Group]) -> dict[str, Any]:
         if fault := rules[name]["file_check"](value):
             raise UserError(f"{file} {fault}; give any other as {' or '.join(ways_to_give(name))}")
         place = rules[name]["place"]
-        if value and (place == "location" or (place and (file.parent / value).is_dir())):
+        if value and is_location(place, value, file.parent):
             values[name] = absolute(value, file.parent.absolute())
     return values
 
@@ -166,6 +168,20 @@ def environment_name(name: str) -> str:
 def ways_to_give(name: str) -> tuple[str, str]:
     """Return the option and the environment variable of a setting."""
     return f"--{name.replace('_', '-')}", environment_name(name)
+
+
+def is_location(place: str, value: str, folder: Path | None = None) -> bool:
+    """Say whether the value of a setting with such a `place` is a folder or URI; relative ones are seen from `folder`."""
+    if place == "folder or name":
+        return folder is not None and (folder / value).is_dir()
+    return place == "location" or (
+        place == "source" and not (is_table_name(value) and not Path(folder or "", value).exists())
+    )
+
+
+def is_table_name(value: str) -> bool:
+    """Say whether a source is named as a table of the session's catalogue: ``catalog.database.table``, ``database.table@7``."""
+    return TABLE_NAME.fullmatch(value) is not None
 
 
 def absolute(location: str, folder: Path | None = None) -> str:

@@ -21,6 +21,7 @@ TOGETHER = {
     "jobs/test_ingest_spark.py": "jobs/ingest_code jobs/ingest_math lakehouse/incoming",
     "jobs/test_math_lane.py": "jobs/publish_math jobs/rewrite_math",
     "lakehouse/test_actions.py": "benchmarks/plan",
+    "lakehouse/test_datasets.py": "lakehouse/forms/form",
     "lakehouse/test_refresh.py": "cli/plans lakehouse/counts lakehouse/plan lakehouse/stage lakehouse/staging lakehouse/store "
     "lakehouse/work",
     "samples/test_code.py": "samples/sources",
@@ -39,6 +40,7 @@ WHOLE = {
     "jobs/test_crash.py",
     "jobs/test_error_budget.py",
     "jobs/test_fingerprints.py",
+    "jobs/test_ingest_forms.py",
     "jobs/test_packaging.py",
     "jobs/test_progress_of_answers.py",
     "lakehouse/test_measuring_ahead.py",

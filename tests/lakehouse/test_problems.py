@@ -21,6 +21,12 @@ Caused by: java.lang.RuntimeException: file:///a/part-1.parquet is not a Parquet
 \tat org.apache.parquet.hadoop.ParquetFileReader.readFooter(ParquetFileReader.java:2)
 \t... 21 more
 """
+CUT_OFF = """An error occurred while calling o130.count.
+: org.apache.spark.SparkException: [FAILED_READ_FILE.NO_HINT] Encountered error while reading file file:///a b/c.gz.  SQLSTATE
+\tat org.apache.spark.sql.errors.QueryExecutionErrors$.cannotReadFilesError(QueryExecutionErrors.scala:866)
+Caused by: java.io.EOFException: Unexpected end of input stream
+\t... 20 more
+"""
 IN_A_WORKER = """An error occurred while calling o99.parquet.
 : org.apache.spark.SparkException: Task 0 failed 1 times: org.apache.spark.api.python.PythonException: Traceback (most recent):
   File "feeder.py", line 1, in run
@@ -36,6 +42,7 @@ recast.inference.server.spec.EngineError: the engine does not start: no memory
     [
         (MISSING_FILE_SYSTEM, 'UnsupportedFileSystemException: No FileSystem for scheme "s3a"'),
         (DAMAGED, "RuntimeException: file:///a/part-1.parquet is not a Parquet file"),
+        (CUT_OFF, "file:///a b/c.gz cannot be read: EOFException: Unexpected end of input stream"),
         (IN_A_WORKER, "EngineError: the engine does not start: no memory"),
         ("[PATH_NOT_FOUND] Path does not exist: file:/a", "[PATH_NOT_FOUND] Path does not exist: file:/a"),
     ],

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recast.jobs.settings import Settings
-from recast.lakehouse.datasets import listing_version, read_parquet, value_count
+from recast.lakehouse.datasets import read, value_count, version_of
 from recast.lakehouse.source import Source, nothing_above
 from recast.lakehouse.stage import Stage, keep
 from recast.schemas.table import IDENTITY, PROVENANCE, VERDICT, Column, Table, document_expectations, unexpected_rows
@@ -41,7 +41,7 @@ def write_notes(folder: Path, notes: dict[str, tuple[str, str]]) -> None:
 
 def notes(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
     """Read the source."""
-    rows = read_parquet(spark, settings.math_source, {"doc_id": "string", "text": "string", "owner": "string"})
+    rows = read(spark, settings.math_source, {"doc_id": "string", "text": "string", "owner": "string"})
     return rows.select(
         "doc_id",
         F.sha2("text", 256).alias("input_hash"),
@@ -85,7 +85,7 @@ def toy_stage(bill: Path, measured_by: str = "rule 1") -> Stage:
     return Stage(
         target=TABLE,
         source=Source(
-            lambda settings: listing_version(settings.math_source, ""),
+            lambda settings: version_of(settings.math_source, ""),
             notes,
             lambda settings: value_count(settings.math_source),
         ),

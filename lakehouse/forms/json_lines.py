@@ -1,0 +1,197 @@
+"""Sources that are folders of JSON, one object a line, compressed or not (`.jsonl`, `.jsonl.gz`, `.json.zst`, ...)."""
+
+import io
+import itertools
+import json
+from collections.abc import Iterable
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+
+from recast.lakehouse.forms.columns import check_columns, duckdb_type, meaning, read_as, spark_columns, wanted
+from recast.lakehouse.forms.files import JSON_LINES, files_of, listing_version, of_each, refuse
+from recast.lakehouse.forms.form import Form
+from recast.lakehouse.problems import first_line
+from recast.lakehouse.settings import is_local
+from recast.settings import UserError
+from recast.storage import place
+
+if TYPE_CHECKING:
+    import duckdb
+    from pyspark.sql import DataFrame, SparkSession
+
+LINES_LOOKED_AT = 100
+MAX_LINE_BYTES = 100_000_000  # the longest string that Spark's parser of JSON takes
+PACKED = (".gz", ".zst")
+TAIL_BYTES = 65_536
+TYPES = {
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    bool: pa.bool_(),
+    list: pa.list_(pa.null()),
+    dict: pa.struct([]),
+}
+PACKS = 4  # times smaller: about what compression does to text
+BROKEN = "_broken_line"
+
+
+class Beginning(NamedTuple):
+    """What the first lines of a file say: the types of their values, and how many values of a list they have a byte."""
+
+    path: str
+    schema: pa.Schema
+    values_per_byte: float
+
+
+def beginnings(location: str) -> tuple[Beginning, ...]:
+    """Return what the first lines of each file say; each file is opened once in a process.
+
+    Raises:
+        UserError: as `files_of` says, or a file does not begin with JSON objects, one a line.
+    """
+    files = files_of(location, JSON_LINES)
+    return _beginnings(location, tuple((each.path, each.size, each.mtime_ns) for each in files))
+
+
+@lru_cache(maxsize=4)
+def _beginnings(location: str, _files: tuple[tuple[str, int, int], ...]) -> tuple[Beginning, ...]:
+    return of_each(files_of(location, JSON_LINES), partial(beginning, place(location).filesystem))
+
+
+def beginning(filesystem: pafs.FileSystem, path: str) -> Beginning:
+    """Return what the first lines of a file say.
+
+    Raises:
+        UserError: the file is empty, cut off, a Git LFS pointer, or its lines are no JSON objects.
+    """
+    kind, line = "a file of JSON objects, one a line", b""
+    rows: list[dict[str, Any]] = []
+    size = 0
+    try:
+        with filesystem.open_input_stream(path) as stream, io.BufferedReader(stream) as opened:
+            for line in itertools.islice(iter(lambda: opened.readline(MAX_LINE_BYTES), b""), LINES_LOOKED_AT):
+                size += len(line)
+                if line.strip():
+                    rows.append(json.loads(line.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")))
+                    if not isinstance(rows[-1], dict):
+                        refuse(path, line, kind, f"a line is a {type(rows[-1]).__name__}")
+        if not path.endswith(PACKED):
+            line = last_line(filesystem, path)
+            json.loads(line.decode("utf-8", "replace"))
+    except (OSError, ValueError, EOFError, RecursionError, pa.ArrowException) as problem:
+        refuse(path, line, kind, first_line(problem))
+    if not rows:
+        refuse(path, b"", kind, "")
+    values = sum(max([1, *(len(value) for value in row.values() if isinstance(value, list))]) for row in rows)
+    return Beginning(path, pa.schema(list(type_of_all(rows))), values / size)
+
+
+def type_of_all(values: Iterable[Any]) -> pa.DataType:
+    """Return the type that fits all values of a column of JSON; a union where there is none."""
+    there = [value for value in values if value is not None]
+    kinds = {type(value) for value in there}
+    if kinds == {dict}:
+        names = dict.fromkeys(itertools.chain.from_iterable(there))
+        return pa.struct([(name, type_of_all(value.get(name) for value in there)) for name in names])
+    if kinds == {list}:
+        return pa.list_(type_of_all(itertools.chain.from_iterable(there)))
+    if kinds == {int, float}:
+        return pa.float64()
+    types = [TYPES[kind] for kind in sorted(kinds, key=str)] or [pa.null()]
+    return types[0] if len(types) == 1 else pa.dense_union([pa.field(str(type_), type_) for type_ in types])
+
+
+def last_line(filesystem: pafs.FileSystem, path: str) -> bytes:
+    """Return the last line of a file that is not compressed, or, of one that ends as it should or is long, an empty list."""
+    with filesystem.open_input_file(path) as opened:
+        tail: bytes = opened.read_at(min(TAIL_BYTES, opened.size()), max(0, opened.size() - TAIL_BYTES))
+    line = tail.rpartition(b"\n")[2].strip()
+    return line if line and (b"\n" in tail or len(tail) < TAIL_BYTES) else b"[]"
+
+
+def value_count(location: str) -> int:
+    """Return about how many values the column with the most values holds, by the first lines and the size of each file.
+
+    Raises:
+        UserError: as `beginnings` says.
+    """
+    sizes = {
+        each.path: each.size * (PACKS if each.path.endswith(PACKED) else 1) for each in files_of(location, JSON_LINES)
+    }
+    return int(sum(each.values_per_byte * sizes[each.path] for each in beginnings(location))) + 1
+
+
+def schema(location: str, columns: dict[str, str] | None = None) -> pa.Schema:
+    """Return the columns of the first file's first lines and, with `columns`, hold those of every file against these.
+
+    Raises:
+        UserError: as `beginnings` says; or a file lacks a column, or has one of another type.
+    """
+    found = beginnings(location)
+    if columns is not None:
+        for each in found:
+            # JSON has one kind of number.
+            doubles = [name for name in each.schema.names if columns.get(name) == "double"]
+            whole = [pa.field(name, pa.float64()) for name in doubles if each.schema.field(name).type == pa.int64()]
+            as_wanted = {field.name: field for field in (*each.schema, *whole)}
+            where = f"{each.path} (its first {LINES_LOOKED_AT} lines)"
+            check_columns(where, pa.schema(list(as_wanted.values())), columns)
+    return found[0].schema
+
+
+def names(_spark: "SparkSession", location: str) -> list[str]:
+    """Return the names that the first file's first lines have."""
+    return list(schema(location).names)
+
+
+def read_json(spark: "SparkSession", location: str, columns: dict[str, str], _version: str = "") -> "DataFrame":
+    """Return the source's rows, with the given columns in their order, as `read_parquet` does.
+
+    A line that is no JSON object in UTF-8, or holds a value of another type, ends the run with an error that shows it.
+
+    Raises:
+        UserError: as `schema` says.
+    """
+    from pyspark.sql import functions as F
+
+    schema(location, columns)
+    types = {name: meaning(type_) for name, type_ in wanted(columns).items()}
+    ddl = ", ".join(f"`{name}` {read_as(type_)}" for name, type_ in types.items())
+    reader = spark.read.option("recursiveFileLookup", "true").option("pathGlobFilter", f"*{{{','.join(JSON_LINES)}}}")
+    reader = reader.option("columnNameOfCorruptRecord", BROKEN)
+    rows = reader.schema(f"{ddl}, {BROKEN} string").json(location)
+    words = F.concat(
+        F.col("_metadata.file_path"),
+        F.lit(" has a line that is no JSON object of the source's schema: "),
+        F.substring(BROKEN, 1, 200),
+    )
+    whole = rows.where(F.coalesce(F.assert_true(F.col(BROKEN).isNull(), words).isNull(), F.lit(True)))
+    return whole.selectExpr(*spark_columns(types, columns))
+
+
+def scan(connection: "duckdb.DuckDBPyConnection", location: str, columns: dict[str, str]) -> None:
+    """Make the source's columns known to DuckDB as the view `source`.
+
+    Raises:
+        UserError: the files are not on this machine.
+    """
+    if not is_local(location):
+        raise UserError(f"{location} is JSON in an object store, which is not counted before it is read")
+    listed = ", ".join("'{}'".format(each.path.replace("'", "''")) for each in files_of(location, JSON_LINES))
+    types = ", ".join(f"{name}: '{duckdb_type(type_)}'" for name, type_ in wanted(columns).items())
+    relation = f"read_json([{listed}], format = 'newline_delimited', columns = {{{types}}}, maximum_object_size = {MAX_LINE_BYTES})"
+    connection.execute(f"CREATE OR REPLACE VIEW source AS SELECT * FROM {relation}")
+
+
+def files(location: str) -> tuple[int, int]:
+    """Return how many files there are, and their bytes."""
+    found = files_of(location, JSON_LINES)
+    return len(found), sum(each.size for each in found)
+
+
+FORM = Form(
+    "JSON lines", partial(listing_version, endings=JSON_LINES), value_count, names, schema, read_json, files, scan
+)

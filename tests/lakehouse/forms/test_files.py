@@ -1,0 +1,104 @@
+"""The files of a source that is a folder: which count, which are refused, and when they count as changed."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from recast.lakehouse.forms.files import files_of, listing_version, require_no_table_above
+from recast.settings import UserError
+from tests.lakehouse.forms.shards import ROWS, write
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"source folder {tmp_path}/nowhere does not exist"):
+        files_of(str(tmp_path / "nowhere"))
+
+
+def test_a_file_in_place_of_a_folder_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "one.parquet", **ROWS)
+    with pytest.raises(UserError, match=r"one\.parquet is a file; give the folder"):
+        files_of(str(tmp_path / "one.parquet"))
+
+
+def test_a_folder_without_parquet_is_named(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("x")
+    write(tmp_path / "_temporary" / "half.parquet", **ROWS)
+    write(tmp_path / ".hidden.parquet", **ROWS)
+    with pytest.raises(UserError, match=r"holds no \.parquet file"):
+        files_of(str(tmp_path))
+
+
+def test_files_are_found_in_folders_of_any_depth_in_order(tmp_path: Path) -> None:
+    for name in ("b.parquet", "a/z.parquet", "a/date=1/y.parquet"):
+        write(tmp_path / name, **ROWS)
+    assert [Path(each.path).relative_to(tmp_path).as_posix() for each in files_of(str(tmp_path))] == [
+        "a/date=1/y.parquet",
+        "a/z.parquet",
+        "b.parquet",
+    ]
+
+
+def test_the_version_follows_names_sizes_and_times_and_not_the_place(tmp_path: Path) -> None:
+    folder = write(tmp_path / "one" / "a.parquet", **ROWS)
+    version = listing_version(str(folder))
+    assert listing_version(str(folder)) == version
+    folder = folder.rename(tmp_path / "moved here")
+    assert listing_version(str(folder)) == version
+    stat = (folder / "a.parquet").stat()
+    os.utime(folder / "a.parquet", ns=(stat.st_atime_ns, stat.st_mtime_ns + 1000))
+    touched = listing_version(str(folder))
+    (folder / "a.parquet").rename(folder / "b.parquet")
+    renamed = listing_version(str(folder))
+    write(folder / "c.parquet", **ROWS)
+    assert len({version, touched, renamed, listing_version(str(folder))}) == 4
+
+
+def test_links_lead_to_files_as_in_the_cache_of_the_hub(tmp_path: Path) -> None:
+    blobs = write(tmp_path / "blobs" / "4665a5", **ROWS)
+    snapshot = tmp_path / "snapshots" / "9b1f"
+    (snapshot / "data").mkdir(parents=True)
+    (snapshot / "data" / "train-00000-of-00001.parquet").symlink_to("../../../blobs/4665a5")
+    (found,) = files_of(str(snapshot))
+    assert found.size == (blobs / "4665a5").stat().st_size
+    (blobs / "4665a5").unlink()
+    with pytest.raises(UserError, match=r"train-00000-of-00001\.parquet is a link to a file that is not there"):
+        files_of(str(snapshot))
+
+
+def test_a_link_to_a_folder_that_holds_it_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "a.parquet", **ROWS)
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / "deeper" / "again").symlink_to(tmp_path)
+    with pytest.raises(UserError, match=r"deeper/again is a link to a folder that holds it"):
+        files_of(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        ("table/_delta_log/00000000000000000000.json", "holds the table {}/table; name that"),
+        ("a/b/metadata/v1.metadata.json", "holds the table {}/a/b; name that"),
+        ("table/.hoodie/hoodie.properties", "{}/table is a Hudi table"),
+    ],
+)
+def test_files_of_a_table_are_not_taken_for_its_rows(tmp_path: Path, log: str, said: str) -> None:
+    write(tmp_path / "table" / "a.parquet", **ROWS)
+    (tmp_path / log).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / log).write_text("{}")
+    with pytest.raises(UserError) as refused:
+        files_of(str(tmp_path))
+    assert said.format(tmp_path) in str(refused.value)
+
+
+def test_a_folder_called_metadata_is_no_table(tmp_path: Path) -> None:
+    write(tmp_path / "metadata" / "a.parquet", **ROWS)
+    assert len(files_of(str(tmp_path))) == 1
+
+
+def test_a_folder_of_a_delta_table_is_not_taken_for_a_source(tmp_path: Path) -> None:
+    folder = write(tmp_path / "table" / "language=Python" / "a.parquet", **ROWS)
+    require_no_table_above(str(folder))
+    (tmp_path / "table" / "_delta_log").mkdir()
+    with pytest.raises(UserError, match=f"language=Python is a folder of the Delta table {tmp_path}/table; name the"):
+        require_no_table_above(str(folder))
