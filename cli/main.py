@@ -77,6 +77,37 @@ def plan(
     plans.show(plan_stages(settings, chosen(names, with_sources), retry=retry, conf=conf), as_json)
 
 
+@main.command(short_help="Show what sources hold, and what would be taken of them.", epilog=OTHER_SETTINGS)
+@click.argument("lanes", nargs=-1, type=click.Choice(["code", "math"]), metavar="[code|math]...")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per source.")
+@click.option(
+    "--requests-per-s", type=click.FloatRange(min=0), default=0.0, help="Rate of fetching, for an estimate in hours."
+)
+@click.option("--master", default="", metavar="URL", help="Spark master to run on, as spark-submit's --master.")
+@click.option(
+    "--conf", "confs", multiple=True, metavar="NAME=VALUE", help="A setting of Spark, as spark-submit's --conf."
+)
+@settings_options("code_source", "math_source", "source_version")
+@one_line_errors
+def sources(
+    settings: Settings,
+    lanes: tuple[str, ...],
+    as_json: bool,
+    requests_per_s: float,
+    master: str,
+    confs: tuple[str, ...],
+) -> None:
+    """Show where each source lies, in what form, what it holds, and what the settings would take and drop of it.
+
+    Nothing is fetched or written. Files are counted without a JVM; tables of a catalogue need Spark.
+    """
+    conf = spark_settings(master, confs)
+    from recast.cli import sources as printing
+    from recast.jobs.profiling import profiles
+
+    printing.show(profiles(settings, lanes, conf), as_json, requests_per_s)
+
+
 @main.command(short_help="Show what tables hold, why rows were rejected, and the cost.", epilog=OTHER_SETTINGS)
 @settings_options("lake")
 @one_line_errors

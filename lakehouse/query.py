@@ -185,19 +185,21 @@ def connect(settings: Settings, *names: str, unsafe: bool = False) -> Lake:
         connection.execute(f"CREATE VIEW rejects AS {' UNION ALL '.join(selects)}")
         lake.built.append("rejects")
     if not unsafe:
-        confine(connection, settings)
+        confine(connection, settings.lake)
     return lake
 
 
-def confine(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Let a connection read the files of the lake and the tables that it knows, and nothing else, for good.
+def confine(connection: duckdb.DuckDBPyConnection, folder: str, scratch: str = "") -> None:
+    """Let a connection read the files below `folder` and the tables that it knows, and nothing else, for good.
 
+    What does not fit into memory goes into a folder below `scratch`, which is `folder` itself where nothing is given.
     As https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview says.
     """
-    folders = [quoted(f"{settings.lake}/")] if is_local(settings.lake) else []
-    if folders:
-        # What does not fit into memory goes there; its own choice is `.tmp` in the working directory, which it may read.
-        connection.execute(f"SET temp_directory = {quoted(f'{settings.lake}/.duckdb-{os.getpid()}')}")
+    scratch = scratch or folder
+    folders = [quoted(f"{each}/") for each in dict.fromkeys((folder, scratch)) if is_local(each)]
+    if is_local(scratch):
+        # DuckDB's own choice is `.tmp` in the working directory, which it may read.
+        connection.execute(f"SET temp_directory = {quoted(f'{scratch}/.duckdb-{os.getpid()}')}")
     for setting, value in {
         "allowed_directories": f"[{', '.join(folders)}]",
         "autoinstall_known_extensions": "false",

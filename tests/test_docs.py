@@ -18,11 +18,14 @@ from click.testing import CliRunner
 
 from docs import files, shown
 from recast.cli.main import main
+from recast.jobs.profiling import profiles
 from recast.jobs.settings import Settings
 from recast.schemas import TABLES
 from recast.schemas.__main__ import page
 from recast.settings import environment_name
 from tests.conftest import CHECKOUT, FinishedLake
+from tests.jobs.lanes import write_pages
+from tests.sources import write_code
 
 FOLDERS = ("docs", "docs/decisions", "samples", ".")
 PAGES = sorted(path for folder in FOLDERS for path in (CHECKOUT / folder).glob("*.md"))
@@ -174,6 +177,21 @@ def test_a_file_that_does_not_say_what_it_is_cannot_be_listed(tmp_path: Path) ->
     (tmp_path / "silent.py").write_text("SILENT = True\n")
     with pytest.raises(ValueError, match=r"silent.py: its first line must say what it is"):
         files.first_line(tmp_path / "silent.py")
+
+
+def test_the_page_of_sources_takes_samples_that_are_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_code(tmp_path / "data" / "hub" / "stack", {"a/a": {"a.py": "x = 1\n", "b.py": "y = 2\n"}})
+    write_pages(tmp_path / "data" / "hub" / "finemath" / "finemath-4plus", [("u", "1 + 1 = 2")])
+    for lane in ("code", "math"):
+        (tmp_path / "data" / "first" / lane).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    page = (CHECKOUT / "docs" / "sources.md").read_text("utf-8")
+    with duckdb.connect() as connection:
+        for statement in re.findall(r'duckdb\.sql\(\\"(.*?)\\"\)', page):
+            connection.execute(statement)
+    code, math = profiles(Settings(code_source="data/first/code", math_source="data/first/math"))
+    assert (code.fault, code.layout, code.takes) == ("", "a row per file", 2)
+    assert (math.fault, math.takes) == ("", 1)
 
 
 def test_every_decision_is_listed() -> None:
