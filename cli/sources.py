@@ -64,7 +64,8 @@ def lines(profile: Profile, requests_per_s: float) -> dict[str, str]:
     said = {
         "form": ", ".join(filter(None, (profile.form, profile.layout))),
         "version": profile.version,
-        "schema": "does not fit, or a file is broken" if profile.fault else "fits",
+        "schema": "" if profile.fault else "fits",
+        "fault": profile.fault,
         "files": "" if profile.files is None else f"{profile.files:,}, {size(profile.bytes or 0)}",
     }
     if profile.fault:

@@ -61,7 +61,7 @@ def test_a_source_that_does_not_fit_is_one_line_beside_the_other(folder: Path) -
     assert result.stderr == (
         f"recast: {folder}/math/b.parquet is a Git LFS pointer; fetch the file itself with: git lfs pull\n"
     )
-    assert "Python 3" in result.stdout and "does not fit" in result.stdout
+    assert "Python 3" in result.stdout and "fault  " in result.stdout
 
 
 def test_sizes_and_counts_are_short() -> None:
