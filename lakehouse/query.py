@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -189,14 +190,16 @@ def connect(settings: Settings, *names: str, unsafe: bool = False) -> Lake:
     return lake
 
 
-def confine(connection: duckdb.DuckDBPyConnection, folder: str, scratch: str = "") -> None:
+def confine(connection: duckdb.DuckDBPyConnection, folder: str, scratch: str = "", linked: Iterable[str] = ()) -> None:
     """Let a connection read the files below `folder` and the tables that it knows, and nothing else, for good.
 
     What does not fit into memory goes into a folder below `scratch`, which is `folder` itself where nothing is given.
+    `linked` are the folders to which links in it lead: DuckDB looks at where a file is, not at what it is called.
     As https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview says.
     """
     scratch = scratch or folder
-    folders = [quoted(f"{each}/") for each in dict.fromkeys((folder, scratch)) if is_local(each)]
+    local = [each for each in (folder, scratch, *linked) if is_local(each)]
+    folders = [quoted(f"{each}/") for each in dict.fromkeys((*local, *map(os.path.realpath, local)))]
     if is_local(scratch):
         # DuckDB's own choice is `.tmp` in the working directory, which it may read.
         connection.execute(f"SET temp_directory = {quoted(f'{scratch}/.duckdb-{os.getpid()}')}")

@@ -54,7 +54,7 @@ def by_duckdb(form: Form, location: str, columns: dict[str, str]) -> Iterator[Op
         raise ValueError(f"DuckDB does not read {form.name}")
     scan = form.scan
     with duckdb.connect() as connection, tempfile.TemporaryDirectory() as scratch:
-        query.confine(connection, location, scratch)
+        query.confine(connection, location, scratch, form.linked(location))
 
         def run(statement: str) -> list[dict[str, Any]]:
             try:

@@ -100,4 +100,4 @@ def scan(connection: "duckdb.DuckDBPyConnection", location: str, columns: dict[s
     connection.execute(f"CREATE OR REPLACE VIEW source AS SELECT {selected} FROM source_rows")
 
 
-FORM = Form("Delta table", version, value_count, names, schema, read_delta, files, scan)
+FORM = Form("Delta table", version, value_count, names, schema, read_delta, files, scan=scan)

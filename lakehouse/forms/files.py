@@ -119,6 +119,12 @@ def require_sound_links(location: str) -> None:
     walk(location, ())
 
 
+def linked_folders(location: str) -> set[str]:
+    """Return the folders in which the files are to which links below a local folder lead."""
+    paths = [each.path for each in data_files(location)] if is_local(location) else []
+    return {os.path.dirname(os.path.realpath(path)) for path in paths} - {os.path.dirname(path) for path in paths}
+
+
 def listing_version(location: str, endings: Sequence[str] = PARQUET) -> str:
     """Return a fingerprint of the names, sizes and times of the source's files, which the folder's place does not change.
 

@@ -1,6 +1,6 @@
 """A form in which a source outside the lakehouse may come, as a value: what each of them can do."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
@@ -22,6 +22,7 @@ class Form(NamedTuple):
             these; None where only Spark knows them.
         read: returns the rows at a version as Spark has them, with the given columns in their order.
         files: returns how many files it has and their bytes, as far as known without a JVM.
+        linked: returns the folders to which links in the source's folder lead.
         scan: makes the columns of a version known to DuckDB as the view `source`; None where only Spark can read them.
     """
 
@@ -32,4 +33,5 @@ class Form(NamedTuple):
     schema: Callable[[str, dict[str, str] | None], pa.Schema | None]
     read: "Callable[[SparkSession, str, dict[str, str], str], DataFrame]"
     files: Callable[[str], tuple[int, int] | None]
+    linked: Callable[[str], Iterable[str]] = lambda _: ()
     scan: "Callable[[duckdb.DuckDBPyConnection, str, dict[str, str]], Any] | None" = None

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from recast.lakehouse.forms.columns import check_columns, duckdb_type, meaning, read_as, spark_columns, wanted
-from recast.lakehouse.forms.files import JSON_LINES, files_of, listing_version, of_each, refuse
+from recast.lakehouse.forms.files import JSON_LINES, files_of, linked_folders, listing_version, of_each, refuse
 from recast.lakehouse.forms.form import Form
 from recast.lakehouse.problems import first_line
 from recast.lakehouse.settings import is_local
@@ -193,5 +193,13 @@ def files(location: str) -> tuple[int, int]:
 
 
 FORM = Form(
-    "JSON lines", partial(listing_version, endings=JSON_LINES), value_count, names, schema, read_json, files, scan
+    "JSON lines",
+    partial(listing_version, endings=JSON_LINES),
+    value_count,
+    names,
+    schema,
+    read_json,
+    files,
+    linked_folders,
+    scan,
 )

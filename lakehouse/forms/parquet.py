@@ -17,7 +17,7 @@ from recast.lakehouse.forms.columns import (
     spark_value,
     wanted,
 )
-from recast.lakehouse.forms.files import LFS_POINTER, files_of, listing_version, of_each, refuse
+from recast.lakehouse.forms.files import LFS_POINTER, files_of, linked_folders, listing_version, of_each, refuse
 from recast.lakehouse.forms.form import Form
 from recast.lakehouse.problems import first_line
 from recast.lakehouse.settings import is_local
@@ -176,4 +176,4 @@ def files(location: str) -> tuple[int, int]:
     return len(found), sum(each.size for each in found)
 
 
-FORM = Form("Parquet files", listing_version, value_count, names, schema, read_parquet, files, scan)
+FORM = Form("Parquet files", listing_version, value_count, names, schema, read_parquet, files, linked_folders, scan)

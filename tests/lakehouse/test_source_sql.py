@@ -23,6 +23,17 @@ def test_statements_read_the_columns_of_the_source_and_nothing_else(tmp_path: Pa
             assert "\n" not in str(refused.value)
 
 
+def test_links_are_followed_as_in_the_cache_of_the_hub(tmp_path: Path) -> None:
+    write(tmp_path / "hub" / "blobs" / "4665a5", **ROWS)
+    snapshot = tmp_path / "hub" / "snapshots" / "9b1f" / "data"
+    snapshot.mkdir(parents=True)
+    (snapshot / "train-0.parquet").symlink_to("../../../blobs/4665a5")
+    (tmp_path / "link").symlink_to(tmp_path / "hub" / "snapshots")
+    for folder in (str(snapshot), str(tmp_path / "link" / "9b1f")):
+        with by_duckdb(form_of(folder), folder, COLUMNS) as source:
+            assert source.run("SELECT sum(size)::INT AS n FROM source") == [{"n": 3}]
+
+
 def test_a_file_that_breaks_under_the_reader_is_one_line(tmp_path: Path) -> None:
     folder = str(write(tmp_path / "source" / "a.parquet", **(ROWS | {"name": ["a" * 999, "b" * 999]})))
     with by_duckdb(form_of(folder), folder, COLUMNS) as source:
