@@ -151,17 +151,18 @@ def count_code(found: Profile, source: Opened) -> None:
         "detected_license": counted(source.run(detected(listed, sql)), "license"),
     }
     others = sum(row["n"] for row in kinds) - sum(row["n"] for row in ours)
-    found.drops = Counter({"other_language": others, "repeated": 0})
+    drops = Counter({"other_language": others, "repeated": 0})
     for row in source.run(blobs(listed, sql, unknown_encodings(row["src_encoding"] for row in ours))):
-        found.drops["repeated"] += row["files"] - row["blobs"]
+        drops["repeated"] += row["files"] - row["blobs"]
         if row["reason"] != "bad_blob_id":
             # An object is fetched before it is known to be too large, or to be in an encoding that is not read.
             found.fetch.requests += row["blobs"]
             found.fetch.bytes += row["bytes"] or 0
         if row["reason"]:
-            found.drops[row["reason"]] += row["blobs"]
+            drops[row["reason"]] += row["blobs"]
         else:
             found.takes = row["blobs"]
+    found.drops = dict(drops)
 
 
 def listed_files(layout: str, sql: Dialect) -> str:

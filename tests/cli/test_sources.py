@@ -43,8 +43,9 @@ def test_each_source_is_a_block_of_lines(folder: Path) -> None:
 
 
 def test_json_is_an_object_per_source(folder: Path) -> None:
-    result = said("math", "--json")
-    (found,) = map(json.loads, result.output.splitlines())
+    result = said("--json")
+    code, found = map(json.loads, result.output.splitlines())
+    assert (code["lane"], code["takes"], code["drops"]["repeated"]) == ("code", 2, 1)
     assert (found["lane"], found["rows"], found["takes"], found["drops"]) == (
         "math",
         2,
