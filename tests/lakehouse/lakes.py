@@ -100,7 +100,7 @@ def write_table(lake: Path, name: str, rows: list[dict[str, Any]]) -> None:
 
 def write_lake(folder: Path) -> Settings:
     """Write `parsed_code`, `linted_code`, an empty `styled_code` and `runs`; return the settings that name them."""
-    shutil.copytree(_written_once(), folder)
+    shutil.copytree(_written_once(), folder, dirs_exist_ok=True)
     return Settings(lake=str(folder))
 
 
