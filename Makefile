@@ -72,7 +72,7 @@ $(VENV)/.ready: requirements/dev.txt requirements/overrides.txt setup.py lakehou
 	@$(BIN)/uv pip install -q --python $(BIN)/python -r requirements/dev.txt --overrides requirements/overrides.txt
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
 	@# Packages are hard links into uv's cache. What only building pyspark needed is not, and goes: 2 GB.
-	@find $(UV_CACHE_DIR) -path '*/sdists-v*' \( -name src -o -name '*.whl' \) -prune -exec rm -rf {} +
+	@find "$(UV_CACHE_DIR)" -path '*/sdists-v*' \( -name src -o -name '*.whl' \) -prune -exec rm -rf {} +
 	@echo "fetching the Delta jars"
 	@$(BIN)/python -m recast.lakehouse.session
 	@touch $@
