@@ -134,7 +134,10 @@ BEFORE_SPARK = {
     "no contents are set": (["raw_code", "--code-source", "."], "code_contents is not set: give --code-contents"),
     "the source is missing": (["raw_math", "--math-source", "nowhere"], "source folder {cwd}/nowhere does not exist"),
     "the source is a file": (["raw_math", "--math-source", "file"], "{cwd}/file is a file; give the folder that holds"),
-    "the source is empty": (["raw_math", "--math-source", "empty"], "source folder {cwd}/empty holds no .parquet or .jsonl file, and is no table"),
+    "the source is empty": (
+        ["raw_math", "--math-source", "empty"],
+        "source folder {cwd}/empty holds no .parquet or .jsonl file, and is no table",
+    ),
     "the table above is not built": (["parsed_code"], "raw_code is not built in {cwd}/lake; build it with: recast ref"),
     "the lake is a file": (["raw_code", "--lake", "file"], "cannot write to {cwd}/file"),
     "a table is no table": (["linted_code", "--lake", "odd"], "odd/parsed_code is a file; a table is a folder"),
