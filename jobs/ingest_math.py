@@ -19,7 +19,7 @@ SOURCE_COLUMNS = {
     "url": "string",
     "text": "string",
     "warc_filename": "string",
-    "warc_record_offset": "int32",
+    "warc_record_offset": "int64",
     "crawl": "string",
     "language": "string",
     "score": "double",
@@ -36,7 +36,7 @@ def pages(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
     rows = rows.select(
         incoming.identity(("url", "warc_filename"), "warc_record_offset").alias("doc_id"),
         *(incoming.name(F.col(name)).alias(name) for name in NAMES),
-        "warc_record_offset",
+        F.expr("try_cast(warc_record_offset AS int) AS warc_record_offset"),
         "score",
         F.when(status == incoming.READ, F.col("text")).alias("text"),
         status.alias("read_status"),

@@ -30,7 +30,7 @@ class Dialect(NamedTuple):
     backslash: str
 
 
-NOT_UNICODE = re.compile(r"not valid UTF-?8|[Ii]nvalid unicode")
+NOT_UNICODE = re.compile(r"not valid UTF-?8|non UTF-?8|[Ii]nvalid unicode|surrogate|byte order mark")
 DUCKDB = Dialect("strlen", "regexp_matches", "unnest", "\\")
 SPARK = Dialect("octet_length", "regexp_like", "explode", r"\\")
 

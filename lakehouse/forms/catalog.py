@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.fs as pafs
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql.pandas.types import to_arrow_type
@@ -27,7 +28,7 @@ NO_ICEBERG = (
 
 
 def version(location: str) -> str:
-    """Return the snapshot or version number behind the table's name.
+    """Return the table's name with the number of a snapshot or version; of a table made anew under a name it says nothing.
 
     Raises:
         UserError: the name has none, and only Spark could say which is the present one.
@@ -38,7 +39,7 @@ def version(location: str) -> str:
             f"the present version of the table {name} is known to Spark alone: name the one to read, "
             f"{name}{AT}NUMBER (of an Iceberg snapshot or a Delta version), or say with --source-version what to record"
         )
-    return number
+    return f"{name}{AT}{number}"
 
 
 def unknown(_location: str, _columns: dict[str, str] | None = None) -> None:
@@ -109,14 +110,17 @@ def iceberg_metadata(location: str) -> dict[str, Any]:
     try:
         with filesystem.open_input_stream(f"{path}/metadata/version-hint.text") as hint:
             number = int(hint.read(100))
+        # The hint may be older than the last commit: Iceberg's own reader steps on, too.
+        while filesystem.get_file_info(f"{path}/metadata/v{number + 1}.metadata.json").type == pafs.FileType.File:
+            number += 1
         with filesystem.open_input_stream(f"{path}/metadata/v{number}.metadata.json") as opened:
-            found: dict[str, Any] = json.loads(opened.read())
+            found: dict[str, Any] = dict(json.loads(opened.read()))
     except FileNotFoundError:
         raise UserError(
             f"{location} is an Iceberg table of a catalogue, which alone knows its present state: "
             "name it as the catalogue does, such as catalog.database.table"
         ) from None
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, TypeError) as problem:
         raise UserError(f"the metadata of the Iceberg table {location} cannot be read: {first_line(problem)}") from None
     return found
 
@@ -156,9 +160,10 @@ def iceberg_table(spark: "SparkSession", location: str, at: str = "") -> "DataFr
     Raises:
         UserError: there is no Iceberg runtime, or the table cannot be read.
     """
-    number, separator, _ = at.partition(AT)
+    number, separator, table_id = at.partition(AT)
     reader = spark.read.format("iceberg")
-    reader = reader.option("versionAsOf", number) if separator else reader
+    if separator and table_id == iceberg_metadata(location).get("table-uuid", ""):
+        reader = reader.option("versionAsOf", number)
     return loaded(lambda: reader.load(location), location)
 
 

@@ -1,5 +1,6 @@
 """Sources that are Delta tables: read as tables, at one version, so that rows that were deleted there stay away."""
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 AT = "@"
+ROWS_PER_FILE = 10_000  # of a table without statistics
 BYTES_PER_LISTED = 100  # of a file in a repository's list, compressed: two ids of 20 random bytes, and a path
 
 
@@ -32,16 +34,20 @@ def open_table(location: str) -> DeltaTable:
 
 
 def version(location: str) -> str:
-    """Return what names the table's present rows: ``3@<table id>``."""
+    """Return what names the table's present rows: ``3@<table id>@<hash>``, of the names of its files: a copy has the same id."""
     table = open_table(location)
-    return f"{table.version()}{AT}{table.metadata().id}"
+    names = sorted(pa.table(table.get_add_actions())["path"].to_pylist())
+    return AT.join(
+        (str(table.version()), str(table.metadata().id), hashlib.sha256(repr(names).encode()).hexdigest()[:8])
+    )
 
 
 def value_count(location: str) -> int:
     """Return about how many values the column with the most values holds, by the statistics in the table's log."""
     table = open_table(location)
     lists = any(is_list(field.type) for field in pa.schema(table.schema().to_arrow()))
-    return max(table.count() or 0, files(location)[1] // BYTES_PER_LISTED if lists else 0)
+    rows = table.count() or ROWS_PER_FILE * len(table.file_uris())
+    return max(rows, files(location)[1] // BYTES_PER_LISTED if lists else 0)
 
 
 def schema(location: str, columns: dict[str, str] | None = None) -> pa.Schema:
@@ -71,9 +77,9 @@ def read_delta(spark: "SparkSession", location: str, columns: dict[str, str], at
         UserError: as `schema` says.
     """
     found = schema(location, columns)
-    number, separator, table_id = at.partition(AT)
+    number, separator, named = at.partition(AT)
     reader = spark.read.format("delta")
-    if separator and table_id == open_table(location).metadata().id:
+    if separator and named.partition(AT)[0] == open_table(location).metadata().id:
         reader = reader.option("versionAsOf", number)
     types = {name: found.field(name).type for name in wanted(columns)}
     return reader.load(location).selectExpr(*spark_columns(types, columns))

@@ -55,6 +55,20 @@ def is_data(path: str) -> bool:
     return not re.search(r"(^|/)[._]", path)
 
 
+def as_a_name(path: str) -> str:
+    """Return a path as Spark takes it for a name: it reads some characters as patterns."""
+    return re.sub(r"([][{}*?\\])", r"\\\1", path)
+
+
+def duckdb_name(path: str, folder: str) -> str:
+    """Return a path below `folder` as a string of DuckDB's SQL that it takes for a name, and for no pattern.
+
+    The folder's own name stays, since it is compared with the names of folders that may be read.
+    """
+    below = re.sub(r"([*?[])", r"[\1]", path.removeprefix(folder))
+    return "'{}'".format((folder + below).replace("'", "''"))
+
+
 def require_folder(location: str) -> None:
     """Stop where there is no folder.
 
@@ -77,6 +91,8 @@ def require_no_table(location: str, path: str) -> None:
     """
     above, _, name = path.rpartition("/")
     table, _, log = above.rpartition("/")
+    if not is_data(table):
+        return
     folder = f"{location}/{table}".rstrip("/")
     if log == "_delta_log" or (log == "metadata" and name.endswith(".metadata.json")):
         raise UserError(f"{location} holds the table {folder}; name that")
@@ -85,7 +101,7 @@ def require_no_table(location: str, path: str) -> None:
 
 
 def require_no_table_above(location: str) -> None:
-    """Refuse a folder that belongs to a Delta table.
+    """Refuse a folder that belongs to a Delta or Hudi table, or to an Iceberg table that keeps a hint of its version.
 
     Raises:
         UserError: a folder above `location` holds a table's log.
@@ -93,9 +109,10 @@ def require_no_table_above(location: str) -> None:
     filesystem, path = place(location)
     parts = path.rstrip("/").split("/")
     above = ["/".join(parts[:end]) for end in range(2, len(parts))]
-    for folder, found in zip(above, filesystem.get_file_info([f"{each}/_delta_log" for each in above]), strict=True):
-        if found.type == pafs.FileType.Directory:
-            raise UserError(f"{location} is a folder of the Delta table {folder}; name the table")
+    for kind, log in {"Delta": "_delta_log", "Hudi": ".hoodie", "Iceberg": "metadata/version-hint.text"}.items():
+        for folder, found in zip(above, filesystem.get_file_info([f"{each}/{log}" for each in above]), strict=True):
+            if found.type != pafs.FileType.NotFound:
+                raise UserError(f"{location} is a folder of the {kind} table {folder}; name the table")
 
 
 def require_sound_links(location: str) -> None:
@@ -111,6 +128,8 @@ def require_sound_links(location: str) -> None:
             raise UserError(f"{folder} is a link to a folder that holds it; remove it")
         with os.scandir(folder) as entries:
             for entry in entries:
+                if not is_data(entry.name):
+                    continue
                 if entry.is_dir():
                     walk(entry.path, (*above, real))
                 elif entry.is_symlink() and entry.name.endswith(PARQUET + JSON_LINES) and not entry.is_file():

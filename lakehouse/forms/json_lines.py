@@ -11,7 +11,16 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from recast.lakehouse.forms.columns import check_columns, duckdb_type, meaning, read_as, spark_columns, wanted
-from recast.lakehouse.forms.files import JSON_LINES, files_of, linked_folders, listing_version, of_each, refuse
+from recast.lakehouse.forms.files import (
+    JSON_LINES,
+    as_a_name,
+    duckdb_name,
+    files_of,
+    linked_folders,
+    listing_version,
+    of_each,
+    refuse,
+)
 from recast.lakehouse.forms.form import Form
 from recast.lakehouse.problems import first_line
 from recast.lakehouse.settings import is_local
@@ -162,7 +171,7 @@ def read_json(spark: "SparkSession", location: str, columns: dict[str, str], _ve
     ddl = ", ".join(f"`{name}` {read_as(type_)}" for name, type_ in types.items())
     reader = spark.read.option("recursiveFileLookup", "true").option("pathGlobFilter", f"*{{{','.join(JSON_LINES)}}}")
     reader = reader.option("columnNameOfCorruptRecord", BROKEN)
-    rows = reader.schema(f"{ddl}, {BROKEN} string").json(location)
+    rows = reader.schema(f"{ddl}, {BROKEN} string").json(as_a_name(location))
     words = F.concat(
         F.col("_metadata.file_path"),
         F.lit(" has a line that is no JSON object of the source's schema: "),
@@ -180,9 +189,10 @@ def scan(connection: "duckdb.DuckDBPyConnection", location: str, columns: dict[s
     """
     if not is_local(location):
         raise UserError(f"{location} is JSON in an object store, which is not counted before it is read")
-    listed = ", ".join("'{}'".format(each.path.replace("'", "''")) for each in files_of(location, JSON_LINES))
+    listed = ", ".join(duckdb_name(each.path, place(location).path) for each in files_of(location, JSON_LINES))
     types = ", ".join(f"{name}: '{duckdb_type(type_)}'" for name, type_ in wanted(columns).items())
-    relation = f"read_json([{listed}], format = 'newline_delimited', columns = {{{types}}}, maximum_object_size = {MAX_LINE_BYTES})"
+    options = f"format = 'newline_delimited', hive_partitioning = false, maximum_object_size = {MAX_LINE_BYTES}"
+    relation = f"read_json([{listed}], columns = {{{types}}}, {options})"
     connection.execute(f"CREATE OR REPLACE VIEW source AS SELECT * FROM {relation}")
 
 

@@ -1,6 +1,5 @@
 """Sources that are folders of Parquet files, as the hub lays them out; each file may hold a column in its own way."""
 
-import re
 from functools import lru_cache, partial, reduce
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,7 +16,16 @@ from recast.lakehouse.forms.columns import (
     spark_value,
     wanted,
 )
-from recast.lakehouse.forms.files import LFS_POINTER, files_of, linked_folders, listing_version, of_each, refuse
+from recast.lakehouse.forms.files import (
+    LFS_POINTER,
+    as_a_name,
+    duckdb_name,
+    files_of,
+    linked_folders,
+    listing_version,
+    of_each,
+    refuse,
+)
 from recast.lakehouse.forms.form import Form
 from recast.lakehouse.problems import first_line
 from recast.lakehouse.settings import is_local
@@ -139,7 +147,7 @@ def read_parquet(spark: "SparkSession", location: str, columns: dict[str, str], 
         ddl = ", ".join(f"`{name}` {read_as(type_)}" for name, type_ in zip(want, types, strict=True))
         below = (path.removeprefix(root).lstrip("/") for path in paths)
         names = [location] if len(ways) == 1 else [f"{location.rstrip('/')}/{name}" for name in below]
-        rows = reader.schema(ddl).parquet(*(re.sub(r"([][{}*?\\])", r"\\\1", name) for name in names))
+        rows = reader.schema(ddl).parquet(*map(as_a_name, names))
         return rows.selectExpr(
             *(
                 f"{spark_value(f'`{name}`', type_, want[name])} AS `{name}`"
@@ -161,7 +169,7 @@ def scan(connection: "duckdb.DuckDBPyConnection", location: str, columns: dict[s
     for number, files in enumerate(alike.values()):
         paths = [each.path for each in files]
         if is_local(location):
-            listed = ", ".join("'{}'".format(path.replace("'", "''")) for path in paths)
+            listed = ", ".join(duckdb_name(path, place(location).path) for path in paths)
             relation = f"read_parquet([{listed}], hive_partitioning = false)"
         else:
             relation = f"source_{number}"

@@ -32,8 +32,8 @@ def write_iceberg(folder: Path, **changes: Any) -> str:
     return str(folder)
 
 
-def test_the_version_of_a_name_is_the_number_behind_it() -> None:
-    assert version_of("lake.stack.files@6204384913186331242", "") == "6204384913186331242"
+def test_the_version_of_a_name_is_the_name_with_its_number() -> None:
+    assert version_of("lake.stack.files@6204384913186331242", "") == "lake.stack.files@6204384913186331242"
     assert version_of("lake.stack.files", "2026-11") == "2026-11"
     with pytest.raises(
         UserError, match=r"name the one to read, lake\.stack\.files@NUMBER .* --source-version"
@@ -47,6 +47,9 @@ def test_the_version_of_an_iceberg_folder_is_its_snapshot(tmp_path: Path) -> Non
     folder = write_iceberg(tmp_path / "table")
     assert form_of(folder).name == "Iceberg table"
     assert version_of(folder, "") == "6204384913186331242@9b1f"
+    (tmp_path / "table" / "metadata" / "version-hint.text").write_text("1")
+    (tmp_path / "table" / "metadata" / "v1.metadata.json").write_text("{}")
+    assert version_of(folder, "") == "6204384913186331242@9b1f", "a hint may be older than the last commit"
     assert value_count(folder) == 2
     assert iceberg_files(folder) == (1, 700)
 

@@ -1,5 +1,6 @@
 """Sources that are Delta tables: read at one version, without the rows that were deleted there."""
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,11 +34,19 @@ def table(tmp_path: Path) -> str:
 
 
 def test_the_version_is_the_tables_and_its_id(table: str) -> None:
-    assert version_of(table, "") == f"2@{DeltaTable(table).metadata().id}"
+    assert version_of(table, "").startswith(f"2@{DeltaTable(table).metadata().id}@")
     assert version_of(table, "mine") == "mine"
     DeltaTable(table).delete("size = 2")
     assert version_of(table, "").startswith("3@")
     assert value_count(table) == 1
+
+
+def test_copies_of_a_table_that_went_on_differently_have_versions_of_their_own(table: str, tmp_path: Path) -> None:
+    copy = str(shutil.copytree(table, tmp_path / "a copy"))
+    assert version_of(copy, "") == version_of(table, "")
+    write_deltalake(table, numbers(5), mode="append")
+    write_deltalake(copy, numbers(6), mode="append")
+    assert version_of(copy, "") != version_of(table, "")
 
 
 def test_its_schema_is_held_against_the_columns(table: str) -> None:

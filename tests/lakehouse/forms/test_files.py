@@ -3,9 +3,10 @@
 import os
 from pathlib import Path
 
+import duckdb
 import pytest
 
-from recast.lakehouse.forms.files import files_of, listing_version, require_no_table_above
+from recast.lakehouse.forms.files import as_a_name, duckdb_name, files_of, listing_version, require_no_table_above
 from recast.settings import UserError
 from tests.lakehouse.forms.shards import ROWS, write
 
@@ -102,3 +103,25 @@ def test_a_folder_of_a_delta_table_is_not_taken_for_a_source(tmp_path: Path) -> 
     (tmp_path / "table" / "_delta_log").mkdir()
     with pytest.raises(UserError, match=f"language=Python is a folder of the Delta table {tmp_path}/table; name the"):
         require_no_table_above(str(folder))
+    (tmp_path / "table" / "_delta_log").rmdir()
+    (tmp_path / "table" / "metadata").mkdir()
+    (tmp_path / "table" / "metadata" / "version-hint.text").write_text("1")
+    with pytest.raises(UserError, match="is a folder of the Iceberg table"):
+        require_no_table_above(str(folder))
+
+
+def test_what_spark_passes_over_is_no_fault_of_a_source(tmp_path: Path) -> None:
+    write(tmp_path / "a.parquet", **ROWS)
+    write(tmp_path / ".trash" / "table" / "_delta_log" / "b.parquet", **ROWS)
+    (tmp_path / "_temporary").mkdir()
+    (tmp_path / "_temporary" / "c.parquet").symlink_to("nowhere")
+    assert [Path(each.path).name for each in files_of(str(tmp_path))] == ["a.parquet"]
+
+
+def test_names_that_readers_take_for_patterns_are_names(tmp_path: Path) -> None:
+    assert as_a_name("/a [1]/{b}*?.parquet") == r"/a \[1\]/\{b\}\*\?.parquet"
+    for name in ("a*.parquet", "ab.parquet", "a[b].parquet", "it's.parquet"):
+        write(tmp_path / name, **ROWS)
+    for name in ("a*", "a[b]", "it's"):
+        path = duckdb_name(f"{tmp_path}/{name}.parquet", str(tmp_path))
+        assert duckdb.sql(f"SELECT count(*) FROM read_parquet({path})").fetchall() == [(2,)]

@@ -76,6 +76,14 @@ def test_the_number_of_values_is_estimated(tmp_path: Path) -> None:
     assert 2900 < value_count(str(tmp_path)) < 3100
 
 
+def test_duckdb_takes_no_column_from_the_name_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "language=xx").mkdir()
+    (tmp_path / "language=xx" / "a.jsonl").write_bytes(b'{"language": "en"}\n')
+    with duckdb.connect() as connection:
+        scan(connection, str(tmp_path), {"language": "string"})
+        assert connection.execute("SELECT language FROM source").fetchall() == [("en",)]
+
+
 def test_duckdb_counts_every_kind_of_file(tmp_path: Path) -> None:
     kinds = write_all_kinds(tmp_path)
     (tmp_path / "b.json").write_bytes(LINES)  # DuckDB refuses a byte order mark, in words of its own
