@@ -39,42 +39,57 @@ MAX_INDEXED_HEIGHT = 100
 """Levels of a tree up to which it is indexed. 99.9% of real files are below 40."""
 
 
+Change = tuple[Any, str, Any]
+
+
+def replacements() -> dict[str, list[Change]]:
+    """Return each shortcut as what it replaces: class or module, name in it, replacement."""
+    manager = AstroidManager()
+    return {
+        "manager": [
+            (AstroidManager, "__new__", lambda cls: manager),
+            (AstroidManager, "__init__", lambda self: None),
+        ],
+        "infer": [(NodeNG, "infer", _infer)],
+        "parent_of": [(NodeNG, "parent_of", _parent_of)],
+        "statement": [(NodeNG, "statement", _statement)],
+        "nodes_of_class": [(NodeNG, "nodes_of_class", _nodes_of_class)],
+        "ancestors": [(nodes.ClassDef, "ancestors", _ancestors)],
+        "transform": [(transforms.TransformVisitor, "_transform", _transform)],
+        "visit": [(transforms.TransformVisitor, "_visit", _visit)],
+        "uninferable": [
+            (util.UninferableBase, "__getattribute__", object.__getattribute__),
+            (util.UninferableBase, "__getattr__", _uninferable_attribute),
+        ],
+        "walk": [(ast_walker.ASTWalker, "walk", _walk)],
+        "unicode": [(unicode.UnicodeChecker, "process_module", _process_module)],
+        "commas": [(refactoring_checker.RefactoringChecker, "process_tokens", _process_tokens)],
+        "isort": [(imports.ImportsChecker, "isort_leave_module", _isort_leave_module)],
+        "loopvar": [(variables.VariablesChecker, "_loopvar_name", _loopvar_name)],
+        "cached_properties": list(_unlocked_cached_properties()),
+        "are_exclusive": list(_everywhere(node_classes.are_exclusive, _are_exclusive)),
+        "filter_stmts": list(_everywhere(filter_statements._filter_stmts, _filter_stmts)),
+        "reassigned": list(
+            _everywhere(checker_utils._is_reassigned_relative_to_current, _is_reassigned_relative_to_current)
+        ),
+        "nonlocal": list(_everywhere(variables._is_nonlocal_name, _is_nonlocal_name)),
+        "templates": list(_everywhere(astroid.builder.extract_node, _Templates().extract_node)),
+    }
+
+
 def install() -> None:
     """Replace the originals wherever pylint and astroid have them."""
-    manager = AstroidManager()
-    AstroidManager.__new__ = lambda cls: manager
-    AstroidManager.__init__ = lambda self: None
-    NodeNG.infer = _infer
-    NodeNG.parent_of = _parent_of
-    NodeNG.statement = _statement
-    NodeNG.nodes_of_class = _nodes_of_class
-    nodes.ClassDef.ancestors = _ancestors
-    transforms.TransformVisitor._transform = _transform
-    transforms.TransformVisitor._visit = _visit
-    del util.UninferableBase.__getattribute__
-    util.UninferableBase.__getattr__ = _uninferable_attribute
-    ast_walker.ASTWalker.walk = _walk
-    unicode.UnicodeChecker.process_module = _process_module
-    refactoring_checker.RefactoringChecker.process_tokens = _process_tokens
-    imports.ImportsChecker.isort_leave_module = _isort_leave_module
-    variables.VariablesChecker._loopvar_name = _loopvar_name
-    _unlock_cached_properties()
-    for original, replacement in (
-        (node_classes.are_exclusive, _are_exclusive),
-        (filter_statements._filter_stmts, _filter_stmts),
-        (checker_utils._is_reassigned_relative_to_current, _is_reassigned_relative_to_current),
-        (variables._is_nonlocal_name, _is_nonlocal_name),
-        (astroid.builder.extract_node, _Templates().extract_node),
-    ):
-        _replace(original, replacement)
+    for changes in replacements().values():
+        for owner, name, replacement in changes:
+            setattr(owner, name, replacement)
 
 
-def _replace(original: object, replacement: object) -> None:
+def _everywhere(original: object, replacement: object) -> Iterator[Change]:
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in ("astroid", "pylint"):
             for attribute, value in list(vars(module).items()):
                 if value is original:
-                    setattr(module, attribute, replacement)
+                    yield module, attribute, replacement
 
 
 class CachedProperty:
@@ -94,13 +109,13 @@ class CachedProperty:
         return value
 
 
-def _unlock_cached_properties() -> None:
+def _unlocked_cached_properties() -> Iterator[Change]:
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] == "astroid":
             for owner in {value for value in vars(module).values() if isinstance(value, type)}:
                 for attribute, value in list(vars(owner).items()):
                     if type(value) is functools.cached_property:
-                        setattr(owner, attribute, CachedProperty(value))
+                        yield owner, attribute, CachedProperty(value)
 
 
 _PLAIN = re.compile(rb"[\t\n\x20-\x7e]*")
