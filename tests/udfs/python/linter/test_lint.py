@@ -359,36 +359,6 @@ def test_the_facts_name_versions_and_flags() -> None:
     assert facts["flags"] == list(lint.FLAGS)
 
 
-# The first file makes the metaclass `type` a base of a class of the library; astroid then keeps in nodes of the library
-# what it infers of them. In the second pair a kind of method is what is kept.
-METACLASSES = (
-    "import socketserver\nimport http.server\nsocketserver.TCPServer = type\n\n\n"
-    "class A(http.server.HTTPServer):\n    def f(cls): return 1\n",
-    "import http.server\n\n\nclass A(http.server.HTTPServer):\n    def f(cls): return 1\n",
-)
-METHODS = (
-    "import abc\nimport email._policybase\n\n\nclass K(classmethod):\n    pass\n\n\nabc.abstractmethod = K\n"
-    "email._policybase.Policy.fold('x', 'y')\n",
-    "import email._policybase\n\nemail._policybase.Policy.fold('x', 'y')\n",
-)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("pair", [METACLASSES, METHODS], ids=["metaclasses", "methods"])
-def test_what_was_inferred_under_a_files_writes_is_gone_with_them(pair: tuple[str, str]) -> None:
-    def checked(text: str) -> object:
-        return told(next(lint.lint([text])))  # with all the time of a real run: a cold library takes half a second
-
-    def alone(text: str) -> object:
-        lint.close()
-        return checked(text)
-
-    writes, reads = ((text, alone(text)) for text in pair)
-    lint.close()
-    for text, result in (reads, writes, reads, writes, reads):
-        assert checked(text) == result
-
-
 @pytest.mark.slow
 def test_an_interrupted_call_leaves_no_answer_behind_for_the_next_file() -> None:
     def interrupt(*_: object) -> None:
