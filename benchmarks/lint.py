@@ -201,10 +201,10 @@ def spark_overhead(files: list[corpus.SourceFile]) -> float:
         whole = 0.0
         for turn in range(SPARK_PASSES + 1):
             for run in beside:
-                before, whole_before = cpu_seconds(without="lint_worker.py"), cpu_seconds()
+                before, whole_before = cpu_seconds(without="/program/worker.py"), cpu_seconds()
                 run()
                 if turn:  # the first warms up
-                    beside[run] += cpu_seconds(without="lint_worker.py") - before
+                    beside[run] += cpu_seconds(without="/program/worker.py") - before
                     whole += (cpu_seconds() - whole_before) if run is bare else 0.0
         spark.stop()
     lint.close()

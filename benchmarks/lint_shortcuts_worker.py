@@ -1,4 +1,4 @@
-"""The program that benchmarks/lint_shortcuts.py starts in the linter's environment: it times children by their shortcuts.
+"""The program that benchmarks/lint_shortcuts.py starts in the linter's environment: it times files by shortcuts in force.
 
 It is started as udfs/python/linter/worker.py is, beside the same files: `python lint_shortcuts_worker.py FOLDER OPTIONS`.
 """
@@ -7,16 +7,15 @@ It is started as udfs/python/linter/worker.py is, beside the same files: `python
 import worker  # type: ignore[import-not-found]  # isort: skip
 
 import gc
-import hashlib
 import json
-import os
+import random
 import sys
 import time
 from typing import Any
 
 
 def main() -> None:
-    """Print a JSON line for each pair of children."""
+    """Print a JSON line for each file, round and set of shortcuts: seconds, and whether the result is that of all shortcuts."""
     folder, options = sys.argv[1], json.loads(sys.argv[2])
     with open(f"{folder}/texts.json", encoding="utf-8") as file:
         texts: list[str] = json.load(file)
@@ -25,64 +24,46 @@ def main() -> None:
     (warm,) = worker._load(worker.WARM)
     shortcuts = {}
     for name, changes in warm.shortcuts.replacements().items():
-        shortcuts[name] = [(owner, attribute, _original(owner, attribute)) for owner, attribute, _ in changes]
-    index = warm.shortcuts.Index
-    shortcuts["index"] = [(index, "build", lambda self, module: self.clear())]
-    shortcuts["dissolve"] = [(index, "dissolve", index.clear)]
+        shortcuts[name] = [(owner, attribute, _value(owner, attribute)) for owner, attribute, _ in changes]
     linter = warm.Warm(worker.SOURCE, options["flags"])
     work = worker.work_of(linter, lambda *functions: functions)
     lint, closing = work[0], work[1]
 
-    def pass_over(part: list[str], left_out: set[str]) -> tuple[float, str]:
-        """Lint in this process. Returns its processor seconds, and a hash of all results."""
-        for name in left_out:
-            for owner, attribute, original in shortcuts[name]:
-                if original is None:
-                    delattr(owner, attribute)
-                else:
-                    setattr(owner, attribute, original)
-        told = hashlib.sha256()
+    def timed(text: str, left_out: set[str]) -> tuple[float, dict[str, Any]]:
+        undone = [change for name in left_out for change in shortcuts[name]]
+        now = [(owner, attribute, _value(owner, attribute)) for owner, attribute, _ in undone]
+        _put(undone)
         started = time.process_time()
-        for text in part:
-            answer = lint(text.encode())
-            closing(answer)
-            answer.pop("loaded", None)
-            told.update(json.dumps(answer, sort_keys=True).encode())
-        return time.process_time() - started, told.hexdigest()
+        answer = lint(text.encode())
+        closing(answer)
+        seconds = time.process_time() - started
+        _put(now)
+        answer.pop("loaded", None)
+        return seconds, answer
 
-    def in_a_child(part: list[str], left_out: set[str]) -> tuple[float, str]:
-        reading, writing = os.pipe()
-        if not (pid := os.fork()):
-            try:
-                os.write(writing, json.dumps(pass_over(part, left_out)).encode())
-            finally:
-                os._exit(0)
-        os.close(writing)
-        with os.fdopen(reading) as stream:
-            seconds, told = json.loads(stream.read())
-        os.waitpid(pid, 0)
-        return seconds, told
-
-    if not options["cold"]:
-        pass_over(texts, set())
-    gc.collect()
-    gc.freeze()
     base = set(options["without"])
-    others: dict[Any, set[str]] = {None: set(shortcuts), **{name: base ^ {name} for name in shortcuts}}
-    for turn in range(options["rounds"]):
-        for at in range(0, len(texts), options["turn"]):
-            part = texts[at : at + options["turn"]]
-            for name, left_out in others.items():
-                pair = [(base, "with"), (left_out, "without")]
-                found = {key: in_a_child(part, left) for left, key in (pair if turn % 2 else pair[::-1])}
-                if name in base:  # what it adds
-                    found = {"with": found["without"], "without": found["with"]}
-                row = {"shortcut": name, "round": turn, "same": found["with"][1] == found["without"][1]}
-                print(json.dumps({**row, **{key: seconds for key, (seconds, _) in found.items()}}), flush=True)
+    sets = {"base": base, "nothing": base, "all": set(shortcuts)}
+    sets |= {name: base ^ set(name.split("+")) for name in options["only"] or shortcuts}
+    expected = {text: timed(text, set())[1] for text in texts}  # which parses the library modules, too
+    draw = random.Random(0)
+    for _ in range(options["rounds"]):
+        for number, text in enumerate(texts):
+            for name in draw.sample(list(sets), len(sets)):
+                seconds, answer = timed(text, sets[name])
+                row = {"shortcut": name, "file": number, "seconds": seconds, "same": answer == expected[text]}
+                print(json.dumps(row))
 
 
-def _original(owner: Any, attribute: str) -> Any:
+def _value(owner: Any, attribute: str) -> Any:
     return vars(owner).get(attribute, getattr(owner, attribute, None))
+
+
+def _put(changes: list[tuple[Any, str, Any]]) -> None:
+    for owner, attribute, value in changes:
+        if value is None:
+            delattr(owner, attribute)
+        else:
+            setattr(owner, attribute, value)
 
 
 if __name__ == "__main__":

@@ -103,7 +103,7 @@ class Watch(threading.Thread):
         while not self.ending.wait(0.3):
             now = processes()
             for pid, process in now.items():
-                if "lint_worker.py" in process.command and pid not in self.helpers:
+                if "/program/worker.py" in process.command and pid not in self.helpers:
                     self.helpers[pid] = list(ancestors(process, now))
 
     def __enter__(self) -> "Watch":
