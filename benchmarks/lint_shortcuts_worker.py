@@ -22,16 +22,17 @@ def main() -> None:
     worker.name_the_command(options["flags"])
     gc.set_threshold(worker.COLLECT_AFTER)
     (warm,) = worker._load(worker.WARM)
-    shortcuts = {}
-    for name, changes in warm.shortcuts.replacements().items():
-        shortcuts[name] = [(owner, attribute, _value(owner, attribute)) for owner, attribute, _ in changes]
+    shortcuts = {
+        name: (owner, attribute, getattr(owner, attribute))
+        for name, (owner, attribute, _) in warm.shortcuts.REPLACEMENTS.items()
+    }
     linter = warm.Warm(worker.SOURCE, options["flags"])
     work = worker.work_of(linter, lambda *functions: functions)
     lint, closing = work[0], work[1]
 
     def timed(text: str, left_out: set[str]) -> tuple[float, dict[str, Any]]:
-        undone = [change for name in left_out for change in shortcuts[name]]
-        now = [(owner, attribute, _value(owner, attribute)) for owner, attribute, _ in undone]
+        undone = [shortcuts[name] for name in left_out]
+        now = [(owner, attribute, getattr(owner, attribute)) for owner, attribute, _ in undone]
         _put(undone)
         started = time.process_time()
         answer = lint(text.encode())
@@ -54,16 +55,9 @@ def main() -> None:
                 print(json.dumps(row))
 
 
-def _value(owner: Any, attribute: str) -> Any:
-    return vars(owner).get(attribute, getattr(owner, attribute, None))
-
-
 def _put(changes: list[tuple[Any, str, Any]]) -> None:
     for owner, attribute, value in changes:
-        if value is None:
-            delattr(owner, attribute)
-        else:
-            setattr(owner, attribute, value)
+        setattr(owner, attribute, value)
 
 
 if __name__ == "__main__":

@@ -115,7 +115,7 @@ def loaded_after(program: str, **variables: str) -> set[str]:
 
 @pytest.mark.slow
 def test_what_runs_on_executors_is_cheap_to_import() -> None:
-    inside = ("worker", "guard_worker", "warm", "shortcuts")  # of helper interpreters
+    inside = ("worker", "guard_worker", "warm", "tree_writes", "shortcuts")  # of helper interpreters
     rooms = [path for room in ("inference", "udfs") for path in sorted((CHECKOUT / room).rglob("*.py"))]
     modules = [
         ".".join(["recast", *path.relative_to(CHECKOUT).with_suffix("").parts])

@@ -37,7 +37,7 @@ PACKAGES = ("pylint", "astroid", "dill", "isort", "mccabe", "mypy-extensions", "
 
 PROGRAM = (
     *("recast.udfs.python.linter.worker", "recast.udfs.child.supervisor"),
-    *(f"recast.udfs.python.linter.{name}" for name in ("warm", "journal", "shortcuts")),
+    *(f"recast.udfs.python.linter.{name}" for name in ("warm", "tree_writes", "shortcuts")),
 )
 """What the helper interpreter runs."""
 

@@ -3,7 +3,7 @@
 Most of what a pylint process does is the same for every file: start, set up checkers, parse the modules of the standard
 library that the file imports. Here all that is done once and kept. What a file leaves behind is undone after it:
 
-- Writes into the syntax trees of other modules are taken back: see udfs/python/linter/journal.py.
+- Writes into the syntax trees of other modules are taken back: see udfs/python/linter/tree_writes.py.
 - Inference caches are emptied, checkers and linter get back the state they had before the first file.
 
 This module runs in the helper interpreter that udfs/python/linter/worker.py starts, never in a Spark worker. It imports pylint
@@ -45,8 +45,8 @@ from pylint.typing import FileItem
 from pylint.utils import ASTWalker, LinterStats
 from pylint.utils.pragma_parser import parse_pragma
 
-from recast.udfs.python.linter import journal, shortcuts
-from recast.udfs.python.linter.journal import JOURNAL, MANAGER, MODULE
+from recast.udfs.python.linter import shortcuts, tree_writes
+from recast.udfs.python.linter.tree_writes import JOURNAL, MANAGER, MODULE
 
 
 def _find_spec_without_importing(name: str, package: str | None = None) -> object:
@@ -83,7 +83,7 @@ class Warm:
 
     def __init__(self, path: str, flags: list[str]) -> None:
         """Set up pylint with `flags` for files that will be found at `path`, one after another."""
-        journal.install()
+        tree_writes.install()
         _patch()
         shortcuts.install()
         astroid.builder.AstroidBuilder(MANAGER)  # builds the tree of builtins
@@ -135,7 +135,7 @@ class Warm:
 
     def loaded_deep(self) -> bool:
         """Say whether a module was loaded so near the end of the stack that its tree may be missing something."""
-        return JOURNAL.deepest > journal.DEEP
+        return JOURNAL.deepest > tree_writes.DEEP
 
     def check(self) -> dict[str, Any]:
         """Lint the file at `path`. Returns score, statements, counts, messages and pragmas, ready for JSON.
@@ -144,7 +144,7 @@ class Warm:
         """
         linter = self.linter
         # As much stack as the reference has left here, where a module, run_pylint, Run and PyLinter.check are on it.
-        sys.setrecursionlimit(RECURSION_LIMIT + journal.depth() - 4)
+        sys.setrecursionlimit(RECURSION_LIMIT + tree_writes.depth() - 4)
         trees = linter._get_asts(iter([self.item]), None, self.progress)
         if trees.get(self.item):
             shortcuts.INDEX.build(trees[self.item])

@@ -4,7 +4,7 @@ import astroid
 import pytest
 from astroid import nodes
 
-from recast.udfs.python.linter import journal, lint
+from recast.udfs.python.linter import lint, tree_writes
 
 
 def node_of(name: str) -> nodes.ClassDef:
@@ -15,7 +15,7 @@ def node_of(name: str) -> nodes.ClassDef:
 def test_writes_are_taken_back_and_what_was_there_before_stays() -> None:
     first, second, third = (node_of("written") for _ in range(3))
     attributes = {"kept": [first]}
-    written = journal.Journal()
+    written = tree_writes.Journal()
     for name, node in (("kept", first), ("kept", second), ("new", third), ("new", third)):
         written.write(attributes, name, node)
     assert attributes == {"kept": [first, second], "new": [third]}
@@ -29,9 +29,9 @@ def test_the_first_write_of_a_file_drops_what_was_inferred_before_it_and_taking_
     None
 ):
     before, under = node_of("loaded"), node_of("loaded")
-    journal.MANAGER.astroid_cache["loaded"] = before.root()
+    tree_writes.MANAGER.astroid_cache["loaded"] = before.root()
     try:
-        written = journal.Journal()
+        written = tree_writes.Journal()
         before._type = "metaclass"
         written.inferred.append((before, "_type"))
         written.undo()
@@ -43,14 +43,14 @@ def test_the_first_write_of_a_file_drops_what_was_inferred_before_it_and_taking_
         written.undo()
         assert "_type" not in vars(under)
     finally:
-        del journal.MANAGER.astroid_cache["loaded"]
+        del tree_writes.MANAGER.astroid_cache["loaded"]
 
 
 def test_the_depth_of_the_stack_counts_the_caller() -> None:
     def below() -> int:
-        return journal.depth()
+        return tree_writes.depth()
 
-    assert below() == journal.depth() + 1
+    assert below() == tree_writes.depth() + 1
 
 
 # The first file makes the metaclass `type` a base of a class of the library; astroid then keeps in nodes of the library
