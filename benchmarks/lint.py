@@ -138,15 +138,15 @@ def orders(files: list[corpus.SourceFile]) -> int:
 
 
 def syntax_and_comments(files: list[corpus.SourceFile]) -> float:
-    """Files per second of processor time through syntax, comments and a content hash."""
+    """Files per second of processor time, child processes included, through syntax, comments and a content hash."""
     import hashlib
 
-    started = time.process_time()
+    before = cpu_seconds()
     for file in files:
         syntax.check(file.text)
         comments.ratio(file.text)
         hashlib.sha256(file.text.encode()).hexdigest()
-    return len(files) / (time.process_time() - started)
+    return len(files) / (cpu_seconds() - before)
 
 
 def scaling(files: list[corpus.SourceFile]) -> float:
