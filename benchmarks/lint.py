@@ -146,7 +146,7 @@ def syntax_and_comments(files: list[corpus.SourceFile]) -> float:
         syntax.check(file.text)
         comments.ratio(file.text)
         hashlib.sha256(file.text.encode()).hexdigest()
-    return len(files) / (cpu_seconds() - before)
+    return len(files) / max(cpu_seconds() - before, 0.01)  # a tick of the clock
 
 
 def scaling(files: list[corpus.SourceFile]) -> float:

@@ -72,7 +72,7 @@ METHODS = (
 def test_what_was_inferred_under_a_files_writes_is_gone_with_them(pair: tuple[str, str]) -> None:
     def checked(text: str) -> object:
         result = next(lint.lint([text]))
-        return result.score, result.messages
+        return result.lint_score, result.messages
 
     def alone(text: str) -> object:
         lint.close()
