@@ -2,42 +2,32 @@
 
 import os
 import signal
-import threading
-import time
-from collections.abc import Iterator
-from typing import Any
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
-from pyspark.sql import SparkSession
 
-from recast.lakehouse.interrupt import cancelling
-
-pytestmark = pytest.mark.spark
-
-
-def slow(batches: Iterator[Any]) -> Iterator[Any]:
-    time.sleep(60)
-    yield from batches
+from recast.jobs.settings import Settings
+from recast.lakehouse import query
+from tests.jobs.lanes import write_pages
 
 
-def test_ctrl_c_ends_the_job_that_runs_and_the_session_goes_on(spark: SparkSession) -> None:
-    before, started = signal.getsignal(signal.SIGINT), time.monotonic()
-    timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
-    with pytest.raises(KeyboardInterrupt), cancelling(spark):
-        timer.start()
-        spark.range(1).mapInArrow(slow, "id bigint").collect()
-    assert time.monotonic() - started < 30
-    assert signal.getsignal(signal.SIGINT) == before
-    assert spark.range(3).count() == 3
-
-
-def test_ctrl_c_between_two_jobs_ends_the_next_one(spark: SparkSession) -> None:
-    with pytest.raises(KeyboardInterrupt), cancelling(spark):
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(0.2)
-        spark.range(1).mapInArrow(slow, "id bigint").collect()
-
-
-def test_errors_of_a_run_that_nobody_interrupted_are_its_own(spark: SparkSession) -> None:
-    with pytest.raises(ValueError, match="its own"), cancelling(spark):
-        raise ValueError("its own")
+@pytest.mark.slow
+def test_ctrl_c_ends_a_refresh_in_one_line_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    """In a process of its own: Python gives signals to the main thread alone, which a test need not run in."""
+    write_pages(tmp_path / "pages", [(f"https://a.org/{number}", f"{number} + 1") for number in range(5)])
+    names = {name: value for name, value in os.environ.items() if not name.startswith(("RECAST_", "PYSPARK_"))}
+    (tmp_path / "recast.toml").write_text('lake = "lake"\nmath_source = "pages"\n')
+    command = [sys.executable, "-m", "recast", "refresh", "raw_math"]
+    lines = []
+    with subprocess.Popen(command, cwd=tmp_path, env=names, stderr=subprocess.PIPE, text=True) as running:
+        for line in running.stderr or ():
+            lines.append(line)
+            if " run " in line:  # Spark is there
+                running.send_signal(signal.SIGINT)
+    assert running.returncode == 130, lines
+    assert lines[-1] == "recast: interrupted; what was committed stays, and the same command goes on from there\n"
+    assert not any("Traceback" in line for line in lines), lines
+    subprocess.run(command, cwd=tmp_path, env=names, check=True, capture_output=True)
+    assert query.row_count(Settings(lake=str(tmp_path / "lake")), "raw_math") == 5
