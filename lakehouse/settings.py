@@ -32,7 +32,7 @@ class Settings(Group):
     chunk_rows: int = setting(100_000, "most rows that are measured, checked and committed together", least=1)
     partitions: int = setting(
         0,
-        "tasks that a chunk is spread over; 0: twice the cores, half of those that feed engines for a model stage",
+        "tasks that a chunk is spread over; 0: four times the cores, half of those that feed engines for a model stage",
         least=0,
     )
     removal_limit: float = setting(

@@ -16,6 +16,7 @@ from recast.lakehouse.stage import Stage
 from recast.lakehouse.work import Work
 from recast.schemas.table import WITHDRAWN
 
+TASKS_PER_CORE = 4  # files take from milliseconds to many seconds, and the last task of a chunk holds up the others
 SOURCE_KEYS = ("doc_id", "input_hash", "carried_hash")
 WRITTEN_HERE = ("content_hash", "kept", "reason", "carried_hash", "measured_by", "decided_by", "run_id", "written_at")
 
@@ -70,7 +71,7 @@ def stage_chunk(work: Work, chunk: Chunk) -> None:
 
 def partitions(work: Work) -> int:
     """Return the number of tasks that a chunk is spread over."""
-    return work.settings.partitions or 2 * executors.most_cores(work.spark)
+    return work.settings.partitions or TASKS_PER_CORE * executors.most_cores(work.spark)
 
 
 def source_of(work: Work, chunk: Chunk, keys: DataFrame, found: Row) -> DataFrame:
