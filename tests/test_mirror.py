@@ -10,6 +10,7 @@ FOLDERS = ("cli", "jobs", "lakehouse", "inference", "udfs", "schemas", "prompts"
 TOGETHER = {
     "benchmarks/test_hostile.py": "benchmarks/hostile_files benchmarks/hostile_lane benchmarks/hostile_run",
     "benchmarks/test_lint.py": "benchmarks/corpus benchmarks/scripts",
+    "benchmarks/test_lint_shortcuts.py": "benchmarks/lint_shortcuts_worker",
     "benchmarks/test_verdicts.py": "benchmarks/hostile_answers benchmarks/verdict_code benchmarks/verdict_pages",
     "cli/test_options.py": "cli/main",
     "inference/test_answers.py": "schemas/answers schemas/finish_reasons",
