@@ -8,7 +8,7 @@ from recast.cli.options import (
     OneLineGroup,
     one_line_errors,
     settings_options,
-    spark_settings,
+    spark_options,
 )
 from recast.jobs.names import check_names
 from recast.jobs.settings import Settings
@@ -28,18 +28,12 @@ def main() -> None:
 @click.argument("names", nargs=-1, metavar="[code|math|TABLE]...")
 @click.option("--with-sources", is_flag=True, help="Bring the tables that these are made from up to date as well.")
 @click.option("--retry", is_flag=True, help="Try again what failed for a reason that may have passed.")
-@click.option("--master", default="", metavar="URL", help="Spark master to run on, as spark-submit's --master.")
-@click.option(
-    "--conf", "confs", multiple=True, metavar="NAME=VALUE", help="A setting of Spark, as spark-submit's --conf."
-)
+@spark_options
 @settings_options()
 @one_line_errors
-def refresh(
-    settings: Settings, names: tuple[str, ...], with_sources: bool, retry: bool, master: str, confs: tuple[str, ...]
-) -> None:
+def refresh(settings: Settings, names: tuple[str, ...], with_sources: bool, retry: bool, conf: dict[str, str]) -> None:
     """Bring tables up to date: all of them, a lane, or those named. Nothing new means nothing done."""
     check_names(names)
-    conf = spark_settings(master, confs)
     from recast.jobs.catalogue import chosen
     from recast.jobs.running import refresh_stages
 
@@ -52,10 +46,7 @@ def refresh(
 @click.option("--with-sources", is_flag=True, help="Show the tables that these are made from as well.")
 @click.option("--retry", is_flag=True, help="As if what failed for a reason that may have passed were tried again.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per table.")
-@click.option("--master", default="", metavar="URL", help="Spark master to run on, as spark-submit's --master.")
-@click.option(
-    "--conf", "confs", multiple=True, metavar="NAME=VALUE", help="A setting of Spark, as spark-submit's --conf."
-)
+@spark_options
 @settings_options()
 @one_line_errors
 def plan(
@@ -64,12 +55,10 @@ def plan(
     with_sources: bool,
     retry: bool,
     as_json: bool,
-    master: str,
-    confs: tuple[str, ...],
+    conf: dict[str, str],
 ) -> None:
     """Show what refresh would do with each table and why, from keys and stored facts. Nothing is written or paid for."""
     check_names(names)
-    conf = spark_settings(master, confs)
     from recast.cli import plans
     from recast.jobs.catalogue import chosen
     from recast.jobs.running import plan_stages
@@ -83,10 +72,7 @@ def plan(
 @click.option(
     "--requests-per-s", type=click.FloatRange(min=0), default=0.0, help="Rate of fetching, for an estimate in hours."
 )
-@click.option("--master", default="", metavar="URL", help="Spark master to run on, as spark-submit's --master.")
-@click.option(
-    "--conf", "confs", multiple=True, metavar="NAME=VALUE", help="A setting of Spark, as spark-submit's --conf."
-)
+@spark_options
 @settings_options("code_source", "math_source", "source_version")
 @one_line_errors
 def sources(
@@ -94,14 +80,12 @@ def sources(
     lanes: tuple[str, ...],
     as_json: bool,
     requests_per_s: float,
-    master: str,
-    confs: tuple[str, ...],
+    conf: dict[str, str],
 ) -> None:
     """Show where each source lies, in what form, what it holds, and what the settings would take and drop of it.
 
     Nothing is fetched or written. Files are counted without a JVM; tables of a catalogue need Spark.
     """
-    conf = spark_settings(master, confs)
     from recast.cli import sources as printing
     from recast.jobs.profiling import profiles
 

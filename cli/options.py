@@ -57,6 +57,26 @@ def settings_options(*shown: str) -> Callable[[Command], Command]:
     return decorate
 
 
+def spark_options(command: Command) -> Command:
+    """Give a command the options `--master` and `--conf`, and the settings of Spark that they name as its argument `conf`."""
+
+    @functools.wraps(command)
+    def with_conf(master: str, confs: tuple[str, ...], **options: Any) -> Any:
+        try:
+            conf = spark_settings(master, confs)
+        except UserError as problem:
+            stop(problem, USER_ERROR)
+        return command(conf=conf, **options)
+
+    given = click.option(
+        "--conf", "confs", multiple=True, metavar="NAME=VALUE", help="A setting of Spark, as spark-submit's --conf."
+    )(with_conf)
+    master = click.option(
+        "--master", default="", metavar="URL", help="Spark master to run on, as spark-submit's --master."
+    )
+    return master(given)  # type: ignore[return-value]
+
+
 def spark_settings(master: str, confs: Iterable[str]) -> dict[str, str]:
     """Return Spark's settings that the options `--master` and `--conf` give.
 

@@ -198,14 +198,20 @@ def status_of(settings: Settings, run_id: str, table_name: str) -> str | None:
     return None
 
 
+def last_run(settings: Settings, name: str) -> dict[str, Any] | None:
+    """Return the row of a stage's last run, None where there is none or the ledger cannot be read."""
+    found = None
+    with surviving_damage():
+        found = query.last_run(settings, name)
+    return found
+
+
 def changes(settings: Settings, run: Run) -> tuple[str, ...]:
     """Return what differs between a stage's last run and one that would begin now, in a few words each; () for nothing.
 
     Where the ledger cannot be read, something does: then only the table itself says what is to be done.
     """
-    last: dict[str, Any] | None = None
-    with surviving_damage():
-        last = query.last_run(settings, run["table_name"])
+    last = last_run(settings, run["table_name"])
     if last is None:
         return ("no run is recorded",)
     found = [f"the last run is {last['status']}"] if last["status"] != "succeeded" else []
@@ -241,9 +247,7 @@ def require_finished(settings: Settings, name: str) -> None:
     Raises:
         UserError: the ledger says so, or the table's own commits do: of a run that was killed they know more.
     """
-    last: dict[str, Any] | None = None
-    with surviving_damage():
-        last = query.last_run(settings, name)
+    last = last_run(settings, name)
     if last is None:
         return
     problem = f"is {last['status']}" if last["status"] != "succeeded" else ""
