@@ -18,7 +18,7 @@ from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from recast.lakehouse import executors, ledger, plan, quality, query, sizes, store, watching
+from recast.lakehouse import executors, ledger, plan, quality, query, sizes, store, takedown, watching
 from recast.lakehouse.chunks import Chunk
 from recast.lakehouse.counts import add_counts, counts, record_metrics
 from recast.lakehouse.ledger import Run
@@ -113,7 +113,8 @@ def begin(settings: Settings, stage: Stage, run_id: str) -> Run:
     for name in (*stage.source.tables, stage.name):
         query.require_whole(settings, name)
     facts = (stage.measured_by(settings), stage.decided_by(settings))
-    return ledger.begin(run_id, stage.name, stage.source.version(settings), *facts)
+    obeyed = None if stage.source.tables else takedown.version(settings)
+    return ledger.begin(run_id, stage.name, stage.source.version(settings), *facts, obeyed)
 
 
 def look(spark: SparkSession, settings: Settings, stage: Stage, retry: bool = False) -> Plan:

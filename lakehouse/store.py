@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from delta.tables import DeltaTable
 
 WHOLE = "_SUCCESS"  # Spark adds this file to a folder once all of its files are written
+WITHOUT_TEXT = ("doc_id", "input_hash", "content_hash", "measured_by", "decided_by", "kept", "reason", "written_at")
+"""Columns whose least and greatest values stand in a table's log. The first letters of a text must not: they outlive it."""
 PROPERTIES = {
+    "delta.dataSkippingStatsColumns": ",".join(WITHOUT_TEXT),
     # Downstream readers follow this feed; it also tells them which rows were removed.
     "delta.enableChangeDataFeed": "true",
     # delta-rs and DuckDB read the same tables; through Arrow they cannot see deletion vectors.

@@ -1,4 +1,4 @@
-"""The tables runs and expectation_results: what every run did, and the result of every expectation."""
+"""The tables runs, expectation_results and tombstones: what runs did, what was expected, and what must not be held."""
 
 from recast.schemas.table import Column, Table
 
@@ -16,6 +16,7 @@ RUNS = Table(
         ),
         Column("problem", "string", "why the run failed, in one line"),
         Column("source_version", "string", "version of what the stage read"),
+        Column("takedowns", "bigint", "version of tombstones that the stage obeyed; null where there were none, and below raw tables"),
         Column("target_version", "bigint", "Delta version of the table after the run's last commit"),
         Column("target_id", "string", "Delta's id of the table; one that was deleted and built again has another"),
         Column("chunks", "int", "chunks committed"),
@@ -73,5 +74,35 @@ EXPECTATION_RESULTS = Table(
         Column("unexpected_rows", "bigint", "rows that did not meet it; null where the expectation counts no rows"),
         Column("observed", "string", "what was seen instead, or the error raised"),
         Column("checked_at", "timestamp", "UTC"),
+    ),
+)
+
+TOMBSTONES = Table(
+    name="tombstones",
+    about="what was taken down: a row per claim, and per document that it reached in a table; rows are only added",
+    key=("takedown_id", "kind", "value", "doc_id", "table_name"),
+    columns=(
+        Column("takedown_id", "string", "one per command"),
+        Column("number", "bigint", "grows from command to command, whatever clocks say; the last action on a claim counts"),
+        Column("action", "string", "take_down, or lift: the claim counts no longer"),
+        Column("kind", "string", "what the claim names: blob, repo, url, domain, or content: the sha256 of a text"),
+        Column("value", "string", "which one"),
+        Column("doc_id", "string", "a document that the claim reached; null in the row of the claim itself"),
+        Column("table_name", "string", "table that held the document; null in the row of the claim itself"),
+        Column(
+            "elsewhere",
+            "boolean",
+            "whether the document stays, because repositories that were not taken down hold it as well",
+        ),
+        Column("content_hash", "string", "sha256 of the document's text in that table"),
+        Column(
+            "probes",
+            "array<string>",
+            "hashes of lines of that row's texts, by which `recast purge` finds what is left (lakehouse/probes.py)",
+        ),
+        Column("why", "string", "why, as whoever took it down says"),
+        Column("reference", "string", "what it refers to: a ticket, a letter"),
+        Column("requested_at", "timestamp", "UTC"),
+        Column("recast_version", "string", "version of this package"),
     ),
 )
