@@ -55,7 +55,9 @@ def search(
         probes: of their texts (lakehouse/probes.py).
         done: is told of each file, for progress.
     """
-    files = [info for info in lake.filesystem.get_file_info(pafs.FileSelector(lake.path, recursive=True)) if info.is_file]
+    files = [
+        info for info in lake.filesystem.get_file_info(pafs.FileSelector(lake.path, recursive=True)) if info.is_file
+    ]
     with ThreadPoolExecutor(READERS) as pool:
         for one in pool.map(lambda info: look_into(lake, info, ids, probes), sorted(files, key=lambda info: info.path)):
             done(one)
@@ -82,12 +84,16 @@ def in_parquet(
     filesystem: pafs.FileSystem, info: pafs.FileInfo, path: str, ids: Set[str], probes: Set[str]
 ) -> Searched:
     """Look into every string of a Parquet file, nested ones included, and into the statistics of its footer."""
-    rows, seen_ids, seen = 0, set(), set()
+    rows = 0
+    seen_ids: set[str] = set()
+    seen: set[str] = set()
     with filesystem.open_input_file(info.path) as file:
         opened = pq.ParquetFile(file)
         for batch in opened.iter_batches(ROWS_AT_ONCE):
             rows += batch.num_rows
-            keys = next((batch[name].to_pylist() for name in IDS if name in batch.schema.names), [None] * batch.num_rows)
+            keys = next(
+                (batch[name].to_pylist() for name in IDS if name in batch.schema.names), [None] * batch.num_rows
+            )
             seen_ids |= {key for key in keys if key in ids}
             for values in map(strings_of, batch.columns):
                 for row, value in values:

@@ -46,7 +46,9 @@ class Deleted(NamedTuple):
         return Deleted(self.files + len(infos), self.size + sum(max(info.size or 0, 0) for info in infos))
 
 
-def purge(settings: Settings, retention_hours: float, done: Callable[[Searched], None] = lambda one: None) -> dict[str, Any]:
+def purge(
+    settings: Settings, retention_hours: float, done: Callable[[Searched], None] = lambda one: None
+) -> dict[str, Any]:
     """Delete old versions, change feeds, logs and leftovers, then read every file of the lake; return the report.
 
     Nobody may write into the lake meanwhile: hold the tables' locks.
@@ -133,9 +135,13 @@ def remove_history(
     if name in TABLES and TABLES[name].reasons and STATS not in table.metadata().configuration:
         table.alter.set_table_properties({STATS: ",".join(WITHOUT_TEXT)})  # older versions of Recast set none
         table = DeltaTable(table.table_uri)
-    old = table.vacuum(int(retention_hours), dry_run=True, enforce_retention_duration=False, full=True)
-    infos = [info for info in files_below(folder) if info.path.removeprefix(f"{folder.path}/") in set(old)]
-    infos += [info for info in files_below(folder.joined(CHANGES)) if info.mtime <= before and info not in infos]
+    old = set(table.vacuum(int(retention_hours), dry_run=True, enforce_retention_duration=False, full=True))
+    changes = f"{folder.path}/{CHANGES}/"
+    infos = [
+        info
+        for info in files_below(folder)
+        if info.path.removeprefix(f"{folder.path}/") in old or (info.path.startswith(changes) and info.mtime <= before)
+    ]
     deleted = delete(folder.filesystem, infos, deleted)
     entries = [info for info in files_below(folder.joined(LOG)) if info.mtime <= before]
     behind = [info for info in entries if (entry := LOG_ENTRY.search(info.path)) and int(entry[1]) < table.version()]

@@ -74,7 +74,7 @@ def in_force(settings: Settings) -> list[dict[str, Any]]:
     return query.rows(
         settings,
         f"SELECT kind, value, why, reference, requested_at FROM tombstones SEMI JOIN ({IN_FORCE}) AS c "
-        "USING (kind, value, number) WHERE doc_id IS NULL ORDER BY number, kind, value",
+        "USING (kind, value, number) WHERE doc_id IS NULL AND action = 'take_down' ORDER BY number, kind, value",
         TOMBSTONES.name,
     )
 
@@ -126,7 +126,12 @@ def lift(settings: Settings, claims: Sequence[Claim], why: str, reference: str =
 
 
 def record(
-    settings: Settings, action: str, claims: Sequence[Claim], why: str, reference: str, found: Sequence[Mapping[str, Any]]
+    settings: Settings,
+    action: str,
+    claims: Sequence[Claim],
+    why: str,
+    reference: str,
+    found: Sequence[Mapping[str, Any]],
 ) -> None:
     """Add rows to tombstones in one commit; none where there are no claims."""
     if not claims:
@@ -141,7 +146,9 @@ def record(
         "requested_at": datetime.now(UTC),
         "recast_version": __version__,
     }
-    ledger.write(settings, TOMBSTONES, [*(facts | claim._asdict() for claim in claims), *(facts | row for row in found)])
+    ledger.write(
+        settings, TOMBSTONES, [*(facts | claim._asdict() for claim in claims), *({**facts, **row} for row in found)]
+    )
 
 
 def reached(settings: Settings, claims: Sequence[Claim], counting: Iterable[Claim]) -> list[dict[str, Any]]:
@@ -156,13 +163,14 @@ def reached(settings: Settings, claims: Sequence[Claim], counting: Iterable[Clai
     connection = lake.connection
     connection.register("claims", as_table(claims))
     connection.register("all_claims", as_table([*claims, *counting]))
-    queries = [select for name in built for select in FINDING[name]]
+    queries = [f"SELECT * FROM ({select})" for name in built for select in FINDING[name]]
     connection.execute(f"CREATE TABLE reached AS SELECT DISTINCT * FROM ({' UNION ALL '.join(queries)})")
     found: list[dict[str, Any]] = []
     for name in lake.built:
         if name not in TABLES or not TABLES[name].reasons:
             continue
-        texts = [column for column in TEXTS if column in TABLES[name].column_names]
+        present = connection.execute(f"SELECT * FROM {query.stored(name)} LIMIT 0").description
+        texts = [column for column, *_ in present if column in TEXTS]
         rows = connection.execute(
             f"SELECT r.kind, r.value, r.doc_id, r.elsewhere, t.content_hash, [{', '.join(f't.{each}' for each in texts)}] "
             f"FROM {query.stored(name)} AS t JOIN reached AS r USING (doc_id)"
@@ -185,11 +193,12 @@ FINDING = {
     "raw_code": (
         "SELECT kind, value, doc_id, false AS elsewhere FROM raw_code JOIN claims ON kind = 'blob' AND value = doc_id",
         "SELECT kind, value, doc_id, false FROM raw_code JOIN claims ON kind = 'content' AND value = content_hash",
-        """SELECT kind, value, doc_id, len(list_filter(held_by, lambda name:
-               NOT list_contains((SELECT coalesce(list(value), []) FROM all_claims WHERE kind = 'repo'), name))) > 0
-           FROM (SELECT doc_id, held_by, unnest(held_by) AS name
-                 FROM (SELECT doc_id, list_distinct(list_transform(occurrences, lambda each: each.repo_name)) AS held_by
-                       FROM raw_code)) JOIN claims ON kind = 'repo' AND value = name""",
+        """WITH places AS (SELECT DISTINCT doc_id, unnest(occurrences).repo_name AS value FROM raw_code),
+           marked AS (SELECT doc_id, a.kind IS NULL AS stays FROM places
+                      LEFT JOIN all_claims AS a ON a.kind = 'repo' AND a.value = places.value),
+           documents AS (SELECT doc_id, bool_or(stays) AS elsewhere FROM marked GROUP BY doc_id)
+           SELECT kind, value, doc_id, elsewhere FROM claims JOIN places USING (value) JOIN documents USING (doc_id)
+           WHERE kind = 'repo'""",
     ),
     "raw_math": (
         "SELECT kind, value, doc_id, false AS elsewhere FROM raw_math JOIN claims ON kind = 'url' AND value = url",

@@ -16,7 +16,11 @@ RUNS = Table(
         ),
         Column("problem", "string", "why the run failed, in one line"),
         Column("source_version", "string", "version of what the stage read"),
-        Column("takedowns", "bigint", "version of tombstones that the stage obeyed; null where there were none, and below raw tables"),
+        Column(
+            "takedowns",
+            "bigint",
+            "version of tombstones that the stage obeyed; null where there were none, and below raw tables",
+        ),
         Column("target_version", "bigint", "Delta version of the table after the run's last commit"),
         Column("target_id", "string", "Delta's id of the table; one that was deleted and built again has another"),
         Column("chunks", "int", "chunks committed"),
@@ -83,7 +87,9 @@ TOMBSTONES = Table(
     key=("takedown_id", "kind", "value", "doc_id", "table_name"),
     columns=(
         Column("takedown_id", "string", "one per command"),
-        Column("number", "bigint", "grows from command to command, whatever clocks say; the last action on a claim counts"),
+        Column(
+            "number", "bigint", "grows from command to command, whatever clocks say; the last action on a claim counts"
+        ),
         Column("action", "string", "take_down, or lift: the claim counts no longer"),
         Column("kind", "string", "what the claim names: blob, repo, url, domain, or content: the sha256 of a text"),
         Column("value", "string", "which one"),
