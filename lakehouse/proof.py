@@ -94,7 +94,7 @@ def in_parquet(
             keys = next(
                 (batch[name].to_pylist() for name in IDS if name in batch.schema.names), [None] * batch.num_rows
             )
-            seen_ids |= {key for key in keys if key in ids}
+            seen_ids |= ids & {key for key in keys if key}
             for values in map(strings_of, batch.columns):
                 for row, value in values:
                     if keys[row] not in ids:
