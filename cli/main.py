@@ -2,9 +2,8 @@
 
 import click
 
-from recast import __version__
+from recast import __version__, exits
 from recast.cli.options import (
-    FAILED,
     OTHER_SETTINGS,
     OneLineGroup,
     one_line_errors,
@@ -30,17 +29,41 @@ def main() -> None:
 @click.argument("names", nargs=-1, metavar="[code|math|TABLE]...")
 @click.option("--with-sources", is_flag=True, help="Bring the tables that these are made from up to date as well.")
 @click.option("--retry", is_flag=True, help="Try again what failed for a reason that may have passed.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object at the end: how it ended, a row per table."
+)
+@click.option("--notify", default="", metavar="URL", help="Post that object there, too.")
+@click.option("--detailed-exit-code", is_flag=True, help="Exit with 10 where there was nothing to do.")
 @spark_options
 @settings_options()
 @one_line_errors
-def refresh(settings: Settings, names: tuple[str, ...], with_sources: bool, retry: bool, conf: dict[str, str]) -> None:
-    """Bring tables up to date: all of them, a lane, or those named. Nothing new means nothing done."""
-    check_names(names)
-    from recast.jobs.catalogue import chosen
-    from recast.jobs.running import refresh_stages
+def refresh(
+    settings: Settings,
+    names: tuple[str, ...],
+    with_sources: bool,
+    retry: bool,
+    as_json: bool,
+    notify: str,
+    detailed_exit_code: bool,
+    conf: dict[str, str],
+) -> None:
+    """Bring tables up to date: all of them, a lane, or those named. Nothing new means nothing done.
 
-    if not refresh_stages(settings, chosen(names, with_sources), retry=retry, conf=conf):
-        click.echo("everything is up to date", err=True)
+    Exit status: 0 done, 1 failed, 2 your mistake, 3 an expectation failed, 4 stopped at a limit, 5 failed after some tables
+    were done, 6 another run is at work, 130 interrupted.
+    """
+    from recast.cli.outcome import told
+
+    with told(settings, as_json, notify) as outcome:
+        check_names(names)
+        from recast.jobs.catalogue import chosen
+        from recast.jobs.running import refresh_stages
+
+        outcome.runs += refresh_stages(settings, chosen(names, with_sources), retry=retry, conf=conf)
+        if not outcome.runs:
+            click.echo("everything is up to date", err=True)
+    if detailed_exit_code and not outcome.runs:
+        raise SystemExit(exits.NOTHING_TO_DO)
 
 
 @main.command(short_help="Show what refresh would do, and do none of it.")
@@ -220,7 +243,7 @@ def purge(settings: Settings, retention_hours: float, report_file: str, as_json:
     with holding(settings, list(STAGES.values())):
         proven = run_purge(settings, retention_hours, report_file, as_json)
     if not proven:
-        raise SystemExit(FAILED)
+        raise SystemExit(exits.FAILED)
 
 
 @main.command(short_help="Score Python files as the tables would.", epilog=OTHER_SETTINGS)

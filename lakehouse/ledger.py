@@ -80,6 +80,7 @@ class Run(TypedDict, total=False):
     engine_seconds: float | None
     tokens_per_s: float | None
     mfu: float | None
+    cost: float
     seconds: float
     seconds_by_step: dict[str, float]
     started_at: datetime
@@ -130,6 +131,7 @@ def begin(
         "reasons": {},
         "seconds_by_step": {},
         "seconds": 0.0,
+        "cost": 0.0,
     }
     run.update(cast(Run, dict.fromkeys(COUNTS + TOKENS, 0)))
     return run

@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 from recast.lakehouse import query, withheld
 from recast.lakehouse.actions import WRITING, find_actions
 from recast.lakehouse.chunks import PREFIX_DIGITS, Chunk, chunks_of
+from recast.lakehouse.costs import Estimate
 from recast.lakehouse.work import Work
 from recast.schemas.table import WITHDRAWN
 from recast.settings import UserError
@@ -24,6 +25,10 @@ class Plan(NamedTuple):
         conflicting: source rows that share their identity with another that differs.
         chunks: the ranges of hashes in which the rows are written.
         may_come: the most rows that the tables above may add, change or remove before the run, by their own plans.
+        estimate: what measuring takes, by earlier runs of the table; None where there are none.
+        most: the same with all that may come from above.
+        moves: rows that are decided again and come out otherwise, by what they were and will be: ``low_score -> kept``.
+            Only a plan that is shown has them.
     """
 
     table_name: str
@@ -33,6 +38,9 @@ class Plan(NamedTuple):
     conflicting: int = 0
     chunks: tuple[Chunk, ...] = ()
     may_come: int = 0
+    estimate: Estimate | None = None
+    most: Estimate | None = None
+    moves: Mapping[str, int] = {}
 
     @property
     def to_write(self) -> int:

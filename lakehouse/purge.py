@@ -18,7 +18,7 @@ from recast import __version__
 from recast.lakehouse import proof, query, takedown
 from recast.lakehouse.proof import Searched
 from recast.lakehouse.settings import Settings
-from recast.lakehouse.store import WITHOUT_TEXT, WORK
+from recast.lakehouse.store import STATISTICS, WORK, with_statistics
 from recast.schemas import TABLES
 from recast.schemas.operations import TOMBSTONES
 from recast.settings import UserError
@@ -26,7 +26,6 @@ from recast.storage import Place, place
 
 CHANGES = "_change_data"
 LOG = "_delta_log"
-STATS = "delta.dataSkippingStatsColumns"
 LOG_ENTRY = re.compile(r"(\d{20})\.(json|crc|checkpoint\..*parquet|checkpoint\.parquet)$")
 REPORTS = "_purges"
 KEPT = re.compile(rf"^{WORK}/[^/]+\.lock$|^{REPORTS}/|^{TOMBSTONES.name}/")
@@ -132,8 +131,10 @@ def remove_history(
     if table is None:
         return deleted
     folder = lake.joined(name)
-    if name in TABLES and TABLES[name].reasons and STATS not in table.metadata().configuration:
-        table.alter.set_table_properties({STATS: ",".join(WITHOUT_TEXT)})  # older versions of Recast set none
+    if name in TABLES and TABLES[name].reasons and STATISTICS not in table.metadata().configuration:
+        table.alter.set_table_properties(
+            {STATISTICS: with_statistics(TABLES[name])}
+        )  # older versions of Recast set none
         table = DeltaTable(table.table_uri)
     old = set(table.vacuum(int(retention_hours), dry_run=True, enforce_retention_duration=False, full=True))
     changes = f"{folder.path}/{CHANGES}/"

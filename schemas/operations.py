@@ -12,7 +12,8 @@ RUNS = Table(
         Column(
             "status",
             "string",
-            "running, succeeded, failed, or interrupted: killed after a commit and found by the next run",
+            "running, succeeded, failed, stopped (a limit was reached), or interrupted: killed after a commit and found "
+            "by the next run",
         ),
         Column("problem", "string", "why the run failed, in one line"),
         Column("source_version", "string", "version of what the stage read"),
@@ -47,6 +48,7 @@ RUNS = Table(
         Column("engine_seconds", "double", "seconds from an engine's first request to its last, added over engines"),
         Column("tokens_per_s", "double", "output tokens per second while engines were asked, added over engines"),
         Column("mfu", "double", "share of the GPUs' peak FLOP/s used by requests; null where the peak is not known"),
+        Column("cost", "double", "cost of the run by the prices that were set; 0 where none was"),
         Column("seconds", "double", "wall-clock seconds of the stage"),
         Column("seconds_by_step", "map<string, double>", "the stage's seconds by step: plan, measure, check, commit"),
         Column("started_at", "timestamp", "UTC"),
