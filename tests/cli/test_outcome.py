@@ -18,6 +18,7 @@ from recast.lakehouse import ledger
 from recast.lakehouse.limits import LimitError
 from recast.lakehouse.quality import QualityError
 from recast.settings import BusyError, UserError
+from tests.conftest import CHECKOUT
 
 RUN = ledger.begin("run-1", "raw_code", "1", {}, {}) | {"status": "succeeded", "rows_in": 7}  # type: ignore[operator]
 GATE = RunError("linted_code failed", [RUN], QualityError("linted_code: a row is lost"))
@@ -112,3 +113,8 @@ def test_an_address_that_nobody_answers_changes_no_outcome_and_is_not_printed(
 
 def test_an_address_that_is_none_is_refused_before_anything_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     assert refresh(monkeypatch, [RUN], "--notify", "ftp://example.org")[0] == exits.USER_ERROR
+
+
+def test_the_page_lists_every_status() -> None:
+    page = (CHECKOUT / "docs" / "schedules.md").read_text()
+    assert all(f"| {status} | {words} |" in page for status, words in exits.MEANINGS.items())
