@@ -21,8 +21,10 @@ TOGETHER = {
     "jobs/test_golden.py": "jobs/lint_code jobs/parse_code",
     "jobs/test_ingest_spark.py": "jobs/ingest_code jobs/ingest_math lakehouse/incoming",
     "jobs/test_math_lane.py": "jobs/publish_math jobs/rewrite_math",
+    "jobs/test_takedown_lane.py": "lakehouse/withheld",
     "lakehouse/test_actions.py": "benchmarks/plan",
     "lakehouse/test_datasets.py": "lakehouse/forms/form",
+    "lakehouse/test_purge.py": "lakehouse/proof",
     "lakehouse/test_refresh.py": "cli/plans lakehouse/counts lakehouse/plan lakehouse/stage lakehouse/staging lakehouse/store "
     "lakehouse/work",
     "samples/test_code.py": "samples/sources",
