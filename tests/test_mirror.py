@@ -13,6 +13,7 @@ TOGETHER = {
     "benchmarks/test_lint_shortcuts.py": "benchmarks/lint_shortcuts_worker",
     "benchmarks/test_verdicts.py": "benchmarks/hostile_answers benchmarks/verdict_code benchmarks/verdict_pages",
     "cli/test_options.py": "cli/main",
+    "cli/test_outcome.py": "recast/exits",
     "inference/test_answers.py": "schemas/answers schemas/finish_reasons",
     "inference/test_rewrite_spark.py": "benchmarks/rewrite",
     "jobs/test_catalogue.py": "jobs/names",
