@@ -246,6 +246,29 @@ def purge(settings: Settings, retention_hours: float, report_file: str, as_json:
         raise SystemExit(exits.FAILED)
 
 
+@main.command(short_help="Put small files together and delete what is old.", epilog=OTHER_SETTINGS)
+@click.option(
+    "--retention-hours",
+    type=click.FloatRange(min=0),
+    default=168.0,
+    show_default=True,
+    help="What is younger stays, for readers of old versions and change feeds.",
+)
+@settings_options("lake")
+@one_line_errors
+def maintain(settings: Settings, retention_hours: float) -> None:
+    """Put small files of tables together; delete old versions, leftovers of killed runs and old pages. No row changes, and
+    the next refresh finds nothing to do. No refresh may run meanwhile.
+    """
+    from recast.cli.takedowns import show_kept
+    from recast.jobs.catalogue import STAGES
+    from recast.jobs.running import holding
+    from recast.lakehouse import maintain as maintaining
+
+    with holding(settings, list(STAGES.values())):
+        show_kept(maintaining.maintain(settings, retention_hours))
+
+
 @main.command(short_help="Score Python files as the tables would.", epilog=OTHER_SETTINGS)
 @click.argument("files", nargs=-1, required=True, type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per file.")

@@ -13,6 +13,7 @@ from recast.cli.sources import size
 from recast.jobs.settings import Settings
 from recast.lakehouse import takedown
 from recast.lakehouse.claims import KINDS, Listed, claim, read_list
+from recast.lakehouse.maintain import Kept
 from recast.lakehouse.purge import purge
 from recast.lakehouse.takedown import Taken
 from recast.printable import printable
@@ -121,6 +122,15 @@ def run_purge(settings: Settings, retention_hours: float, report_file: str, as_j
     else:
         show_report(report)
     return bool(report["proven"])
+
+
+def show_kept(kept: Sequence[Kept]) -> None:
+    """Print what maintaining did, a line for each table of which anything changed."""
+    for each in kept:
+        if each.files_before != each.files_after:
+            click.echo(f"{each.table_name}: {each.files_before:,} files are {each.files_after:,}")
+    files, bytes_ = sum(each.deleted.files for each in kept), sum(each.deleted.size for each in kept)
+    click.echo(f"deleted {files:,} files, {size(bytes_)}")
 
 
 def show_report(report: Mapping[str, Any]) -> None:

@@ -183,7 +183,15 @@ def write(
     opened = query.open_table(settings, table.name)
     if opened is None:
         uri = query.table_uri(settings, table.name)
-        opened = DeltaTable.create(uri, schema, mode="ignore", description=table.about)
+        properties = {query.FORMAT: str(query.FORMAT_NUMBER)}
+        opened = DeltaTable.create(
+            uri,
+            schema,
+            mode="ignore",
+            description=table.about,
+            configuration=properties,
+            raise_if_key_not_exists=False,
+        )
     present = {field.name for field in opened.schema().fields}
     added = [field for field in Schema.from_arrow(schema).fields if field.name not in present]
     if added:
@@ -197,6 +205,24 @@ def write(
 def is_run(run_id: str, table_name: str) -> str:
     """Return the SQL condition that selects the row of one table's run from `runs`."""
     return f"run_id = '{run_id}' AND table_name = '{table_name}'"
+
+
+def rows_are_in(settings: Settings, name: str, old: int, new: int) -> None:
+    """Note that a table's version `new` holds the rows of its version `old`, so that no run takes it for a change."""
+    version, id_ = query.identity(settings, name)
+    runs = query.open_table(settings, RUNS.name)
+    if runs is None or old == new or version != new:
+        return
+    runs.update(
+        {"target_version": str(new)},
+        predicate=f"table_name = '{name}' AND target_version = {old} AND target_id = '{id_}'",
+    )
+    # A join names the versions of both of its sources, as JSON.
+    before, after = f"{old}@{id_}", f"{new}@{id_}"
+    runs.update(
+        {"source_version": f"replace(source_version, '{before}', '{after}')"},
+        predicate=f"source_version LIKE '%{before}%'",
+    )
 
 
 def status_of(settings: Settings, run_id: str, table_name: str) -> str | None:

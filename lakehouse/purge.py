@@ -15,7 +15,7 @@ import pyarrow.fs as pafs
 from deltalake import DeltaTable
 
 from recast import __version__
-from recast.lakehouse import proof, query, takedown
+from recast.lakehouse import ledger, proof, query, takedown
 from recast.lakehouse.proof import Searched
 from recast.lakehouse.settings import Settings
 from recast.lakehouse.store import STATISTICS, WORK, with_statistics
@@ -132,10 +132,12 @@ def remove_history(
         return deleted
     folder = lake.joined(name)
     if name in TABLES and TABLES[name].reasons and STATISTICS not in table.metadata().configuration:
+        found = table.version()
         table.alter.set_table_properties(
             {STATISTICS: with_statistics(TABLES[name])}
         )  # older versions of Recast set none
         table = DeltaTable(table.table_uri)
+        ledger.rows_are_in(settings, name, found, table.version())
     old = set(table.vacuum(int(retention_hours), dry_run=True, enforce_retention_duration=False, full=True))
     changes = f"{folder.path}/{CHANGES}/"
     infos = [

@@ -20,6 +20,9 @@ from recast.settings import UserError
 
 # For a table without statistics, which Recast's own all have.
 ROWS_PER_FILE = 10_000
+FORMAT = "recast.format"
+FORMAT_NUMBER = 1
+"""What a table's property FORMAT says: it grows when an older Recast would misread tables. Further columns do not."""
 PUBLISHED = ("published_code", "published_math")
 TOMBSTONES = "tombstones"
 COMMIT = re.compile(r"/_delta_log/\d+\.json$")
@@ -62,7 +65,7 @@ def open_table(settings: Settings, name: str) -> DeltaTable | None:
         if not Path(uri).is_dir():
             raise UserError(f"{uri} is a file; a table is a folder. Is --lake right?")
     try:
-        return DeltaTable(uri)
+        return readable(DeltaTable(uri), uri)
     except TableNotFoundError:
         # A log without a commit is a table that somebody is making at this moment, or was killed over.
         if is_local(uri) and any(each.name != "_delta_log" for each in Path(uri).iterdir()):
@@ -72,6 +75,20 @@ def open_table(settings: Settings, name: str) -> DeltaTable | None:
         if not is_local(uri):  # a key or a network may lack as well
             raise UserError(f"{uri} cannot be read: {first_line(problem)}") from None
         raise DamagedError(damage(uri, f"{torn_commit(uri)} cannot be read: {first_line(problem)}")) from None
+
+
+def readable(table: DeltaTable, uri: str) -> DeltaTable:
+    """Return the table, unless a newer Recast made it in a way that this one does not know.
+
+    Raises:
+        UserError: it did.
+    """
+    number = table.metadata().configuration.get(FORMAT, "0")
+    if number.isdecimal() and int(number) <= FORMAT_NUMBER:
+        return table
+    raise UserError(
+        f"{uri} was made by a newer Recast (format {number}, and this one knows {FORMAT_NUMBER}): upgrade Recast"
+    )
 
 
 def damage(folder: str, what: str) -> str:

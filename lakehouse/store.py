@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
+from recast.lakehouse import query
 from recast.lakehouse.settings import Settings
 from recast.schemas.table import Table
 
@@ -22,6 +23,7 @@ WITHOUT_TEXT = ("doc_id", "input_hash", "content_hash", "measured_by", "decided_
 """Columns whose least and greatest values stand in a table's log. The first letters of a text must not: they outlive it."""
 STATISTICS = "delta.dataSkippingStatsColumns"
 PROPERTIES = {
+    query.FORMAT: str(query.FORMAT_NUMBER),
     # Downstream readers follow this feed; it also tells them which rows were removed.
     "delta.enableChangeDataFeed": "true",
     # delta-rs and DuckDB read the same tables; through Arrow they cannot see deletion vectors.

@@ -1,0 +1,71 @@
+"""Maintenance: fewer files, no old ones, the same rows, and nothing for the next run to do."""
+
+from pathlib import Path
+
+import pytest
+from deltalake import DeltaTable
+
+from recast.lakehouse import ledger, maintain, query
+from recast.lakehouse.settings import Settings
+from recast.settings import UserError
+from tests.lakehouse.taken import blob, build, write
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return build(tmp_path / "lake")
+
+
+def known_to_the_ledger(settings: Settings) -> list[ledger.Run]:
+    """Record a run of raw_code and one of parsed_code, which reads it; return what a next run of each would begin with."""
+    version, id_ = query.identity(settings, "raw_code")
+    source = query.state(settings, "raw_code")
+    assert source
+    runs = [ledger.begin("run-1", "raw_code", "1", {}, {}), ledger.begin("run-1", "parsed_code", source, {}, {})]
+    for run, built in zip(runs, ((version, id_), (None, None)), strict=True):
+        ledger.record(settings, run | {"status": "succeeded", "target_version": built[0], "target_id": built[1]})  # type: ignore[operator, arg-type]
+    return runs
+
+
+def test_many_small_files_become_one_and_no_run_finds_a_change(settings: Settings) -> None:
+    for number in range(maintain.SMALL_FILES):
+        write(Path(settings.lake), "raw_code", [blob(f"{number:040}", "x = 1\n", "a/b")])
+    raw, parsed = known_to_the_ledger(settings)
+    before = query.rows(settings, "SELECT doc_id, text FROM raw_code ORDER BY doc_id", "raw_code")
+    kept = {each.table_name: each for each in maintain.maintain(settings, 168)}
+    assert (kept["raw_code"].files_before, kept["raw_code"].files_after) == (maintain.SMALL_FILES + 1, 1)
+    assert query.rows(settings, "SELECT doc_id, text FROM raw_code ORDER BY doc_id", "raw_code") == before
+    assert ledger.changes(settings, raw) == ()
+    assert ledger.changes(settings, parsed | {"source_version": query.state(settings, "raw_code")}) == ()  # type: ignore[operator, arg-type]
+
+
+def test_few_files_are_left_alone_and_old_ones_go_after_the_retention(settings: Settings) -> None:
+    lake = Path(settings.lake)
+    known_to_the_ledger(settings)
+    DeltaTable(str(lake / "raw_code")).delete("true")
+    page = lake / "data_docs" / "index.html"
+    page.parent.mkdir()
+    page.write_text("old")
+    assert maintain.maintain(settings, 168)[-1].deleted.files == 0
+    assert page.exists()
+    kept = {each.table_name: each for each in maintain.maintain(settings, 0)}
+    assert kept["raw_code"].deleted.files > 1
+    assert not page.exists()
+    assert query.rows(settings, "SELECT * FROM raw_code", "raw_code") == []
+
+
+def test_a_strangers_table_below_the_lake_is_not_touched(settings: Settings) -> None:
+    other = Path(settings.lake) / "theirs"
+    write(other.parent, "raw_math", [{"doc_id": "1", "url": "u", "text": "t"}])
+    (other.parent / "raw_math").rename(other)
+    before = sorted(file.name for file in other.rglob("*"))
+    maintain.maintain(settings, 0)
+    assert sorted(file.name for file in other.rglob("*")) == before
+
+
+def test_a_lake_of_a_newer_recast_is_refused_in_one_line(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger.record(settings, ledger.begin("run-1", "raw_code", "1", {}, {}))
+    assert query.rows(settings, "SELECT run_id FROM runs") == [{"run_id": "run-1"}]
+    monkeypatch.setattr(query, "FORMAT_NUMBER", 0)
+    with pytest.raises(UserError, match=r"runs was made by a newer Recast \(format 1, and this one knows 0\): upgrade"):
+        query.rows(settings, "SELECT run_id FROM runs")
