@@ -106,7 +106,7 @@ def require_few_removals(work: Work, planned: Plan) -> None:
     held = query.row_count(work.settings, work.stage.name)
     if work.stage.source.tables or planned.to_remove <= limit * held:
         return
-    gone = work.planned().where("action = 'remove'")
+    gone = work.gone()
     taken_down = withheld.documents(work.spark, work.settings)
     if taken_down is not None:
         gone = gone.join(taken_down, "doc_id", "left_anti")

@@ -197,7 +197,8 @@ def do(work: Work, planned: Plan, meter: Meter, limits: Limits) -> None:
     recorded_at = time.monotonic()
     chunks = limits.fitting(planned.chunks)
     for chunk in measured_ahead(work, chunks, meter, limits):
-        check_and_commit(work, chunk, meter)
+        # Rows go with the last chunk. Until it is staged, one of them may be the only one that holds its measurement.
+        check_and_commit(work, chunk, meter, planned.to_remove if chunk is planned.chunks[-1] else 0)
         note_target(work)
         limits.count(work.run, work.settings)
         if time.monotonic() - recorded_at > RECORD_EVERY_S:
@@ -205,13 +206,11 @@ def do(work: Work, planned: Plan, meter: Meter, limits: Limits) -> None:
             recorded_at = time.monotonic()
     if left := planned.chunks[work.run["chunks"] :]:
         raise LimitError(f"{limits.words()}; {sum(chunk.rows for chunk in left):,} rows are left")
-    if planned.to_remove:
-        # Last, because until every chunk is committed a row that goes may be the only one that holds its measurement.
+    if planned.to_remove and not planned.chunks:
         with meter.step("commit"):
-            removed = work.planned().where("action = 'remove'")
             work.run["rows_removed"] = planned.to_remove
-            transaction = (work.transaction_name, 1 + len(planned.chunks))
-            store.remove(work.spark, work.settings, work.stage.target, removed, transaction, work.run)
+            transaction = (work.transaction_name, 1)
+            store.remove(work.spark, work.settings, work.stage.target, work.gone(), transaction, work.run)
     note_target(work)
 
 
@@ -252,8 +251,8 @@ def measured_ahead(work: Work, chunks: Sequence[Chunk], meter: Meter, limits: Li
                 wait(running, CANCEL_EVERY_S)
 
 
-def check_and_commit(work: Work, chunk: Chunk, meter: Meter) -> None:
-    """Hold a staged chunk against the table's expectations, then merge it in one commit.
+def check_and_commit(work: Work, chunk: Chunk, meter: Meter, to_remove: int = 0) -> None:
+    """Hold a staged chunk against the table's expectations, then merge it in one commit, which removes `to_remove` rows.
 
     Raises:
         QualityError: a critical expectation failed; nothing of the chunk is committed.
@@ -278,9 +277,14 @@ def check_and_commit(work: Work, chunk: Chunk, meter: Meter) -> None:
         if usage:
             work.reports[:] = usage.reports(work.reports, work.journal_path(chunk))
         record_metrics(work, meter)
-        commit = store.merge if expected["replaces"] or not is_local(settings.lake) else store.insert
+        work.run["rows_removed"] = to_remove
+        transaction = (work.transaction_name, 1 + chunk.number)
         try:
-            commit(spark, settings, target, staged, (work.transaction_name, 1 + chunk.number), work.run)
+            if to_remove or expected["replaces"] or not is_local(settings.lake):
+                gone = work.gone() if to_remove else None
+                store.merge(spark, settings, target, staged, transaction, work.run, gone)
+            else:
+                store.insert(spark, settings, target, staged, transaction, work.run)
         except BaseException:
             work.run.update(before)
             raise

@@ -29,6 +29,7 @@ PROPERTIES = {
     # delta-rs and DuckDB read the same tables; through Arrow they cannot see deletion vectors.
     "delta.enableDeletionVectors": "false",
 }
+GONE = "_gone"  # column that marks the keys to delete among rows to write
 WORK = "_work"  # folder of the lake for files that a run needs only until its commit
 
 
@@ -99,15 +100,24 @@ def merge(
     rows: DataFrame,
     transaction: tuple[str, int],
     facts: Mapping[str, Any],
+    gone: DataFrame | None = None,
 ) -> None:
-    """Insert or replace `rows` by the table's key, in one commit that carries `facts`; a replay changes nothing."""
+    """Insert or replace `rows` by the table's key, in one commit that carries `facts`; a replay changes nothing.
+
+    The same commit deletes the rows whose key is in `gone`, so that nobody reads a text beside the one that replaces it.
+    """
     target = open_table(spark, settings, table)
+    source = rows.select(*table.column_names, F.lit(False).alias(GONE))
+    if gone is not None:
+        keys = gone.select(*table.key, F.lit(True).alias(GONE))
+        source = source.unionByName(keys, allowMissingColumns=True)
     with committing(spark, transaction, facts):
         (
             target.alias("t")
-            .merge(rows.select(*table.column_names).alias("s"), same_key(table))
+            .merge(source.alias("s"), same_key(table))
+            .whenMatchedDelete(f"s.{GONE}")
             .whenMatchedUpdateAll()
-            .whenNotMatchedInsertAll()
+            .whenNotMatchedInsertAll(f"NOT s.{GONE}")
             .execute()
         )
 

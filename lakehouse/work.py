@@ -57,6 +57,10 @@ class Work(NamedTuple):
         """Return what the written actions say is to be done."""
         return self.written_actions().where("action != 'nothing'")
 
+    def gone(self) -> DataFrame:
+        """Return the keys of the rows to remove."""
+        return self.planned().where("action = 'remove'")
+
     def staged(self, path: str) -> DataFrame:
         """Return the rows that this run has staged in the folder `path`."""
         return self.spark.read.schema(f"{self.stage.target.ddl}, action string").parquet(path)

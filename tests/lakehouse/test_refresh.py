@@ -104,7 +104,10 @@ def test_a_table_follows_its_source_and_pays_for_each_text_once(lake: Lake) -> N
     assert lake.rows()["c"] == ("hi", "ann", True, None)
 
     changed = {"a": ("hello", "zoe"), "c": ("howdy", "ann"), "d": ("hello", "dan")}
+    version = query.version(lake.settings, "notes")
+    assert version is not None
     run, paid = lake.run(changed)
+    assert query.version(lake.settings, "notes") == version + 1, "rows come and go in one commit"
     assert paid == ["howdy"], "a new owner and a known text cost nothing"
     assert lake.rows() == {doc_id: (text, owner, True, None) for doc_id, (text, owner) in changed.items()}
     assert run["rows_removed"] == 1
