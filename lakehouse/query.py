@@ -5,7 +5,7 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,9 +13,12 @@ import duckdb
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from recast.lakehouse import time_travel, views
 from recast.lakehouse.problems import first_line
 from recast.lakehouse.settings import Settings, is_default_lake, is_local
+from recast.lakehouse.time_travel import PRESENT, State
 from recast.schemas import TABLES
+from recast.schemas.views import VIEWS
 from recast.settings import UserError
 
 # For a table without statistics, which Recast's own all have.
@@ -159,10 +162,26 @@ def state(settings: Settings, name: str) -> str | None:
     return None if version is None else f"{version}@{id_}"
 
 
-def connect(settings: Settings, *names: str, unsafe: bool = False) -> Lake:
-    """Return a DuckDB connection with the built tables among `names` and the view of their rejects, and what is built.
+def connect(
+    settings: Settings,
+    *names: str,
+    unsafe: bool = False,
+    shown: Iterable[str] = VIEWS,
+    states: Mapping[str, State] = PRESENT,
+) -> Lake:
+    """Return a DuckDB connection with the built tables among `names` and the views over them, and what is built.
 
-    Without names: every table. It reads the files of the lake and no others, unless `unsafe`.
+    It reads the files of the lake and no others, unless `unsafe`.
+
+    Args:
+        settings: where the lake is.
+        names: tables, all by default.
+        unsafe: whether it may do anything.
+        shown: the views to make.
+        states: tables as they were, each by the name that it gets; one that is a table's own takes its place.
+
+    Raises:
+        UserError: a state of `states` is not there (any more).
     """
     connection = duckdb.connect()
     # It is off, and refuses to be set, in a notebook that lacks the widgets to draw it.
@@ -171,20 +190,18 @@ def connect(settings: Settings, *names: str, unsafe: bool = False) -> Lake:
     lake = Lake(connection, [], {})
     for name in names or TABLES:
         try:
-            table = open_table(settings, name)
+            table = None if name in states else open_table(settings, name)
             if table is not None:
                 show(connection, name, table, table_uri(settings, name))
                 lake.built.append(name)
         except DamagedError as problem:
             lake.damaged[name] = str(problem)
-    documents = [name for name in lake.built if TABLES[name].reasons]
-    if documents:
-        selects = (
-            f"SELECT '{name}' AS table_name, doc_id, reason, run_id, written_at FROM {name} WHERE NOT kept"
-            for name in documents
-        )
-        connection.execute(f"CREATE VIEW rejects AS {' UNION ALL '.join(selects)}")
-        lake.built.append("rejects")
+    for name, state in states.items():
+        show_state(connection, settings, name, state)
+        lake.built.append(name)
+    if lake.built:
+        views.create(connection, shown, lake.built)
+        lake.built.extend(shown)
     if not unsafe:
         confine(connection, settings.lake)
     return lake
@@ -251,6 +268,21 @@ def show(connection: duckdb.DuckDBPyConnection, name: str, table: DeltaTable, fo
         raise DamagedError(damage(folder, words or f"the files of {folder} do not fit each other")) from None
 
 
+def show_state(connection: duckdb.DuckDBPyConnection, settings: Settings, name: str, state: State) -> None:
+    """Make the rows that a table had known to DuckDB as `name`.
+
+    Raises:
+        UserError: it is not built, or had no such state; or files of that state are gone.
+    """
+    table = open_table(settings, state.name)
+    if table is None:
+        raise UserError(f"{state.name} is not built in {settings.lake}")
+    try:
+        show(connection, name, time_travel.at(table, state), table_uri(settings, state.name))
+    except DamagedError:
+        raise UserError(f"{state} can no longer be read: files of it are gone, as after a vacuum") from None
+
+
 def run_sql(settings: Settings, statement: str, *names: str, unsafe: bool = False) -> duckdb.DuckDBPyConnection:
     """Run one SQL statement over the tables, all or those named; `column_names` and `fetchmany` of what it returns give
     its rows.
@@ -259,7 +291,21 @@ def run_sql(settings: Settings, statement: str, *names: str, unsafe: bool = Fals
         UserError: no table is built, the statement is wrong or does more than read the lake, or it names a table that is
             unknown or damaged.
     """
-    return execute(connect(settings, *names, unsafe=unsafe), settings, statement, unsafe)
+    lake, rewritten = connect_for(settings, statement, *names, unsafe=unsafe)
+    return execute(lake, settings, rewritten, unsafe)
+
+
+def connect_for(
+    settings: Settings, statement: str, *names: str, unsafe: bool = False, states: Mapping[str, State] = PRESENT
+) -> tuple[Lake, str]:
+    """Return what `connect` does, with the views and earlier states that a statement names, and the statement to run.
+
+    Raises:
+        UserError: such a state is not there (any more), or what is said to have one is no table.
+    """
+    rewritten, asked = time_travel.rewrite(statement)
+    shown = views.named_in(rewritten)
+    return connect(settings, *names, unsafe=unsafe, shown=shown, states={**states, **asked}), rewritten
 
 
 def execute(lake: Lake, settings: Settings, statement: str, unsafe: bool = False) -> duckdb.DuckDBPyConnection:
@@ -284,6 +330,8 @@ def execute(lake: Lake, settings: Settings, statement: str, unsafe: bool = False
         damaged = (words for name, words in lake.damaged.items() if f" {name} " in first_line(problem))
         raise UserError(next(damaged, f"{first_line(problem)} Tables: {', '.join(lake.built)}")) from None
     except (duckdb.Error, UnicodeError) as problem:
+        if "does not support time travel" in str(problem):
+            raise UserError("AT (VERSION => ...) works in a SELECT alone") from None
         raise UserError(first_line(problem)) from None
 
 
