@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from recast.lakehouse import time_travel, views
+from recast.lakehouse.confinement import REFUSED, confine, only_reads, quoted
 from recast.lakehouse.problems import first_line
 from recast.lakehouse.settings import Settings, is_default_lake, is_local
 from recast.lakehouse.time_travel import PRESENT, State
@@ -24,10 +24,6 @@ from recast.settings import UserError
 # For a table without statistics, which Recast's own all have.
 ROWS_PER_FILE = 10_000
 COMMIT = re.compile(r"/_delta_log/\d+\.json$")
-REFUSED = (
-    "tables are only read here, by one SELECT, DESCRIBE, EXPLAIN, SHOW, SUMMARIZE or PIVOT, and other files not at all; "
-    "--unsafe lifts this"
-)
 
 
 class DamagedError(UserError):
@@ -207,37 +203,10 @@ def connect(
     return lake
 
 
-def confine(connection: duckdb.DuckDBPyConnection, folder: str, scratch: str = "", linked: Iterable[str] = ()) -> None:
-    """Let a connection read the files below `folder` and the tables that it knows, and nothing else, for good.
-
-    What does not fit into memory goes into a folder below `scratch`, which is `folder` itself where nothing is given.
-    `linked` are the folders to which links in it lead: DuckDB looks at where a file is, not at what it is called.
-    As https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview says.
-    """
-    scratch = scratch or folder
-    local = [each for each in (folder, scratch, *linked) if is_local(each)]
-    folders = [quoted(f"{each}/") for each in dict.fromkeys((*local, *map(os.path.realpath, local)))]
-    if is_local(scratch):
-        # DuckDB's own choice is `.tmp` in the working directory, which it may read.
-        connection.execute(f"SET temp_directory = {quoted(f'{scratch}/.duckdb-{os.getpid()}')}")
-    for setting, value in {
-        "allowed_directories": f"[{', '.join(folders)}]",
-        "autoinstall_known_extensions": "false",
-        "autoload_known_extensions": "false",
-        "python_enable_replacements": "false",  # a name may not stand for a variable of this program
-        "enable_external_access": "false",
-        "lock_configuration": "true",
-    }.items():
-        connection.execute(f"SET {setting} = {value}")
-
-
-def quoted(text: str) -> str:
-    """Return `text` as a string of SQL."""
-    return "'{}'".format(text.replace("'", "''"))
-
-
-def show(connection: duckdb.DuckDBPyConnection, name: str, table: DeltaTable, folder: str) -> None:
-    """Make the present rows of the table in `folder` known to DuckDB as `name`.
+def show(
+    connection: duckdb.DuckDBPyConnection, name: str, table: DeltaTable, folder: str, files: list[str] | None = None
+) -> None:
+    """Make the rows of the table in `folder` known to DuckDB as `name`; of a local table those of `files` alone, if given.
 
     Recast's tables have no deletion vectors, partitions or renamed columns, so a local table is just its files, which
     DuckDB reads by itself. Elsewhere, and for a table without rows, Arrow stands between; it takes seconds to import.
@@ -245,7 +214,8 @@ def show(connection: duckdb.DuckDBPyConnection, name: str, table: DeltaTable, fo
     Raises:
         DamagedError: a file is missing or is no Parquet file.
     """
-    names = [uri.rpartition("/")[2] for uri in table.file_uris()]  # their folder stands there percent-encoded
+    # Their folder stands there percent-encoded.
+    names = files or [uri.rpartition("/")[2] for uri in table.file_uris()]
     if not names or not is_local(folder):
         connection.register(name, table.to_pyarrow_dataset())
         return
@@ -333,24 +303,6 @@ def execute(lake: Lake, settings: Settings, statement: str, unsafe: bool = False
         if "does not support time travel" in str(problem):
             raise UserError("AT (VERSION => ...) works in a SELECT alone") from None
         raise UserError(first_line(problem)) from None
-
-
-def only_reads(statement: duckdb.Statement) -> bool:
-    """Say whether a statement is a query, or asks how a query would run: ``EXPLAIN ANALYZE COPY`` copies."""
-    words = statement.query.encode()
-    try:
-        kind = str(statement.type.name)
-    except ValueError:  # one that the library has no name for
-        return False
-    if kind == "MULTI":  # how the parser takes a PIVOT apart that must look at its rows first, even one inside a COPY
-        return re.match(rb"(pivot|select|from)\b", words.lower()) is not None
-    if kind != "EXPLAIN":
-        return kind == "SELECT"  # DESCRIBE, SHOW, SUMMARIZE, FROM, WITH and VALUES are SELECT to the parser
-    for start, _ in duckdb.tokenize(statement.query)[1:]:
-        # What is explained stands at the end, behind EXPLAIN and its options, which are no statement.
-        with contextlib.suppress(duckdb.Error):
-            return all(map(only_reads, duckdb.extract_statements(words[start:].decode())))
-    return False
 
 
 def nothing_built(settings: Settings) -> UserError:

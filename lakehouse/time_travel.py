@@ -51,14 +51,18 @@ def at(table: DeltaTable, state: State) -> DeltaTable:
     try:
         table.load_as_version(state.when)
         # A time before the first commit gives the first version.
-        commits = table.history() if isinstance(state.when, datetime) else []
+        made_at = commit_time(table) if isinstance(state.when, datetime) else None
     except (DeltaError, OSError, ValueError) as problem:
         raise UserError(f"{state} can no longer be read: {first_line(problem)}") from None
-    for commit in commits:
-        made_at = EPOCH + timedelta(milliseconds=commit["timestamp"])
-        if commit["version"] == table.version() and made_at > state.when:
-            raise UserError(f"there is no {state}; its first version is of {made_at:%Y-%m-%d %H:%M:%S} UTC")
+    if isinstance(state.when, datetime) and made_at and made_at > state.when:
+        raise UserError(f"there is no {state}; its first version is of {made_at:%Y-%m-%d %H:%M:%S} UTC")
     return table
+
+
+def commit_time(table: DeltaTable) -> datetime | None:
+    """Return when the version at which a table is open was committed; None where its log does not say."""
+    times = (commit.get("timestamp") for commit in table.history() if commit.get("version") == table.version())
+    return next((EPOCH + timedelta(milliseconds=time) for time in times if time), None)
 
 
 def rewrite(statement: str) -> tuple[str, dict[str, State]]:

@@ -55,18 +55,19 @@ def relations_of(built: Mapping[str, set[str]]) -> dict[str, str]:
     }
 
 
-def relation(name: str, present: set[str] | None) -> str:
+def relation(name: str, present: set[str] | None, alias: str = "") -> str:
     """Return a table as SQL that has every documented column: null where an older version of Recast wrote none.
 
     Args:
         name: table.
         present: the columns that it has, None where it is not built.
+        alias: what its rows are called in DuckDB, where that is not the table's name.
     """
     columns = {column.name: f'NULL::{duckdb_type(column.type)} AS "{column.name}"' for column in TABLES[name].columns}
     if present is None:
         return f"(SELECT {', '.join(columns.values())} WHERE false)"
     missing = [null for column, null in columns.items() if column not in present]
-    return f"(SELECT *, {', '.join(missing)} FROM {name})" if missing else name
+    return f"(SELECT *, {', '.join(missing)} FROM {alias or name})" if missing else alias or name
 
 
 def source_of(name: str) -> str:

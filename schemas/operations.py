@@ -1,4 +1,4 @@
-"""The tables runs and expectation_results: what every run did, and the result of every expectation."""
+"""The tables runs, expectation_results and releases: what runs did, what checks found, and which versions got a name."""
 
 from recast.schemas.table import Column, Table
 
@@ -73,5 +73,23 @@ EXPECTATION_RESULTS = Table(
         Column("unexpected_rows", "bigint", "rows that did not meet it; null where the expectation counts no rows"),
         Column("observed", "string", "what was seen instead, or the error raised"),
         Column("checked_at", "timestamp", "UTC"),
+    ),
+)
+
+RELEASES = Table(
+    name="releases",
+    about="one row per release, or return to one, and published table; all rows of a release are one commit",
+    key=("number", "table_name"),
+    columns=(
+        Column("number", "bigint", "1 for the first; the rows of the greatest number are the current release"),
+        Column("release", "string", "name of the release; it stands for the same versions for ever"),
+        Column("action", "string", "released, or rolled back: made current again"),
+        Column("released_at", "timestamp", "UTC"),
+        Column("table_name", "string", "published table"),
+        Column("table_version", "bigint", "Delta version of the table"),
+        Column("table_id", "string", "Delta's id of the table; one that was deleted and built again has another"),
+        Column("rows", "bigint", "kept rows of that version"),
+        Column("tokens", "bigint", "sum of their token_count"),
+        Column("recast_version", "string", "version of this package"),
     ),
 )
