@@ -134,7 +134,7 @@ def rows_in(settings: Settings, state: State, table: DeltaTable) -> int:
     known = table.count()
     if known is not None:
         return int(known)
-    lake = query.connect(settings, state.name, shown=(), states={state.name: state})
+    lake = query.connect(settings, state.name, states={state.name: state})
     return int(query.dictionaries(query.execute(lake, settings, f"SELECT count(*) AS n FROM {state.name}"))[0]["n"])
 
 

@@ -18,7 +18,6 @@ from recast.lakehouse.problems import first_line
 from recast.lakehouse.settings import Settings, is_default_lake, is_local
 from recast.lakehouse.time_travel import PRESENT, State
 from recast.schemas import TABLES
-from recast.schemas.views import VIEWS
 from recast.settings import UserError
 
 # For a table without statistics, which Recast's own all have.
@@ -162,7 +161,7 @@ def connect(
     settings: Settings,
     *names: str,
     unsafe: bool = False,
-    shown: Iterable[str] = VIEWS,
+    shown: Iterable[str] = (),
     states: Mapping[str, State] = PRESENT,
 ) -> Lake:
     """Return a DuckDB connection with the built tables among `names` and the views over them, and what is built.

@@ -88,7 +88,7 @@ def facts_of(settings: Settings, table: str) -> dict[str, Any]:
     ledger.require_finished(settings, table)
     version, id_ = query.identity(settings, table)
     counted = f"SELECT count(*) AS rows, coalesce(sum(token_count), 0)::BIGINT AS tokens FROM {table} WHERE kept"
-    lake = query.connect(settings, table, shown=(), states={table: State(table, version or 0)})
+    lake = query.connect(settings, table, states={table: State(table, version or 0)})
     (facts,) = query.dictionaries(query.execute(lake, settings, counted))
     return {"table_name": table, "table_version": version, "table_id": id_, **facts}
 

@@ -45,24 +45,27 @@ def at(table: DeltaTable, state: State) -> DeltaTable:
     Raises:
         UserError: it has no such version, or did not exist then; or what tells of that version is gone from its log.
     """
-    present = table.version()
-    if isinstance(state.when, int) and not 0 <= state.when <= present:
-        raise UserError(f"there is no {state}; its present version is {present}")
     try:
-        table.load_as_version(state.when)
-        # A time before the first commit gives the first version.
-        made_at = commit_time(table) if isinstance(state.when, datetime) else None
+        number = state.when if isinstance(state.when, int) else version_at(table, state.when)
+        if not 0 <= number <= table.version():
+            known = (
+                f"its present version is {table.version()}" if isinstance(state.when, int) else "its log begins later"
+            )
+            raise UserError(f"there is no {state}; {known}")
+        table.load_as_version(number)
     except (DeltaError, OSError, ValueError) as problem:
         raise UserError(f"{state} can no longer be read: {first_line(problem)}") from None
-    if isinstance(state.when, datetime) and made_at and made_at > state.when:
-        raise UserError(f"there is no {state}; its first version is of {made_at:%Y-%m-%d %H:%M:%S} UTC")
     return table
 
 
-def commit_time(table: DeltaTable) -> datetime | None:
-    """Return when the version at which a table is open was committed; None where its log does not say."""
-    times = (commit.get("timestamp") for commit in table.history() if commit.get("version") == table.version())
-    return next((EPOCH + timedelta(milliseconds=time) for time in times if time), None)
+def version_at(table: DeltaTable, when: datetime) -> int:
+    """Return the version that was the present one at a time, by the times that commits state; -1 for none.
+
+    delta-rs has this too, by the times of files, which change when a table is copied.
+    """
+    milliseconds = (when - EPOCH) / timedelta(milliseconds=1)
+    commits = table.history()
+    return max((int(each["version"]) for each in commits if (each.get("timestamp") or 0) <= milliseconds), default=-1)
 
 
 def rewrite(statement: str) -> tuple[str, dict[str, State]]:

@@ -23,6 +23,8 @@ TOGETHER = {
     "jobs/test_math_lane.py": "jobs/publish_math jobs/rewrite_math",
     "lakehouse/test_actions.py": "benchmarks/plan",
     "lakehouse/test_datasets.py": "lakehouse/forms/form",
+    "lakehouse/test_query.py": "lakehouse/confinement",
+    "lakehouse/test_views.py": "schemas/views",
     "lakehouse/test_refresh.py": "cli/plans lakehouse/counts lakehouse/plan lakehouse/stage lakehouse/staging lakehouse/store "
     "lakehouse/work",
     "samples/test_code.py": "samples/sources",
