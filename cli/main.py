@@ -192,18 +192,20 @@ def releases(settings: Settings, form: str) -> None:
     history.releases(settings, form)
 
 
-@main.command(short_help="Write a DuckDB file of views over the tables.", epilog=OTHER_SETTINGS)
-@click.argument("file")
+@main.command(short_help="Make the tables known to DuckDB, or to Spark and its catalogues.", epilog=OTHER_SETTINGS)
+@click.argument("file", metavar="FILE.duckdb|FILE.sql")
 @settings_options("lake")
 @one_line_errors
 def attach(settings: Settings, file: str) -> None:
-    """Write a DuckDB file with views over the tables as they are now, for any program that reads DuckDB.
+    """Write a file by which other programs find the tables and views.
 
-    The file does not follow the tables: attach again after a refresh.
+    FILE.duckdb is a DuckDB database of views over the tables as they are now; attach again after a refresh. FILE.sql holds
+    statements for spark-sql -f, which enter the tables in a catalogue, where they are read as they are then.
     """
-    from recast.lakehouse.attach import attach
+    from recast.lakehouse import attach as attaching
 
-    click.echo(f"{file} shows {', '.join(attach(settings, file))}", err=True)
+    names = attaching.attach_spark(settings, file) if file.endswith(".sql") else attaching.attach(settings, file)
+    click.echo(f"{file} has {', '.join(names)}", err=True)
 
 
 @main.command(short_help="Score Python files as the tables would.", epilog=OTHER_SETTINGS)

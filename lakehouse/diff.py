@@ -162,7 +162,7 @@ def show_files(
                 f"{name} at version {table.version()} can no longer be read: files of it are gone"
             ) from None
         present = views.columns_of(connection, f"{own}_files")
-    connection.execute(f"CREATE VIEW {own} AS FROM {views.relation(name, present, f'{own}_files')}")
+    connection.execute(f"CREATE VIEW {own} AS FROM {views.relation(name, present, views.DUCKDB, f'{own}_files')}")
 
 
 def token_change(connection: duckdb.DuckDBPyConnection, name: str) -> int | None:

@@ -1,7 +1,8 @@
-"""The views of a lake in DuckDB: puts relations in the place of the tables that the texts of schemas/views.py name."""
+"""The views of a lake, for DuckDB or Spark: puts something in the place of each name in the texts of schemas/views.py."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 import duckdb
 
@@ -10,6 +11,28 @@ from recast.schemas.views import VIEWS
 
 LISTING = re.compile(r"\b(show|information_schema|duckdb_\w+|pg_\w+|sqlite_master)\b", re.IGNORECASE)
 """What asks which views there are."""
+
+
+class Dialect(NamedTuple):
+    """Whose SQL a view is written in: what it calls the functions that schemas/views.py names, and Spark's types."""
+
+    each: str
+    length: str
+    json_text: str
+    type: Callable[[str], str]
+
+
+def duckdb_type(spark_type: str) -> str:
+    """Return DuckDB's name of a Spark SQL type."""
+    named = re.sub(r"(\w+): ", r'"\1" ', re.sub(r"\btimestamp\b", "timestamptz", spark_type))
+    while "<" in named:  # innermost first
+        named = re.sub(r"array<([^<>]*)>", r"\1[]", named)
+        named = re.sub(r"(map|struct)<([^<>]*)>", r"\1(\2)", named)
+    return named
+
+
+DUCKDB = Dialect("unnest", "len", "json_extract_string", duckdb_type)
+SPARK = Dialect("explode", "size", "get_json_object", str)
 
 
 def named_in(statement: str) -> list[str]:
@@ -23,9 +46,15 @@ def create(connection: duckdb.DuckDBPyConnection, names: Iterable[str], built: I
         return
     # Each view opens the files of several tables once more, and reads all their footers.
     connection.execute("SET parquet_metadata_cache = true")
-    relations = relations_of({name: columns_of(connection, name) for name in built if name in TABLES})
-    for name in names:
-        connection.execute(f"CREATE VIEW {name} AS {VIEWS[name].sql.format_map(relations)}")
+    columns = {name: columns_of(connection, name) for name in built if name in TABLES}
+    for name, text in texts(names, columns, DUCKDB).items():
+        connection.execute(f"CREATE VIEW {name} AS {text}")
+
+
+def texts(names: Iterable[str], built: Mapping[str, set[str]], dialect: Dialect) -> dict[str, str]:
+    """Return the SQL of the views `names`, given the columns of each table that is built."""
+    relations = relations_of(built, dialect)
+    return {name: VIEWS[name].sql.strip().format_map(relations) for name in names}
 
 
 def columns_of(connection: duckdb.DuckDBPyConnection, name: str) -> set[str]:
@@ -33,40 +62,48 @@ def columns_of(connection: duckdb.DuckDBPyConnection, name: str) -> set[str]:
     return {str(column) for column, *_ in connection.execute(f"DESCRIBE {name}").fetchall()}
 
 
-def relations_of(built: Mapping[str, set[str]]) -> dict[str, str]:
-    """Return what stands for each name in braces, as SQL that may follow FROM.
+def relations_of(built: Mapping[str, set[str]], dialect: Dialect) -> dict[str, str]:
+    """Return what stands for each name in braces, as SQL that may follow FROM, or the name of a function.
 
     Args:
         built: the columns of each table that can be read.
+        dialect: whose SQL it is.
     """
-    tables = {name: relation(name, built.get(name)) for name in TABLES}
+    tables = {name: relation(name, built.get(name), dialect) for name in TABLES}
     documents = [name for name, table in TABLES.items() if table.reasons]
     answered = [name for name in documents if {"answer", "prompt"} <= set(TABLES[name].column_names)]
     verdicts = (
         f"SELECT '{name}' AS table_name, doc_id, kept, reason, {source_of(name)} AS source, run_id, written_at "
-        f"FROM {tables[name]}"
+        f"FROM {tables[name]} AS {name}"
         for name in documents
     )
+    prompts = (f"SELECT measured_by, prompt FROM {tables[name]} AS {name}" for name in answered)
     places = ", ".join(f"({position}, '{name}')" for position, name in enumerate(documents, 1))
     return tables | {
-        "documents": f"({' UNION ALL '.join(verdicts)})",
-        "answers": f"({' UNION ALL '.join(f'SELECT measured_by, prompt FROM {tables[name]}' for name in answered)})",
+        "documents": f"({' UNION ALL '.join(verdicts)}) AS documents",
+        "answers": f"({' UNION ALL '.join(prompts)}) AS answers",
         "stages": f"(VALUES {places}) AS stages(position, table_name)",
+        "each": dialect.each,
+        "length": dialect.length,
+        "json_text": dialect.json_text,
     }
 
 
-def relation(name: str, present: set[str] | None, alias: str = "") -> str:
+def relation(name: str, present: set[str] | None, dialect: Dialect, alias: str = "") -> str:
     """Return a table as SQL that has every documented column: null where an older version of Recast wrote none.
 
     Args:
         name: table.
         present: the columns that it has, None where it is not built.
-        alias: what its rows are called in DuckDB, where that is not the table's name.
+        dialect: whose SQL it is.
+        alias: what its rows are called, where that is not the table's name.
     """
-    columns = {column.name: f'NULL::{duckdb_type(column.type)} AS "{column.name}"' for column in TABLES[name].columns}
+    nulls = {
+        column.name: f"CAST(NULL AS {dialect.type(column.type)}) AS {column.name}" for column in TABLES[name].columns
+    }
     if present is None:
-        return f"(SELECT {', '.join(columns.values())} WHERE false)"
-    missing = [null for column, null in columns.items() if column not in present]
+        return f"(SELECT {', '.join(nulls.values())} WHERE false)"
+    missing = [null for column, null in nulls.items() if column not in present]
     return f"(SELECT *, {', '.join(missing)} FROM {alias or name})" if missing else alias or name
 
 
@@ -75,13 +112,4 @@ def source_of(name: str) -> str:
     columns = TABLES[name].column_names
     if "repo_name" in columns:
         return "nullif(concat_ws('/', repo_name, path), '')"
-    return "url" if "url" in columns else "NULL::VARCHAR"
-
-
-def duckdb_type(spark_type: str) -> str:
-    """Return DuckDB's name of a Spark SQL type."""
-    named = re.sub(r"(\w+): ", r'"\1" ', re.sub(r"\btimestamp\b", "timestamptz", spark_type))
-    while "<" in named:  # innermost first
-        named = re.sub(r"array<([^<>]*)>", r"\1[]", named)
-        named = re.sub(r"(map|struct)<([^<>]*)>", r"\1(\2)", named)
-    return named
+    return "url" if "url" in columns else "CAST(NULL AS string)"

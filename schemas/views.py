@@ -1,4 +1,4 @@
-"""The views of every lake, as data: what each is, its columns, and its text in DuckDB's SQL."""
+"""The views of every lake, as data: what each is, its columns, and its text in SQL that DuckDB and Spark both run."""
 
 from typing import NamedTuple
 
@@ -9,8 +9,9 @@ class View(NamedTuple):
     """A view. Its text names tables in braces, so that one that is not built, or lacks a column, does not spoil it.
 
     Besides tables a text may name ``{documents}``, the verdicts of all tables of documents; ``{answers}``, which prompt
-    each fingerprint of a model stage stands for; and ``{stages}``, the tables of documents with their place in the lane.
-    lakehouse/views.py puts something in the place of each.
+    each fingerprint of a model stage stands for; ``{stages}``, the tables of documents with their place in the lane; and
+    three functions that the dialects call otherwise: ``{each}`` makes a row of each element of a list, ``{length}`` counts
+    them, ``{json_text}`` reads a value of a JSON object. lakehouse/views.py puts something in the place of each.
     """
 
     name: str
@@ -53,8 +54,8 @@ LINEAGE = View(
         Column("license_type", "string", "permissive or no_license"),
         Column("source_dataset", "string", "name of the dataset the document came from"),
         Column("source_version", "string", "version of that dataset when the row was first read"),
-        Column("step", "bigint", "1 for the raw table, then up to the published table itself"),
-        Column("made_by", "string", "table of that step"),
+        Column("position", "int", "place of the stage that made it so: earlier stages first"),
+        Column("made_by", "string", "table of that stage"),
         Column("measured_by", "string", "fingerprint of what was measured there"),
         Column("decided_by", "string", "fingerprint of the rules that kept the row there"),
         Column("measured_by_facts", "string", "JSON of the facts behind measured_by; null where no run recorded them"),
@@ -62,10 +63,10 @@ LINEAGE = View(
     ),
     sql="""
 WITH facts AS (
-    SELECT table_name AS made_by, measured_by, decided_by,
-           any_value(measured_by_facts) AS measured_by_facts, any_value(decided_by_facts) AS decided_by_facts
+    SELECT table_name, measured_by, decided_by,
+           max(measured_by_facts) AS measured_by_facts, max(decided_by_facts) AS decided_by_facts
     FROM {runs}
-    GROUP BY ALL
+    GROUP BY table_name, measured_by, decided_by
 ), published AS (
     SELECT 'code' AS lane, 'published_code' AS table_name, doc_id, content_hash, license_type, source_dataset,
            source_version, made_by, measured_by, decided_by
@@ -74,25 +75,31 @@ WITH facts AS (
     SELECT 'math', 'published_math', doc_id, content_hash, license_type, source_dataset,
            source_version, made_by, measured_by, decided_by
     FROM {published_math} WHERE kept
+), makers AS (
+    SELECT lane, table_name, doc_id, content_hash, license_type, source_dataset, source_version,
+           maker.table_name AS made_by, maker.measured_by AS measured_by, maker.decided_by AS decided_by
+    FROM (SELECT *, {each}(made_by) AS maker FROM published) AS above
+    UNION ALL
+    SELECT lane, table_name, doc_id, content_hash, license_type, source_dataset, source_version,
+           table_name, measured_by, decided_by
+    FROM published
 ), origins AS (
     SELECT 'code' AS lane, doc_id, content_hash AS source_hash, concat_ws('/', repo_name, path) AS source,
-           doc_id AS blob_id, len(occurrences) AS occurrences, NULL AS warc_filename, NULL AS warc_record_offset
+           doc_id AS blob_id, CAST({length}(occurrences) AS BIGINT) AS occurrences,
+           NULL AS warc_filename, NULL AS warc_record_offset
     FROM {raw_code}
     UNION ALL
     SELECT 'math', doc_id, content_hash, url, NULL, NULL, warc_filename, warc_record_offset
     FROM {raw_math}
-), steps AS (
-    SELECT * EXCLUDE (made_by, measured_by, decided_by), unnest(range(1, len(made_by) + 2)) AS step,
-           unnest(list_append(made_by, struct_pack(table_name, measured_by, decided_by))) AS maker
-    FROM published
 )
-SELECT table_name, doc_id, content_hash, source_hash, source, blob_id, occurrences, warc_filename, warc_record_offset,
-       license_type, source_dataset, source_version, step, maker.table_name AS made_by,
-       maker.measured_by AS measured_by, maker.decided_by AS decided_by, measured_by_facts, decided_by_facts
-FROM steps
-LEFT JOIN origins USING (lane, doc_id)
+SELECT makers.table_name, makers.doc_id, content_hash, source_hash, source, blob_id, occurrences, warc_filename,
+       warc_record_offset, license_type, source_dataset, source_version, position, made_by, makers.measured_by,
+       makers.decided_by, measured_by_facts, decided_by_facts
+FROM makers
+JOIN {stages} ON stages.table_name = makers.made_by
+LEFT JOIN origins ON origins.lane = makers.lane AND origins.doc_id = makers.doc_id
 LEFT JOIN facts
-    ON facts.made_by = maker.table_name AND facts.measured_by = maker.measured_by AND facts.decided_by = maker.decided_by
+    ON facts.table_name = makers.made_by AND facts.measured_by = makers.measured_by AND facts.decided_by = makers.decided_by
 """,
 )
 
@@ -114,18 +121,18 @@ FUNNEL = View(
 WITH counted AS (
     SELECT NULL AS run_id, NULL AS started_at, table_name, reason, count(*) AS rows
     FROM {documents}
-    GROUP BY ALL
+    GROUP BY table_name, reason
     UNION ALL
     SELECT run_id, started_at, table_name, NULL, rows_kept FROM {runs}
     UNION ALL
     SELECT run_id, started_at, table_name, rejected.key, rejected.value
-    FROM (SELECT run_id, started_at, table_name, unnest(map_entries(reasons)) AS rejected FROM {runs})
+    FROM (SELECT run_id, started_at, table_name, {each}(map_entries(reasons)) AS rejected FROM {runs}) AS reasons
 ), summed AS (
-    SELECT *, (sum(rows) OVER (PARTITION BY run_id, table_name))::BIGINT AS rows_in FROM counted
+    SELECT *, CAST(sum(rows) OVER (PARTITION BY run_id, table_name) AS BIGINT) AS rows_in FROM counted
 )
-SELECT run_id, started_at, position, table_name, rows_in, reason IS NULL AS kept, reason, rows,
+SELECT run_id, started_at, position, summed.table_name, rows_in, reason IS NULL AS kept, reason, rows,
        rows / nullif(rows_in, 0) AS share
-FROM summed JOIN {stages} USING (table_name)
+FROM summed JOIN {stages} ON stages.table_name = summed.table_name
 WHERE rows_in > 0
 """,
 )
@@ -158,24 +165,26 @@ COST = View(
     ),
     sql="""
 WITH prompts AS (
-    SELECT measured_by, any_value(prompt) AS prompt_name FROM {answers} GROUP BY measured_by
+    SELECT measured_by, max(prompt) AS prompt_name FROM {answers} GROUP BY measured_by
 ), spent AS (
-    SELECT table_name, measured_by, any_value(measured_by_facts) ->> '$.model' AS model,
-           any_value(measured_by_facts) ->> '$.prompt' AS prompt_hash,
-           count(*) AS runs, sum(rows_measured)::BIGINT AS rows_measured, sum(rows_kept)::BIGINT AS rows_kept,
-           sum(model_requests)::BIGINT AS model_requests, sum(prompt_tokens)::BIGINT AS prompt_tokens,
-           sum(output_tokens)::BIGINT AS output_tokens, sum(kept_output_tokens)::BIGINT AS accepted_tokens,
+    SELECT table_name, measured_by, {json_text}(max(measured_by_facts), '$.model') AS model,
+           {json_text}(max(measured_by_facts), '$.prompt') AS prompt_hash,
+           count(*) AS runs, CAST(sum(rows_measured) AS BIGINT) AS rows_measured,
+           CAST(sum(rows_kept) AS BIGINT) AS rows_kept, CAST(sum(model_requests) AS BIGINT) AS model_requests,
+           CAST(sum(prompt_tokens) AS BIGINT) AS prompt_tokens, CAST(sum(output_tokens) AS BIGINT) AS output_tokens,
+           CAST(sum(kept_output_tokens) AS BIGINT) AS accepted_tokens,
            sum(seconds) AS seconds, sum(engine_seconds) AS engine_seconds
     FROM {runs}
     GROUP BY table_name, measured_by
 )
-SELECT table_name, model, coalesce(prompt_name, prompt_hash[:16]) AS prompt, measured_by, runs, rows_measured, rows_kept,
+SELECT table_name, model, coalesce(prompt_name, left(prompt_hash, 16)) AS prompt, spent.measured_by, runs, rows_measured,
+       rows_kept,
        model_requests, prompt_tokens, output_tokens, accepted_tokens, seconds, engine_seconds,
        prompt_tokens / nullif(accepted_tokens, 0) AS prompt_tokens_per_accepted,
        output_tokens / nullif(accepted_tokens, 0) AS output_tokens_per_accepted,
        1e6 * seconds / nullif(accepted_tokens, 0) AS seconds_per_million_accepted,
        1e6 * engine_seconds / nullif(accepted_tokens, 0) AS engine_seconds_per_million_accepted
-FROM spent LEFT JOIN prompts USING (measured_by)
+FROM spent LEFT JOIN prompts ON prompts.measured_by = spent.measured_by
 """,
 )
 

@@ -49,6 +49,7 @@ WHOLE = {
     "lakehouse/test_measuring_ahead.py",
     "test_mirror.py",
     "test_notebooks.py",
+    "test_queries.py",
     "test_rooms.py",
     "udfs/test_cases.py",  # answers with their right verdicts, through all readers
 }

@@ -8,7 +8,7 @@ import pytest
 from deltalake import DeltaTable
 
 from recast.lakehouse import query
-from recast.lakehouse.attach import attach
+from recast.lakehouse.attach import attach, attach_spark
 from recast.lakehouse.settings import Settings
 from recast.schemas import TABLES
 from recast.schemas.views import VIEWS
@@ -101,3 +101,23 @@ def test_a_folder_that_is_not_there_and_an_object_store_are_refused(settings: Se
         attach(settings, str(tmp_path / "nowhere" / "lake.duckdb"))
     with pytest.raises(UserError, match="object store"):
         attach(Settings(lake="s3a://bucket/lake"), str(tmp_path / "lake.duckdb"))
+
+
+def test_the_statements_for_spark_name_every_table_by_its_place_and_every_view(
+    settings: Settings, tmp_path: Path
+) -> None:
+    file = tmp_path / "lake.sql"
+    names = attach_spark(settings, str(file))
+    text = file.read_text()
+    assert names == [*(name for name in TABLES if name != "releases"), *VIEWS]
+    for name in names:
+        created = "CREATE OR REPLACE VIEW" if name in VIEWS else "CREATE TABLE IF NOT EXISTS"
+        assert f"{created} {name} " in text
+    assert rf"USING delta LOCATION '{tmp_path}/a \'lake\'/raw_code'" in text
+    attach_spark(settings, str(file))
+    assert file.read_text() == text
+    (tmp_path / "mine.sql").write_text("SELECT 1;")
+    with pytest.raises(UserError, match="was not made by recast attach"):
+        attach_spark(settings, str(tmp_path / "mine.sql"))
+    with pytest.raises(UserError, match="recast refresh"):
+        attach_spark(Settings(lake=str(tmp_path / "nowhere")), str(tmp_path / "other.sql"))

@@ -61,8 +61,8 @@ def test_a_reject_says_where_it_came_from(whole: Settings) -> None:
 
 
 def test_lineage_leads_from_a_published_row_to_its_blob_and_to_every_stage(whole: Settings) -> None:
-    steps = query.rows(whole, "FROM lineage WHERE source = 'ada/numbers/primes.py' ORDER BY step")
-    assert [(row["step"], row["made_by"]) for row in steps] == list(
+    steps = query.rows(whole, "FROM lineage WHERE source = 'ada/numbers/primes.py' ORDER BY position")
+    assert [(row["position"], row["made_by"]) for row in steps] == list(
         enumerate([name for name in TABLES if name.endswith("_code")], 1)
     )
     first = steps[0]
@@ -73,7 +73,7 @@ def test_lineage_leads_from_a_published_row_to_its_blob_and_to_every_stage(whole
 
 
 def test_lineage_of_a_page_leads_to_its_crawl_file(whole: Settings) -> None:
-    steps = query.rows(whole, "FROM lineage WHERE source LIKE '%fractions' ORDER BY step")
+    steps = query.rows(whole, "FROM lineage WHERE source LIKE '%fractions' ORDER BY position")
     assert [row["made_by"] for row in steps] == ["raw_math", "rewritten_math", "published_math"]
     assert {row["warc_filename"] for row in steps} == {"crawl-2026/a.warc.gz"}
     assert {row["blob_id"] for row in steps} == {None}
