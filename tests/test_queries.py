@@ -54,6 +54,7 @@ def test_a_question_is_answered(block: Block, settings: Settings, lake: query.La
     assert bool(found) is not asks_for_doubles
 
 
+@pytest.mark.slow
 def test_commands_and_programs_run_in_the_order_of_the_page(tmp_path: Path) -> None:
     settings = write_whole_lake(tmp_path / "lake")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
