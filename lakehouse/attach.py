@@ -105,13 +105,14 @@ def fill(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]
         if table is None:
             continue
         if table.file_uris():
-            query.show(connection, name, table, query.table_uri(settings, name))
+            query.show(connection, query.stored(name), table, query.table_uri(settings, name))
         else:
-            connection.execute(f"CREATE VIEW {name} AS FROM {views.relation(name, None, views.DUCKDB)}")
+            connection.execute(f"CREATE VIEW {query.stored(name)} AS FROM {views.relation(name, None, views.DUCKDB)}")
         row = [name, table.version(), str(table.metadata().id), settings.lake, datetime.now(UTC), __version__]
         connection.execute(f"INSERT INTO {MADE} VALUES (?, ?, ?, ?, ?, ?)", row)
         built.append(name)
     if not built:
         raise query.nothing_built(settings)
+    query.hide_taken_down(query.Lake(connection, built, {}), {name: name for name in query.PUBLISHED if name in built})
     views.create(connection, VIEWS, built)
     return [*built, *VIEWS]

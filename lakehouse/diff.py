@@ -34,8 +34,8 @@ FROM old FULL JOIN new USING (doc_id)
 GROUP BY ALL HAVING before <> after ORDER BY rows DESC, before, after
 """
 CHANGED = """
-SELECT doc_id FROM old JOIN new USING (doc_id)
-WHERE old.content_hash <> new.content_hash ORDER BY doc_id LIMIT {0}
+SELECT doc_id FROM (SELECT new.* FROM old JOIN new USING (doc_id) WHERE old.content_hash <> new.content_hash) AS changed
+{hidden} ORDER BY doc_id LIMIT {most}
 """
 TEXTS = "SELECT doc_id, text, {source} AS source FROM {state} WHERE doc_id IN ({keys})"
 
@@ -95,6 +95,10 @@ def between(settings: Settings, before: State, after: State, examples: int) -> D
     with duckdb.connect() as connection:
         for own, table, mine, theirs in (("old", opened[0], *files), ("new", opened[1], *files[::-1])):
             show_files(connection, settings, name, own, table, mine - theirs)
+        hidden = ""
+        if (tombstones := query.open_table(settings, query.TOMBSTONES)) is not None:
+            query.show(connection, query.TOMBSTONES, tombstones, query.table_uri(settings, query.TOMBSTONES))
+            hidden = query.without_taken_down(name)
         confinement.confine(connection, settings.lake)
         (counts,) = query.dictionaries(connection.execute(COUNTS))
         return Difference(
@@ -108,7 +112,7 @@ def between(settings: Settings, before: State, after: State, examples: int) -> D
             judged_otherwise=counts["judged_otherwise"],
             moved=[(row["before"], row["after"], row["rows"]) for row in query.dictionaries(connection.execute(MOVED))],
             token_change=token_change(connection, name),
-            examples=examples_of(connection, name, examples),
+            examples=examples_of(connection, name, examples, hidden),
         )
 
 
@@ -174,9 +178,10 @@ def token_change(connection: duckdb.DuckDBPyConnection, name: str) -> int | None
     return int(query.dictionaries(connection.execute(statement))[0]["tokens"])
 
 
-def examples_of(connection: duckdb.DuckDBPyConnection, name: str, most: int) -> list[Example]:
-    """Return some of the documents whose text changed. Texts are read of these alone."""
-    keys = [row["doc_id"] for row in query.dictionaries(connection.execute(CHANGED.format(most)))]
+def examples_of(connection: duckdb.DuckDBPyConnection, name: str, most: int, hidden: str) -> list[Example]:
+    """Return some of the documents whose text changed. Texts are read of these alone; `hidden` leaves out others."""
+    statement = CHANGED.format(hidden=hidden, most=most)
+    keys = [row["doc_id"] for row in query.dictionaries(connection.execute(statement))]
     if not keys:
         return []
     old, new = (texts(connection, name, state, keys) for state in ("old", "new"))

@@ -22,6 +22,8 @@ from recast.settings import UserError
 
 # For a table without statistics, which Recast's own all have.
 ROWS_PER_FILE = 10_000
+PUBLISHED = ("published_code", "published_math")
+TOMBSTONES = "tombstones"
 COMMIT = re.compile(r"/_delta_log/\d+\.json$")
 
 
@@ -183,23 +185,56 @@ def connect(
     with contextlib.suppress(duckdb.InvalidInputException):
         connection.execute("SET enable_progress_bar = false")
     lake = Lake(connection, [], {})
-    for name in names or TABLES:
+    for name in (*names, TOMBSTONES) if states or set(names) & set(PUBLISHED) else names or TABLES:
         try:
             table = None if name in states else open_table(settings, name)
             if table is not None:
-                show(connection, name, table, table_uri(settings, name))
+                show(connection, stored(name), table, table_uri(settings, name))
                 lake.built.append(name)
         except DamagedError as problem:
             lake.damaged[name] = str(problem)
     for name, state in states.items():
-        show_state(connection, settings, name, state)
+        show_state(connection, settings, stored(name, state.name), state)
         lake.built.append(name)
+    as_they_were = {name: state.name for name, state in states.items() if TABLES[state.name].reasons}
+    hide_taken_down(lake, {name: name for name in PUBLISHED if name in lake.built} | as_they_were)
     if lake.built:
         views.create(connection, shown, lake.built)
         lake.built.extend(shown)
     if not unsafe:
         confine(connection, settings.lake)
     return lake
+
+
+def stored(name: str, table: str = "") -> str:
+    """Return the name under which all rows of a table are known, or those of a state of `table` that is called `name`.
+
+    The name itself leaves out what was taken down: of a published table, and of any table of documents as it was.
+    """
+    return f"stored_{name}" if name in PUBLISHED or (table and TABLES[table].reasons) else name
+
+
+def hide_taken_down(lake: Lake, tables: Mapping[str, str]) -> None:
+    """Make tables known without the documents that were taken down: by the names that are the keys of `tables`.
+
+    Raises:
+        DamagedError: tombstones cannot be read, so nobody knows what they are.
+    """
+    if tables and TOMBSTONES in lake.damaged:
+        raise DamagedError(lake.damaged[TOMBSTONES])
+    for name, table in tables.items():
+        hidden = without_taken_down(table) if TOMBSTONES in lake.built else ""
+        lake.connection.execute(f"CREATE VIEW {name} AS SELECT * FROM stored_{name}{hidden}")
+
+
+def without_taken_down(table: str) -> str:
+    """Return the SQL that leaves out documents that were taken down, for behind the name of `table` and its rows."""
+    from recast.lakehouse.takedown import DOCUMENTS  # which imports this module
+
+    hidden = f" ANTI JOIN (SELECT doc_id FROM ({DOCUMENTS}) WHERE NOT elsewhere) USING (doc_id)"
+    if "repo_name" in TABLES[table].column_names:  # a document that stays may still stand under that name
+        hidden += f" ANTI JOIN (SELECT doc_id, value AS repo_name FROM ({DOCUMENTS})) USING (doc_id, repo_name)"
+    return hidden
 
 
 def show(

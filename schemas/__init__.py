@@ -27,6 +27,7 @@ TABLES: dict[str, Table] = {
         published.MATH,
         operations.RUNS,
         operations.EXPECTATION_RESULTS,
+        operations.TOMBSTONES,
         operations.RELEASES,
     )
 }

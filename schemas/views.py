@@ -158,10 +158,12 @@ COST = View(
         Column("accepted_tokens", "bigint", "of output_tokens, those of answers whose rows were kept when they came"),
         Column("seconds", "double", "wall-clock seconds of the runs"),
         Column("engine_seconds", "double", "seconds that engines worked, added over engines"),
+        Column("paid", "double", "their cost by the prices that were set; 0 where none was"),
         Column("prompt_tokens_per_accepted", "double", "prompt tokens read for each accepted token"),
         Column("output_tokens_per_accepted", "double", "tokens written for each accepted token; 1 would be no waste"),
         Column("seconds_per_million_accepted", "double", "seconds of runs for a million accepted tokens"),
         Column("engine_seconds_per_million_accepted", "double", "engine seconds for a million accepted tokens"),
+        Column("paid_per_million_accepted", "double", "what a million accepted tokens cost"),
     ),
     sql="""
 WITH prompts AS (
@@ -173,17 +175,18 @@ WITH prompts AS (
            CAST(sum(rows_kept) AS BIGINT) AS rows_kept, CAST(sum(model_requests) AS BIGINT) AS model_requests,
            CAST(sum(prompt_tokens) AS BIGINT) AS prompt_tokens, CAST(sum(output_tokens) AS BIGINT) AS output_tokens,
            CAST(sum(kept_output_tokens) AS BIGINT) AS accepted_tokens,
-           sum(seconds) AS seconds, sum(engine_seconds) AS engine_seconds
+           sum(seconds) AS seconds, sum(engine_seconds) AS engine_seconds, sum(cost) AS paid
     FROM {runs}
     GROUP BY table_name, measured_by
 )
 SELECT table_name, model, coalesce(prompt_name, left(prompt_hash, 16)) AS prompt, spent.measured_by, runs, rows_measured,
        rows_kept,
        model_requests, prompt_tokens, output_tokens, accepted_tokens, seconds, engine_seconds,
-       prompt_tokens / nullif(accepted_tokens, 0) AS prompt_tokens_per_accepted,
+       paid, prompt_tokens / nullif(accepted_tokens, 0) AS prompt_tokens_per_accepted,
        output_tokens / nullif(accepted_tokens, 0) AS output_tokens_per_accepted,
        1e6 * seconds / nullif(accepted_tokens, 0) AS seconds_per_million_accepted,
-       1e6 * engine_seconds / nullif(accepted_tokens, 0) AS engine_seconds_per_million_accepted
+       1e6 * engine_seconds / nullif(accepted_tokens, 0) AS engine_seconds_per_million_accepted,
+       1e6 * paid / nullif(accepted_tokens, 0) AS paid_per_million_accepted
 FROM spent LEFT JOIN prompts ON prompts.measured_by = spent.measured_by
 """,
 )
