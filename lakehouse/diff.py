@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import duckdb
 from deltalake import DeltaTable
 
-from recast.lakehouse import confinement, query, time_travel, views
+from recast.lakehouse import confinement, query, takedown, time_travel, views
 from recast.lakehouse.settings import Settings, is_local
 from recast.lakehouse.time_travel import State
 from recast.schemas import TABLES
@@ -98,7 +98,7 @@ def between(settings: Settings, before: State, after: State, examples: int) -> D
         hidden = ""
         if (tombstones := query.open_table(settings, query.TOMBSTONES)) is not None:
             query.show(connection, query.TOMBSTONES, tombstones, query.table_uri(settings, query.TOMBSTONES))
-            hidden = query.without_taken_down(name)
+            hidden = takedown.hidden_from(name)
         confinement.confine(connection, settings.lake)
         (counts,) = query.dictionaries(connection.execute(COUNTS))
         return Difference(

@@ -185,7 +185,8 @@ def connect(
     with contextlib.suppress(duckdb.InvalidInputException):
         connection.execute("SET enable_progress_bar = false")
     lake = Lake(connection, [], {})
-    for name in (*names, TOMBSTONES) if states or set(names) & set(PUBLISHED) else names or TABLES:
+    hiding = (TOMBSTONES,) if names and (states or set(names) & set(PUBLISHED)) else ()
+    for name in (*names, *hiding) if names else TABLES:
         try:
             table = None if name in states else open_table(settings, name)
             if table is not None:
@@ -215,26 +216,22 @@ def stored(name: str, table: str = "") -> str:
 
 
 def hide_taken_down(lake: Lake, tables: Mapping[str, str]) -> None:
-    """Make tables known without the documents that were taken down: by the names that are the keys of `tables`.
+    """Make tables known without the documents that were taken down.
+
+    Args:
+        lake: what is built; all rows are known by the names that `stored` gives.
+        tables: the name to make known, of a published table or of an earlier state, and the table that it is of.
 
     Raises:
         DamagedError: tombstones cannot be read, so nobody knows what they are.
     """
+    from recast.lakehouse.takedown import hidden_from  # which imports this module
+
     if tables and TOMBSTONES in lake.damaged:
         raise DamagedError(lake.damaged[TOMBSTONES])
     for name, table in tables.items():
-        hidden = without_taken_down(table) if TOMBSTONES in lake.built else ""
-        lake.connection.execute(f"CREATE VIEW {name} AS SELECT * FROM stored_{name}{hidden}")
-
-
-def without_taken_down(table: str) -> str:
-    """Return the SQL that leaves out documents that were taken down, for behind the name of `table` and its rows."""
-    from recast.lakehouse.takedown import DOCUMENTS  # which imports this module
-
-    hidden = f" ANTI JOIN (SELECT doc_id FROM ({DOCUMENTS}) WHERE NOT elsewhere) USING (doc_id)"
-    if "repo_name" in TABLES[table].column_names:  # a document that stays may still stand under that name
-        hidden += f" ANTI JOIN (SELECT doc_id, value AS repo_name FROM ({DOCUMENTS})) USING (doc_id, repo_name)"
-    return hidden
+        hidden = hidden_from(table) if TOMBSTONES in lake.built else ""
+        lake.connection.execute(f"CREATE VIEW {name} AS SELECT stored_{name}.* FROM stored_{name}{hidden}")
 
 
 def show(

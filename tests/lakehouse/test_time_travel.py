@@ -4,16 +4,22 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recast.lakehouse import query, time_travel
+from recast.lakehouse import diff, query, releases, time_travel
+from recast.lakehouse.attach import attach
+from recast.lakehouse.claims import Claim
 from recast.lakehouse.settings import Settings
+from recast.lakehouse.takedown import take_down
+from recast.lakehouse.time_travel import State
 from recast.settings import UserError
 from tests.lakehouse.lakes import PARSED, write_lake, write_table
+from tests.lakehouse.whole_lake import doc_id_of, write_whole_lake
 
 
 @pytest.fixture
@@ -131,3 +137,35 @@ def test_no_statement_makes_the_rewriting_fail(text: str) -> None:
     statement = f"{text} at"
     rewritten, states = time_travel.rewrite(statement)
     assert (rewritten, states) == (statement, {})
+
+
+CLAIMS = {
+    "a repository": Claim("repo", "gone/away"),
+    "a blob": Claim("blob", doc_id_of("gone/away/secret.py")),
+    "a page": Claim("url", "https://example.org/angles"),
+    "a domain": Claim("domain", "example.org"),
+}
+
+
+@pytest.mark.parametrize("case", CLAIMS)
+def test_what_was_taken_down_is_in_no_earlier_version_also_where_the_present_one_lacks_it(
+    tmp_path: Path, case: str
+) -> None:
+    settings, claim = write_whole_lake(tmp_path / "lake"), CLAIMS[case]
+    tables = ("published_math", "raw_math") if claim.kind in ("url", "domain") else ("published_code", "linted_code")
+    held = "url = 'https://example.org/angles'" if claim.kind in ("url", "domain") else "repo_name = 'gone/away'"
+    statement = "SELECT doc_id FROM {} AT (VERSION => 0) WHERE " + held
+    assert all(keys(settings, statement.format(table)) for table in tables)
+    releases.release(settings, "a", ("published_code", "published_math"))
+    take_down(settings, [claim], "asked to")
+    for table in tables:
+        assert keys(settings, statement.format(table)) == []
+    lake, asked = query.connect_for(
+        settings, f"SELECT doc_id FROM {tables[0]} WHERE {held}", states=releases.states(settings, "a")
+    )
+    assert query.dictionaries(query.execute(lake, settings, asked)) == []
+    found = diff.between(settings, State("published_math", 0), State("published_math", 1), 3)
+    assert len(found.examples) == (0 if claim.kind in ("url", "domain") else 1)
+    attach(settings, str(tmp_path / "lake.duckdb"))
+    with duckdb.connect(str(tmp_path / "lake.duckdb"), read_only=True) as connection:
+        assert connection.execute(f"SELECT doc_id FROM {tables[0]} WHERE {held}").fetchall() == []

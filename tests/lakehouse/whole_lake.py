@@ -56,6 +56,10 @@ def sha(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def doc_id_of(place: str) -> str:
+    return hashlib.sha1(place.encode()).hexdigest()
+
+
 @functools.cache
 def arrow_schema(name: str) -> pa.Schema:
     """Return the columns of a table as Arrow."""
@@ -100,7 +104,7 @@ def row_of(lane: list[str], name: str, refresh: int, place: str) -> dict[str, An
     repo, _, path = place.rpartition("/")
     kept_text = None if name in ASKING and reason else own + text
     row = {
-        "doc_id": hashlib.sha1(place.encode()).hexdigest(),
+        "doc_id": doc_id_of(place),
         "content_hash": sha(kept_text) if kept_text else None,
         "input_hash": sha(above + text),
         "text": kept_text,
