@@ -8,6 +8,7 @@ import duckdb
 from deltalake import DeltaTable
 
 from recast.lakehouse import confinement, query, takedown, time_travel, views
+from recast.lakehouse.problems import first_line
 from recast.lakehouse.settings import Settings, is_local
 from recast.lakehouse.time_travel import State
 from recast.schemas import TABLES
@@ -100,7 +101,7 @@ def between(settings: Settings, before: State, after: State, examples: int) -> D
             query.show(connection, query.TOMBSTONES, tombstones, query.table_uri(settings, query.TOMBSTONES))
             hidden = takedown.hidden_from(name)
         confinement.confine(connection, settings.lake)
-        (counts,) = query.dictionaries(connection.execute(COUNTS))
+        (counts,) = asked(connection, COUNTS)
         return Difference(
             table=name,
             before=time_travel.words_of(before.when),
@@ -110,10 +111,22 @@ def between(settings: Settings, before: State, after: State, examples: int) -> D
             removed=counts["removed"],
             changed=counts["changed"],
             judged_otherwise=counts["judged_otherwise"],
-            moved=[(row["before"], row["after"], row["rows"]) for row in query.dictionaries(connection.execute(MOVED))],
+            moved=[(row["before"], row["after"], row["rows"]) for row in asked(connection, MOVED)],
             token_change=token_change(connection, name),
             examples=examples_of(connection, name, examples, hidden),
         )
+
+
+def asked(connection: duckdb.DuckDBPyConnection, statement: str) -> list[dict[str, Any]]:
+    """Return a statement's rows.
+
+    Raises:
+        UserError: a file cannot be read.
+    """
+    try:
+        return query.dictionaries(connection.execute(statement))
+    except duckdb.Error as problem:
+        raise UserError(first_line(problem)) from None
 
 
 def documents() -> list[str]:
@@ -175,13 +188,13 @@ def token_change(connection: duckdb.DuckDBPyConnection, name: str) -> int | None
         return None
     tokens = "(SELECT coalesce(sum(token_count), 0) FROM {} WHERE kept)"
     statement = f"SELECT ({tokens.format('new')} - {tokens.format('old')})::BIGINT AS tokens"
-    return int(query.dictionaries(connection.execute(statement))[0]["tokens"])
+    return int(asked(connection, statement)[0]["tokens"])
 
 
 def examples_of(connection: duckdb.DuckDBPyConnection, name: str, most: int, hidden: str) -> list[Example]:
     """Return some of the documents whose text changed. Texts are read of these alone; `hidden` leaves out others."""
     statement = CHANGED.format(hidden=hidden, most=most)
-    keys = [row["doc_id"] for row in query.dictionaries(connection.execute(statement))]
+    keys = [row["doc_id"] for row in asked(connection, statement)]
     if not keys:
         return []
     old, new = (texts(connection, name, state, keys) for state in ("old", "new"))
@@ -196,7 +209,7 @@ def texts(
     """Return text and source of a few rows by their keys."""
     listed = ", ".join(map(confinement.quoted, keys))
     statement = TEXTS.format(source=views.source_of(name), state=state, keys=listed)
-    return {row["doc_id"]: row for row in query.dictionaries(connection.execute(statement))}
+    return {row["doc_id"]: row for row in asked(connection, statement)}
 
 
 def lines_changed(old: str, new: str) -> list[str]:

@@ -116,6 +116,15 @@ def test_a_version_that_was_vacuumed_is_refused(settings: Settings) -> None:
         between(settings, "linted_code")
 
 
+def test_a_damaged_file_is_one_line(settings: Settings) -> None:
+    for path in Path(settings.lake, "linted_code").glob("*.parquet"):
+        whole = path.read_bytes()
+        path.write_bytes(whole[:4] + bytes(len(whole) // 2) + whole[4 + len(whole) // 2 :])
+    with pytest.raises(UserError) as refused:
+        between(settings, "linted_code")
+    assert "\n" not in str(refused.value)
+
+
 OUTCOMES = st.dictionaries(
     st.sampled_from("abcdef"), st.tuples(st.sampled_from("xyz"), st.sampled_from([None, "low_score", "no_score"]))
 )
