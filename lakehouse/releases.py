@@ -85,8 +85,11 @@ def facts_of(settings: Settings, table: str) -> dict[str, Any]:
     Raises:
         UserError: its last run did not succeed: old and new text of one document may both be there.
     """
-    ledger.require_finished(settings, table)
     version, id_ = query.identity(settings, table)
+    ledger.require_finished(settings, table)
+    # The version may be from the middle of a run that has ended since.
+    if query.identity(settings, table) != (version, id_):
+        raise UserError(f"{table} is being written; release it when the refresh has ended")
     counted = f"SELECT count(*) AS rows, coalesce(sum(token_count), 0)::BIGINT AS tokens FROM {table} WHERE kept"
     lake = query.connect(settings, table, states={table: State(table, version or 0)})
     (facts,) = query.dictionaries(query.execute(lake, settings, counted))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
-from recast.lakehouse import query, releases
+from recast.lakehouse import ledger, query, releases
 from recast.lakehouse.settings import Settings
 from recast.lakehouse.time_travel import State
 from recast.settings import UserError
@@ -117,6 +117,14 @@ def test_a_table_with_commits_of_a_killed_run_is_not_released(settings: Settings
     killed = CommitProperties(custom_metadata={"userMetadata": '{"run_id": "run-killed"}'})
     write_deltalake(str(folder), rows, mode="append", commit_properties=killed)
     assert "was killed" in refused(settings, releases.release, "a", PUBLISHED)
+
+
+def test_a_table_that_a_run_writes_at_this_moment_is_not_released(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished = ledger.require_finished
+    monkeypatch.setattr(ledger, "require_finished", lambda *given: (publish(settings), finished(*given)))
+    assert "published_code is being written" in refused(settings, releases.release, "a", PUBLISHED)
 
 
 def test_a_lane_that_is_not_built_is_no_part_of_a_release(settings: Settings) -> None:
