@@ -25,7 +25,7 @@ setup(
         "rich>=14,<16",
         "pyarrow>=18,<27",
         "deltalake>=1.1,<2",
-        "duckdb>=1.3,<3",
+        "duckdb>=1.4,<3",
         "pylint==4.1.4",
         "pyflakes>=3.2,<5",
         "pygments>=2.18,<3",

@@ -150,22 +150,87 @@ def compare(settings: Settings, doc_id: str | None, table: str) -> None:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "json", "csv"]),
-    default="table",
-    show_default=True,
-    help="json prints one object per row.",
+    type=click.Choice(["table", "json", "csv", "parquet"]),
+    default=None,
+    help="json is one object per row. By default table; of a file what its name says.",
 )
+@click.option("--output", "file", default="", metavar="FILE", help="Write the rows to a file.")
+@click.option("--release", default="", metavar="NAME", help="Read the published tables as this release has them.")
 @click.option("--unsafe", is_flag=True, help="Run any statement, one that writes files or reads others as well.")
 @settings_options("lake")
 @one_line_errors
-def sql(settings: Settings, query: str, form: str, unsafe: bool) -> None:
+def sql(settings: Settings, query: str, form: str | None, file: str, release: str, unsafe: bool) -> None:
     """Run one SQL query over the tables, in DuckDB's dialect. It reads the lake and nothing else.
 
-    Besides the tables there is a view `rejects`: every rejected row's table, doc_id and reason.
+    Besides the tables there are views: `rejects`, `lineage`, `funnel` and `cost`. A table as it was: FROM linted_code AT
+    (VERSION => 3), or AT (TIMESTAMP => '2026-11-01').
     """
-    from recast.cli import output
+    from recast.cli import sql as asking
 
-    output.sql(settings, query, form, unsafe)
+    asking.sql(settings, query, form, unsafe, release, file)
+
+
+@main.command(
+    short_help="Show what changed between versions of a table, or between releases.",
+    epilog=OTHER_SETTINGS,
+    context_settings={"ignore_unknown_options": True},
+)
+@click.argument("what", nargs=-1, required=True, metavar="[TABLE] BEFORE AFTER")
+@click.option("--examples", type=click.IntRange(min=0), default=3, show_default=True, help="Changed texts to show.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per table.")
+@settings_options("lake")
+@one_line_errors
+def diff(settings: Settings, what: tuple[str, ...], examples: int, as_json: bool) -> None:
+    """Show which rows were added, removed and changed, which reasons moved, and how a few texts changed.
+
+    Of a table between two versions or times: recast diff linted_code 3 5, recast diff linted_code 2026-11-01 2026-11-08.
+    Of the published tables between two releases: recast diff 2026-10 2026-11.
+    """
+    from recast.cli import history
+
+    history.diff(settings, what, examples, as_json)
+
+
+@main.command(short_help="Give the published tables' present versions a name.", epilog=OTHER_SETTINGS)
+@click.argument("name")
+@click.option("--rollback", is_flag=True, help="Make this earlier release the current one again.")
+@settings_options("lake")
+@one_line_errors
+def release(settings: Settings, name: str, rollback: bool) -> None:
+    """Give the present versions of the published tables a name, in one step; or return to an earlier release.
+
+    No table changes. Readers ask for a release by its name, or for `current`: recast sql --release current "..."
+    """
+    from recast.cli import history
+
+    history.release(settings, name, rollback)
+
+
+@main.command(short_help="List releases.", epilog=OTHER_SETTINGS)
+@click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
+@settings_options("lake")
+@one_line_errors
+def releases(settings: Settings, form: str) -> None:
+    """List releases, the last first: when, which versions, how many rows and tokens."""
+    from recast.cli import history
+
+    history.releases(settings, form)
+
+
+@main.command(short_help="Make the tables known to DuckDB, or to Spark and its catalogues.", epilog=OTHER_SETTINGS)
+@click.argument("file", metavar="FILE.duckdb|FILE.sql")
+@settings_options("lake")
+@one_line_errors
+def attach(settings: Settings, file: str) -> None:
+    """Write a file by which other programs find the tables and views.
+
+    FILE.duckdb is a DuckDB database of views over the tables as they are now; attach again after a refresh. FILE.sql holds
+    statements for spark-sql -f, which enter the tables in a catalogue, where they are read as they are then.
+    """
+    from recast.lakehouse import attach as attaching
+
+    names = attaching.attach_spark(settings, file) if file.endswith(".sql") else attaching.attach(settings, file)
+    click.echo(f"{file} has {', '.join(names)}", err=True)
 
 
 @main.command(short_help="Take documents down, for good.", epilog=OTHER_SETTINGS)

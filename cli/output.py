@@ -19,8 +19,8 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from recast.jobs.settings import Settings
-from recast.lakehouse import query
-from recast.lakehouse.problems import first_line, warn
+from recast.lakehouse import confinement, query
+from recast.lakehouse.problems import first_line
 from recast.printable import printable
 from recast.schemas import TABLES
 from recast.settings import UserError
@@ -43,19 +43,6 @@ def terminal() -> Console:
     """Return the console that standard output is: as wide as the terminal, or as COLUMNS says, where it is none."""
     width = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else PIPE_COLUMNS
     return Console(width=width, highlight=False)
-
-
-def sql(settings: Settings, statement: str, form: str, unsafe: bool = False) -> None:
-    """Run one SQL statement over the tables and print its rows; a table that cannot be read is named beside them.
-
-    Raises:
-        UserError: as `query.run_sql` says, or the query fails on the rows it meets.
-    """
-    lake = query.connect(settings, unsafe=unsafe)
-    result = query.execute(lake, settings, statement, unsafe)
-    for words in lake.damaged.values():
-        warn(words)
-    print_rows(result, form)
 
 
 def print_rows(result: duckdb.DuckDBPyConnection, form: str) -> None:
@@ -260,7 +247,7 @@ def compare(settings: Settings, table: str, doc_id: str | None) -> None:
     for name in wanted:
         if name not in lake.built:
             continue
-        chosen = f"starts_with(doc_id, {query.quoted(doc_id)})" if doc_id else "kept"
+        chosen = f"starts_with(doc_id, {confinement.quoted(doc_id)})" if doc_id else "kept"
         some = f"SELECT * FROM {name} WHERE {chosen} ORDER BY doc_id LIMIT {LOOKED_AT}"
         beginnings = f"source_text[:{COMPARED_CHARS}], coalesce(text, '')[:{COMPARED_CHARS}]"
         most_changed = f"levenshtein({beginnings}) DESC, doc_id LIMIT 1"

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from recast.jobs import ingest_code, ingest_math
 from recast.jobs.running import application
 from recast.jobs.settings import Settings
+from recast.lakehouse.confinement import quoted
 from recast.lakehouse.datasets import form_of, version_of
 from recast.lakehouse.progress import Meter
-from recast.lakehouse.query import quoted
 from recast.lakehouse.settings import NOTHING
 from recast.lakehouse.source_sql import Dialect, NotUnicodeError, Opened, by_duckdb, by_spark
 from recast.schemas import raw_math

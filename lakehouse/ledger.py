@@ -12,7 +12,7 @@ from typing import Any, TypedDict, cast
 
 import pyarrow as pa
 import tenacity
-from deltalake import DeltaTable, Schema, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Schema, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from recast import __version__
@@ -177,6 +177,13 @@ def write(
     The table is made where it is missing, and gains the columns that a newer version of Recast adds. A column that a
     row lacks is null.
     """
+    opened = open_or_create(settings, table)
+    add_rows(opened, table, rows, replaced)
+    return opened
+
+
+def open_or_create(settings: Settings, table: Table) -> DeltaTable:
+    """Return the table as delta-rs opens it, made where it is missing, with the columns that a newer Recast adds."""
     schema = pa.schema(
         pa.field(name, ARROW_TYPES[type_], metadata={"comment": comment}) for name, type_, comment in table.columns
     )
@@ -196,10 +203,21 @@ def write(
     added = [field for field in Schema.from_arrow(schema).fields if field.name not in present]
     if added:
         opened.alter.add_columns(added)
-    # Without column comments: delta-rs refuses them where an older version of Recast commented the columns otherwise.
-    values = pa.Table.from_pylist(rows, pa.schema([(field.name, field.type) for field in schema]))
-    write_deltalake(opened, values, mode="overwrite" if replaced else "append", predicate=replaced)
     return opened
+
+
+def add_rows(
+    opened: DeltaTable,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    replaced: str | None = None,
+    properties: CommitProperties | None = None,
+) -> None:
+    """Add `rows` in one commit, in the place of those that meet the SQL condition `replaced`. A missing column is null."""
+    # Without column comments: delta-rs refuses them where an older version of Recast commented the columns otherwise.
+    values = pa.Table.from_pylist(rows, pa.schema([(name, ARROW_TYPES[type_]) for name, type_, _ in table.columns]))
+    mode = "overwrite" if replaced else "append"
+    write_deltalake(opened, values, mode=mode, predicate=replaced, commit_properties=properties)
 
 
 def is_run(run_id: str, table_name: str) -> str:

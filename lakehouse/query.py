@@ -3,9 +3,8 @@
 import contextlib
 import itertools
 import json
-import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,8 +12,11 @@ import duckdb
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from recast.lakehouse import time_travel, views
+from recast.lakehouse.confinement import REFUSED, confine, only_reads, quoted
 from recast.lakehouse.problems import first_line
 from recast.lakehouse.settings import Settings, is_default_lake, is_local
+from recast.lakehouse.time_travel import PRESENT, State
 from recast.schemas import TABLES
 from recast.settings import UserError
 
@@ -26,10 +28,6 @@ FORMAT_NUMBER = 1
 PUBLISHED = ("published_code", "published_math")
 TOMBSTONES = "tombstones"
 COMMIT = re.compile(r"/_delta_log/\d+\.json$")
-REFUSED = (
-    "tables are only read here, by one SELECT, DESCRIBE, EXPLAIN, SHOW, SUMMARIZE or PIVOT, and other files not at all; "
-    "--unsafe lifts this"
-)
 
 
 class DamagedError(UserError):
@@ -178,94 +176,85 @@ def state(settings: Settings, name: str) -> str | None:
     return None if version is None else f"{version}@{id_}"
 
 
-def connect(settings: Settings, *names: str, unsafe: bool = False) -> Lake:
-    """Return a DuckDB connection with the built tables among `names` and the view of their rejects, and what is built.
+def connect(
+    settings: Settings,
+    *names: str,
+    unsafe: bool = False,
+    shown: Iterable[str] = (),
+    states: Mapping[str, State] = PRESENT,
+) -> Lake:
+    """Return a DuckDB connection with the built tables among `names` and the views over them, and what is built.
 
-    Without names: every table. It reads the files of the lake and no others, unless `unsafe`.
+    It reads the files of the lake and no others, unless `unsafe`.
+
+    Args:
+        settings: where the lake is.
+        names: tables, all by default.
+        unsafe: whether it may do anything.
+        shown: the views to make.
+        states: tables as they were, each by the name that it gets; one that is a table's own takes its place.
+
+    Raises:
+        UserError: a state of `states` is not there (any more).
     """
     connection = duckdb.connect()
     # It is off, and refuses to be set, in a notebook that lacks the widgets to draw it.
     with contextlib.suppress(duckdb.InvalidInputException):
         connection.execute("SET enable_progress_bar = false")
     lake = Lake(connection, [], {})
-    for name in (*names, TOMBSTONES) if set(names) & set(PUBLISHED) else names or TABLES:
+    hiding = (TOMBSTONES,) if names and (states or set(names) & set(PUBLISHED)) else ()
+    for name in (*names, *hiding) if names else TABLES:
         try:
-            table = open_table(settings, name)
+            table = None if name in states else open_table(settings, name)
             if table is not None:
                 show(connection, stored(name), table, table_uri(settings, name))
                 lake.built.append(name)
         except DamagedError as problem:
             lake.damaged[name] = str(problem)
-    hide_taken_down(lake)
-    documents = [name for name in lake.built if TABLES[name].reasons]
-    if documents:
-        selects = (
-            f"SELECT '{name}' AS table_name, doc_id, reason, run_id, written_at FROM {name} WHERE NOT kept"
-            for name in documents
-        )
-        connection.execute(f"CREATE VIEW rejects AS {' UNION ALL '.join(selects)}")
-        lake.built.append("rejects")
+    for name, state in states.items():
+        show_state(connection, settings, stored(name, state.name), state)
+        lake.built.append(name)
+    as_they_were = {name: state.name for name, state in states.items() if TABLES[state.name].reasons}
+    hide_taken_down(lake, {name: name for name in PUBLISHED if name in lake.built} | as_they_were)
+    if lake.built:
+        views.create(connection, shown, lake.built)
+        lake.built.extend(shown)
     if not unsafe:
         confine(connection, settings.lake)
     return lake
 
 
-def stored(name: str) -> str:
-    """Return the name under which all rows of a table are known; a published table's own name leaves out what was taken down."""
-    return f"stored_{name}" if name in PUBLISHED else name
+def stored(name: str, table: str = "") -> str:
+    """Return the name under which all rows of a table are known, or those of a state of `table` that is called `name`.
+
+    The name itself leaves out what was taken down: of a published table, and of any table of documents as it was.
+    """
+    return f"stored_{name}" if name in PUBLISHED or (table and TABLES[table].reasons) else name
 
 
-def hide_taken_down(lake: Lake) -> None:
-    """Make the published tables known by their names, without the documents that were taken down.
+def hide_taken_down(lake: Lake, tables: Mapping[str, str]) -> None:
+    """Make tables known without the documents that were taken down.
+
+    Args:
+        lake: what is built; all rows are known by the names that `stored` gives.
+        tables: the name to make known, of a published table or of an earlier state, and the table that it is of.
 
     Raises:
         DamagedError: tombstones cannot be read, so nobody knows what they are.
     """
-    from recast.lakehouse.takedown import DOCUMENTS  # which imports this module
+    from recast.lakehouse.takedown import hidden_from  # which imports this module
 
-    published = [name for name in PUBLISHED if name in lake.built]
-    if published and TOMBSTONES in lake.damaged:
+    if tables and TOMBSTONES in lake.damaged:
         raise DamagedError(lake.damaged[TOMBSTONES])
-    for name in published:
-        hidden = ""
-        if TOMBSTONES in lake.built:
-            hidden = f" ANTI JOIN (SELECT doc_id FROM ({DOCUMENTS}) WHERE NOT elsewhere) USING (doc_id)"
-            if "repo_name" in TABLES[name].column_names:  # a document that stays may still stand under that name
-                hidden += f" ANTI JOIN (SELECT doc_id, value AS repo_name FROM ({DOCUMENTS})) USING (doc_id, repo_name)"
-        lake.connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {stored(name)}{hidden}")
+    for name, table in tables.items():
+        hidden = hidden_from(table) if TOMBSTONES in lake.built else ""
+        lake.connection.execute(f"CREATE VIEW {name} AS SELECT stored_{name}.* FROM stored_{name}{hidden}")
 
 
-def confine(connection: duckdb.DuckDBPyConnection, folder: str, scratch: str = "", linked: Iterable[str] = ()) -> None:
-    """Let a connection read the files below `folder` and the tables that it knows, and nothing else, for good.
-
-    What does not fit into memory goes into a folder below `scratch`, which is `folder` itself where nothing is given.
-    `linked` are the folders to which links in it lead: DuckDB looks at where a file is, not at what it is called.
-    As https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview says.
-    """
-    scratch = scratch or folder
-    local = [each for each in (folder, scratch, *linked) if is_local(each)]
-    folders = [quoted(f"{each}/") for each in dict.fromkeys((*local, *map(os.path.realpath, local)))]
-    if is_local(scratch):
-        # DuckDB's own choice is `.tmp` in the working directory, which it may read.
-        connection.execute(f"SET temp_directory = {quoted(f'{scratch}/.duckdb-{os.getpid()}')}")
-    for setting, value in {
-        "allowed_directories": f"[{', '.join(folders)}]",
-        "autoinstall_known_extensions": "false",
-        "autoload_known_extensions": "false",
-        "python_enable_replacements": "false",  # a name may not stand for a variable of this program
-        "enable_external_access": "false",
-        "lock_configuration": "true",
-    }.items():
-        connection.execute(f"SET {setting} = {value}")
-
-
-def quoted(text: str) -> str:
-    """Return `text` as a string of SQL."""
-    return "'{}'".format(text.replace("'", "''"))
-
-
-def show(connection: duckdb.DuckDBPyConnection, name: str, table: DeltaTable, folder: str) -> None:
-    """Make the present rows of the table in `folder` known to DuckDB as `name`.
+def show(
+    connection: duckdb.DuckDBPyConnection, name: str, table: DeltaTable, folder: str, files: list[str] | None = None
+) -> None:
+    """Make the rows of the table in `folder` known to DuckDB as `name`; of a local table those of `files` alone, if given.
 
     Recast's tables have no deletion vectors, partitions or renamed columns, so a local table is just its files, which
     DuckDB reads by itself. Elsewhere, and for a table without rows, Arrow stands between; it takes seconds to import.
@@ -273,7 +262,8 @@ def show(connection: duckdb.DuckDBPyConnection, name: str, table: DeltaTable, fo
     Raises:
         DamagedError: a file is missing or is no Parquet file.
     """
-    names = [uri.rpartition("/")[2] for uri in table.file_uris()]  # their folder stands there percent-encoded
+    # Their folder stands there percent-encoded.
+    names = files or [uri.rpartition("/")[2] for uri in table.file_uris()]
     if not names or not is_local(folder):
         connection.register(name, table.to_pyarrow_dataset())
         return
@@ -296,6 +286,21 @@ def show(connection: duckdb.DuckDBPyConnection, name: str, table: DeltaTable, fo
         raise DamagedError(damage(folder, words or f"the files of {folder} do not fit each other")) from None
 
 
+def show_state(connection: duckdb.DuckDBPyConnection, settings: Settings, name: str, state: State) -> None:
+    """Make the rows that a table had known to DuckDB as `name`.
+
+    Raises:
+        UserError: it is not built, or had no such state; or files of that state are gone.
+    """
+    table = open_table(settings, state.name)
+    if table is None:
+        raise UserError(f"{state.name} is not built in {settings.lake}")
+    try:
+        show(connection, name, time_travel.at(table, state), table_uri(settings, state.name))
+    except DamagedError:
+        raise UserError(f"{state} can no longer be read: files of it are gone, as after a vacuum") from None
+
+
 def run_sql(settings: Settings, statement: str, *names: str, unsafe: bool = False) -> duckdb.DuckDBPyConnection:
     """Run one SQL statement over the tables, all or those named; `column_names` and `fetchmany` of what it returns give
     its rows.
@@ -304,7 +309,21 @@ def run_sql(settings: Settings, statement: str, *names: str, unsafe: bool = Fals
         UserError: no table is built, the statement is wrong or does more than read the lake, or it names a table that is
             unknown or damaged.
     """
-    return execute(connect(settings, *names, unsafe=unsafe), settings, statement, unsafe)
+    lake, rewritten = connect_for(settings, statement, *names, unsafe=unsafe)
+    return execute(lake, settings, rewritten, unsafe)
+
+
+def connect_for(
+    settings: Settings, statement: str, *names: str, unsafe: bool = False, states: Mapping[str, State] = PRESENT
+) -> tuple[Lake, str]:
+    """Return what `connect` does, with the views and earlier states that a statement names, and the statement to run.
+
+    Raises:
+        UserError: such a state is not there (any more), or what is said to have one is no table.
+    """
+    rewritten, asked = time_travel.rewrite(statement)
+    shown = views.named_in(rewritten)
+    return connect(settings, *names, unsafe=unsafe, shown=shown, states={**states, **asked}), rewritten
 
 
 def execute(lake: Lake, settings: Settings, statement: str, unsafe: bool = False) -> duckdb.DuckDBPyConnection:
@@ -329,25 +348,9 @@ def execute(lake: Lake, settings: Settings, statement: str, unsafe: bool = False
         damaged = (words for name, words in lake.damaged.items() if f" {name} " in first_line(problem))
         raise UserError(next(damaged, f"{first_line(problem)} Tables: {', '.join(lake.built)}")) from None
     except (duckdb.Error, UnicodeError) as problem:
+        if "does not support time travel" in str(problem):
+            raise UserError("AT (VERSION => ...) works in a SELECT alone") from None
         raise UserError(first_line(problem)) from None
-
-
-def only_reads(statement: duckdb.Statement) -> bool:
-    """Say whether a statement is a query, or asks how a query would run: ``EXPLAIN ANALYZE COPY`` copies."""
-    words = statement.query.encode()
-    try:
-        kind = str(statement.type.name)
-    except ValueError:  # one that the library has no name for
-        return False
-    if kind == "MULTI":  # how the parser takes a PIVOT apart that must look at its rows first, even one inside a COPY
-        return re.match(rb"(pivot|select|from)\b", words.lower()) is not None
-    if kind != "EXPLAIN":
-        return kind == "SELECT"  # DESCRIBE, SHOW, SUMMARIZE, FROM, WITH and VALUES are SELECT to the parser
-    for start, _ in duckdb.tokenize(statement.query)[1:]:
-        # What is explained stands at the end, behind EXPLAIN and its options, which are no statement.
-        with contextlib.suppress(duckdb.Error):
-            return all(map(only_reads, duckdb.extract_statements(words[start:].decode())))
-    return False
 
 
 def nothing_built(settings: Settings) -> UserError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import duckdb
 
-from recast.lakehouse import query
+from recast.lakehouse import confinement, query
 from recast.lakehouse.forms.form import Form
 from recast.lakehouse.problems import first_line
 from recast.settings import UserError
@@ -54,7 +54,7 @@ def by_duckdb(form: Form, location: str, columns: dict[str, str]) -> Iterator[Op
         raise ValueError(f"DuckDB does not read {form.name}")
     scan = form.scan
     with duckdb.connect() as connection, tempfile.TemporaryDirectory() as scratch:
-        query.confine(connection, location, scratch, form.linked(location))
+        confinement.confine(connection, location, scratch, form.linked(location))
 
         def run(statement: str) -> list[dict[str, Any]]:
             try:

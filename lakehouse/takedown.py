@@ -38,6 +38,10 @@ DOCUMENTS = f"""
     SELECT DISTINCT t.kind, t.value, t.doc_id, t.table_name, t.elsewhere, t.content_hash
     FROM tombstones AS t JOIN ({IN_FORCE}) AS c USING (kind, value) WHERE t.doc_id IS NOT NULL
 """
+# What a claim names by a column. A document that stays elsewhere may still stand under the repository's name.
+NAMED = {"doc_id": "blob", "content_hash": "content", "repo_name": "repo", "url": "url"}
+HOST = "lower(regexp_extract(url, '^[a-zA-Z]+://([^/?#@]*@)?([^/?#:]+)', 2))"
+OF_DOMAIN = "({host} = value OR ends_with({host}, '.' || value))"
 
 
 class Taken(NamedTuple):
@@ -203,9 +207,8 @@ FINDING = {
     "raw_math": (
         "SELECT kind, value, doc_id, false AS elsewhere FROM raw_math JOIN claims ON kind = 'url' AND value = url",
         "SELECT kind, value, doc_id, false FROM raw_math JOIN claims ON kind = 'content' AND value = content_hash",
-        """SELECT kind, value, doc_id, false FROM
-               (SELECT doc_id, lower(regexp_extract(url, '^[a-zA-Z]+://([^/?#@]*@)?([^/?#:]+)', 2)) AS host FROM raw_math)
-           JOIN claims ON kind = 'domain' AND (host = value OR ends_with(host, '.' || value))""",
+        f"""SELECT kind, value, doc_id, false FROM (SELECT doc_id, {HOST} AS host FROM raw_math)
+            JOIN claims ON kind = 'domain' AND {OF_DOMAIN.format(host="host")}""",
     ),
 }
 
@@ -245,3 +248,19 @@ def column_of(settings: Settings, table: str, column: str, kind: str = "") -> Li
         raise UserError(f"{table} has no column {column!r}; it has {', '.join(f.name for f in opened.schema().fields)}")
     values = opened.to_pyarrow_dataset().to_table(columns=[column])[column].to_pylist()
     return read_list(map(str, filter(None, values)), kind)
+
+
+def hidden_from(table: str) -> str:
+    """Return the SQL that leaves out documents that were taken down, for behind the name of `table` and its rows.
+
+    The rows may be of an earlier version, which can hold documents that no tombstone lists, so claims count as well.
+    The table `tombstones` is known to the connection.
+    """
+    columns = TABLES[table].column_names
+    hidden = f" ANTI JOIN (SELECT doc_id FROM ({DOCUMENTS}) WHERE NOT elsewhere) USING (doc_id)"
+    for column, kind in NAMED.items():
+        if column in columns:
+            hidden += f" ANTI JOIN (SELECT value AS {column} FROM ({IN_FORCE}) WHERE kind = '{kind}') USING ({column})"
+    if "url" in columns:
+        hidden += f" ANTI JOIN (SELECT value FROM ({IN_FORCE}) WHERE kind = 'domain') ON {OF_DOMAIN.format(host=HOST)}"
+    return hidden

@@ -28,5 +28,6 @@ TABLES: dict[str, Table] = {
         operations.RUNS,
         operations.EXPECTATION_RESULTS,
         operations.TOMBSTONES,
+        operations.RELEASES,
     )
 }

@@ -1,4 +1,4 @@
-"""The tables runs, expectation_results and tombstones: what runs did, what was expected, and what must not be held."""
+"""The tables beside the documents: what runs did, what was expected, what must not be held, and names for versions."""
 
 from recast.schemas.table import Column, Table
 
@@ -111,6 +111,24 @@ TOMBSTONES = Table(
         Column("why", "string", "why, as whoever took it down says"),
         Column("reference", "string", "what it refers to: a ticket, a letter"),
         Column("requested_at", "timestamp", "UTC"),
+        Column("recast_version", "string", "version of this package"),
+    ),
+)
+
+RELEASES = Table(
+    name="releases",
+    about="one row per release, or return to one, and published table; all rows of a release are one commit",
+    key=("number", "table_name"),
+    columns=(
+        Column("number", "bigint", "1 for the first; the rows of the greatest number are the current release"),
+        Column("release", "string", "name of the release; it stands for the same versions for ever"),
+        Column("action", "string", "released, or rolled back: made current again"),
+        Column("released_at", "timestamp", "UTC"),
+        Column("table_name", "string", "published table"),
+        Column("table_version", "bigint", "Delta version of the table"),
+        Column("table_id", "string", "Delta's id of the table; one that was deleted and built again has another"),
+        Column("rows", "bigint", "kept rows of that version"),
+        Column("tokens", "bigint", "sum of their token_count"),
         Column("recast_version", "string", "version of this package"),
     ),
 )

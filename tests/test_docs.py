@@ -20,8 +20,10 @@ from docs import files, shown
 from recast.cli.main import main
 from recast.jobs.profiling import profiles
 from recast.jobs.settings import Settings
+from recast.lakehouse import views
 from recast.schemas import TABLES
 from recast.schemas.__main__ import page
+from recast.schemas.views import VIEWS
 from recast.settings import environment_name
 from tests.conftest import CHECKOUT, FinishedLake
 from tests.jobs.lanes import write_pages
@@ -92,23 +94,14 @@ def queries(text: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def empty_lake() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Every table of the lakehouse, without a row, and the view `rejects`."""
+    """Every table of the lakehouse, without a row, and the views."""
     connection = duckdb.connect()
     for table in TABLES.values():
-        columns = ", ".join(f'"{column.name}" {duckdb_type(column.type)}' for column in table.columns)
+        columns = ", ".join(f'"{column.name}" {views.duckdb_type(column.type)}' for column in table.columns)
         connection.execute(f"CREATE TABLE {table.name} ({columns})")
-    connection.execute("CREATE TABLE rejects (table_name string, doc_id string, reason string)")
+    views.create(connection, VIEWS, TABLES)
     yield connection
     connection.close()
-
-
-def duckdb_type(spark_type: str) -> str:
-    """Return DuckDB's name of a Spark SQL type, innermost first."""
-    spark_type = re.sub(r"(\w+): ", r'"\1" ', spark_type)
-    while "<" in spark_type:
-        spark_type = re.sub(r"array<([^<>]*)>", r"\1[]", spark_type)
-        spark_type = re.sub(r"(map|struct)<([^<>]*)>", r"\1(\2)", spark_type)
-    return spark_type
 
 
 def label(block: Block) -> str:

@@ -26,8 +26,10 @@ TOGETHER = {
     "lakehouse/test_actions.py": "benchmarks/plan",
     "lakehouse/test_datasets.py": "lakehouse/forms/form",
     "lakehouse/test_purge.py": "lakehouse/proof",
+    "lakehouse/test_query.py": "lakehouse/confinement",
     "lakehouse/test_refresh.py": "cli/plans lakehouse/counts lakehouse/plan lakehouse/stage lakehouse/staging lakehouse/store "
     "lakehouse/work",
+    "lakehouse/test_views.py": "schemas/views",
     "samples/test_code.py": "samples/sources",
     "schemas/test_tables.py": "schemas/linted_code schemas/operations schemas/optimized_code schemas/parsed_code "
     "schemas/published schemas/raw_code schemas/raw_math schemas/reasons schemas/rewrites schemas/rewritten_math "
@@ -50,6 +52,7 @@ WHOLE = {
     "lakehouse/test_measuring_ahead.py",
     "test_mirror.py",
     "test_notebooks.py",
+    "test_queries.py",
     "test_rooms.py",
     "udfs/test_cases.py",  # answers with their right verdicts, through all readers
 }

@@ -13,7 +13,7 @@ import duckdb
 import pytest
 from click.testing import CliRunner, Result
 
-from recast.cli import output as showing
+from recast.cli import sql as asking
 from recast.cli.main import main
 from recast.jobs.settings import Settings
 from recast.lakehouse import query
@@ -210,7 +210,7 @@ def test_what_a_terminal_would_obey_is_shown(
     words = COMMANDS[case]
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     cells = f'*, [path] AS "a {words}", MAP {{path: path}} AS b'
-    showing.sql(Settings(lake=str(commanding)), f"SELECT {cells} FROM linted_code WHERE path = '{words}'", form)
+    asking.sql(Settings(lake=str(commanding)), f"SELECT {cells} FROM linted_code WHERE path = '{words}'", form)
     shown = STYLE.sub("", capsys.readouterr().out)
     assert not OBEYED.search(shown)
     assert re.search(r"\\[xur]", shown), "it is shown, not left out"

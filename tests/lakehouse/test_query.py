@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from recast.lakehouse import query
+from recast.lakehouse import confinement, query
 from recast.lakehouse.settings import Settings
 from recast.settings import UserError
 from tests.lakehouse.lakes import DOCUMENTS, PARSED, write_lake, write_table
@@ -233,7 +233,7 @@ def test_what_does_not_fit_into_memory_goes_to_the_lake_and_nothing_is_read_from
     (tmp_path / ".tmp" / "secret.txt").write_text("secret")
     assert "disabled by configuration" in said(settings, "FROM read_text('.tmp/secret.txt')")
     connection = duckdb.connect(config={"memory_limit": "40MB", "threads": 1})
-    query.confine(connection, settings.lake)
+    confinement.confine(connection, settings.lake)
     rows = connection.execute("SELECT i, repeat(i::VARCHAR, 9) AS t FROM range(1500000) AS r(i) ORDER BY hash(i)")
     assert rows.fetchone()
     assert list(Path(settings.lake).glob(".duckdb-*/*"))
