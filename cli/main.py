@@ -15,6 +15,8 @@ from recast.jobs.settings import Settings
 from recast.lakehouse.claims import KINDS
 from recast.settings import UserError
 
+MOST_HOURS = 24 * 365 * 10
+
 
 @click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="recast")
@@ -245,7 +247,7 @@ def attach(settings: Settings, file: str) -> None:
 @click.option("--why", default="", metavar="TEXT", help="The reason, for the record.")
 @click.option("--reference", default="", metavar="TEXT", help="A ticket or a letter, for the record.")
 @click.option("--content", "with_content", is_flag=True, help="Also equal texts in other repositories and pages.")
-@click.option("--lift", is_flag=True, help="Undo: the next refresh reads them anew.")
+@click.option("--lift", is_flag=True, help="Undo; with --content also what was taken down together.")
 @settings_options("lake")
 @one_line_errors
 def takedown(
@@ -267,8 +269,11 @@ def takedown(
     """
     from recast.cli import takedowns as printing
     from recast.lakehouse import takedown as taking
+    from recast.lakehouse.purge import require_built
 
     listed = printing.gathered(settings, named, file, table, column, kind)
+    if listed.claims and why:
+        require_built(settings)
     if not listed.claims and not listed.malformed:
         printing.show_in_force(settings)
     elif not listed.claims:
@@ -276,9 +281,8 @@ def takedown(
     elif not why:
         raise UserError("say why, for the record: --why TEXT")
     elif lift:
-        click.echo(
-            f"{taking.lift(settings, listed.claims, why, reference):,} claims lifted. Next: recast refresh --retry"
-        )
+        lifted = taking.lift(settings, listed.claims, why, reference, with_content)
+        click.echo(f"{lifted:,} claims lifted. Next: recast refresh --retry")
     else:
         printing.show_taken(taking.take_down(settings, listed.claims, why, reference, with_content), listed)
 
@@ -288,7 +292,7 @@ def takedown(
 )
 @click.option(
     "--retention-hours",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(0, MOST_HOURS),
     default=168.0,
     show_default=True,
     help="What is younger stays, for readers of old versions and change feeds.",
@@ -304,7 +308,9 @@ def purge(settings: Settings, retention_hours: float, report_file: str, as_json:
     from recast.cli.takedowns import run_purge
     from recast.jobs.catalogue import STAGES
     from recast.jobs.running import holding
+    from recast.lakehouse.purge import require_built
 
+    require_built(settings)
     with holding(settings, list(STAGES.values())):
         proven = run_purge(settings, retention_hours, report_file, as_json)
     if not proven:
@@ -314,7 +320,7 @@ def purge(settings: Settings, retention_hours: float, report_file: str, as_json:
 @main.command(short_help="Put small files together and delete what is old.", epilog=OTHER_SETTINGS)
 @click.option(
     "--retention-hours",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(0, MOST_HOURS),
     default=168.0,
     show_default=True,
     help="What is younger stays, for readers of old versions and change feeds.",

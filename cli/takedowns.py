@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
 from rich.progress import Progress, TextColumn
 
-from recast.cli.output import print_table, terminal
+from recast.cli.output import cell, print_table
 from recast.cli.sources import size
 from recast.jobs.settings import Settings
 from recast.lakehouse import takedown
@@ -44,7 +45,7 @@ def gathered(
     listed = [Listed(found, 0, [])]
     if file:
         try:
-            listed.append(read_list(Path(file).read_text(encoding="utf-8", errors="replace").splitlines(), kind))
+            listed.append(read_list(Path(file).read_text(encoding="utf-8-sig", errors="replace").splitlines(), kind))
         except OSError as problem:
             raise UserError(f"cannot read {file}: {problem.strerror}") from None
     if table:
@@ -61,8 +62,6 @@ def show_in_force(settings: Settings) -> None:
     if not claims:
         click.echo("nothing is taken down")
         return
-    from recast.cli.output import cell
-
     print_table(list(claims[0]), [[cell(value) for value in each.values()] for each in claims])
 
 
@@ -71,7 +70,6 @@ def show_taken(taken: Taken, listed: Listed) -> None:
     rows = ", ".join(f"{table} {count:,}" for table, count in taken.rows.items())
     lines = [
         f"{taken.claims:,} claims taken down: {taken.documents:,} documents" + (f" ({rows})" if rows else ""),
-        many(taken.known, "claims counted already"),
         many(listed.duplicates, "claims were named twice"),
         many(len(listed.malformed), "lines are malformed, and were passed over: ") + first(listed.malformed),
         many(len(taken.unknown), "claims are of nothing in this lake, and hold for later sources: ")
@@ -101,7 +99,9 @@ def first(words: Sequence[str]) -> str:
 def run_purge(settings: Settings, retention_hours: float, report_file: str, as_json: bool) -> bool:
     """Purge the lake and print its report; return whether nothing is left of what was taken down."""
     with Progress(
-        TextColumn("reading {task.completed:,} files, {task.fields[read]}"), console=terminal(), transient=True
+        TextColumn("reading {task.completed:,} files, {task.fields[read]}"),
+        console=Console(stderr=True),
+        transient=True,
     ) as progress:
         task = progress.add_task("", read="", total=None)
         read = 0
@@ -141,12 +141,14 @@ def show_report(report: Mapping[str, Any]) -> None:
         f"for {report['documents']:,} documents that were taken down"
     )
     for each in report["found"]:
-        what = f"{len(each['documents']):,} documents, {each['lines']:,} lines of texts"
+        what = f"{each['rows']:,} rows, {each['parts_of_texts']:,} parts of texts"
         click.echo(printable(f"left in {each['file']}: {what}"))
     for each in report["unreadable"]:
         click.echo(printable(f"cannot read {each['file']}: {each['why']}"))
-    if report["lines_in_other_documents"]:
-        click.echo(f"{report['lines_in_other_documents']:,} of their lines stand in other documents as well")
+    if report["parts_in_other_documents"]:
+        click.echo(f"{report['parts_in_other_documents']:,} parts of their texts stand in other documents as well")
+    if others := report["texts_in_other_documents"]:
+        click.echo(f"a text of theirs stands in {len(others):,} documents that were not taken down: {first(others)}")
     if report["proven"]:
         click.echo("nothing is left of them")
     elif report["retention_hours"]:

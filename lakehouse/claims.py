@@ -5,13 +5,15 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+import idna
+
 from recast.settings import UserError
 
 KINDS = ("blob", "repo", "url", "domain", "content")
 BLOB = re.compile("[0-9a-f]{40}")
 CONTENT = re.compile("[0-9a-f]{64}")
-REPO = re.compile(r"[^/\s]+/[^/\s]+")
-DOMAIN = re.compile(r"(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}")
+REPO = re.compile(r"[^/\s:@]+/[^/\s:@]+")
+DOMAIN = re.compile(r"(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{1,63}")
 MAX_CHARS = 4096  # as lakehouse/incoming.py cuts names
 
 
@@ -19,8 +21,9 @@ class Claim(NamedTuple):
     """What is to be taken down.
 
     Attributes:
-        kind: `blob` (blob_id of The Stack v2), `repo` (as its repo_name), `url` of a page, `domain` with all below it, or
-            `content` (sha256 of a text as UTF-8, hexadecimal).
+        kind: `blob` (blob_id of The Stack v2), `repo` (its repo_name in small letters, since GitHub's names differ by
+            more than case), `url` of a page, `domain` with all below it, or `content` (sha256 of a text as UTF-8,
+            hexadecimal).
         value: which one.
     """
 
@@ -43,7 +46,7 @@ def claim(kind: str, value: str) -> Claim:
         UserError: `value` names no such thing.
     """
     value = value.strip()
-    if kind in ("blob", "content"):
+    if kind in ("blob", "content", "repo"):
         value = value.lower()
     if kind == "domain":
         value = host_of(value)
@@ -62,12 +65,22 @@ def claim(kind: str, value: str) -> Claim:
 
 
 def host_of(name: str) -> str:
-    """Return the host of an address, or a host name as it is, in small letters, as ASCII, without a last dot."""
+    """Return the host of an address, or a host name as it is: in small letters, as ASCII (IDNA 2008), without port or dots
+    at its ends; "" for what is none."""
     try:
-        host = urlsplit(name).hostname if "://" in name else name
-        return (host or "").rstrip(".").lower().encode("idna").decode()
-    except (UnicodeError, ValueError):
+        host = urlsplit(name if "://" in name else f"//{name}").hostname or ""
+        host = host.removeprefix("*.").rstrip(".")
+        return host.lower() if host.isascii() else idna.encode(host, uts46=True).decode()
+    except (idna.IDNAError, ValueError):
         return ""
+
+
+def hosts_of(domain: str) -> set[str]:
+    """Return a domain in the spellings that addresses have: ASCII and, where it has one, Unicode."""
+    try:
+        return {domain, idna.decode(domain)}
+    except (idna.IDNAError, ValueError):
+        return {domain}
 
 
 def kind_of(value: str) -> str:
@@ -93,7 +106,7 @@ def read_list(lines: Iterable[str], kind: str = "") -> Listed:
     """
     found: dict[Claim, None] = {}
     duplicates, malformed = 0, []
-    for line in map(str.strip, lines):
+    for line in (line.strip().removeprefix("\ufeff") for line in lines):
         if not line or line.startswith("#"):
             continue
         first, _, rest = line.partition(" ")

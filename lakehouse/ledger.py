@@ -36,6 +36,7 @@ ARROW_TYPES = {
     "map<string, bigint>": pa.map_(pa.string(), pa.int64()),
     "map<string, double>": pa.map_(pa.string(), pa.float64()),
     "array<string>": pa.list_(pa.string()),
+    "array<bigint>": pa.list_(pa.int64()),
 }
 COUNTS = ("chunks", "rows_in", "rows_kept", "rows_rejected", "rows_measured", "rows_removed", "rows_conflicting")
 TOKENS = (

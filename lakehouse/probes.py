@@ -1,64 +1,92 @@
 """Probes: hashes by which a text, or a part of it, is found again without keeping the text.
 
-A text's probes are hashes of its longest lines and of its first 32 characters, which is what Delta's log keeps of a
-string (https://github.com/delta-io/delta/blob/master/PROTOCOL.md, per-file statistics). A line is found wherever it
-stands: in another text, in a log, in a page. Nobody can read a text out of them.
+A text is seen without its white space, as UTF-8. Every WINDOW bytes of it have a hash, and a text's probes are the hash of
+its beginning and a sample of the others, chosen by the hash itself: the same part of another text gives the same
+probes, wherever it stands (the idea of winnowing: Schleimer, Wilkerson and Aiken, SIGMOD 2003). The beginning counts because
+Delta's log keeps the first 32 characters of strings. Nobody can read a text out of its probes.
 """
 
-import contextlib
-import hashlib
-import json
+import functools
+import html
+import re
 from collections.abc import Iterable, Iterator
-from collections.abc import Set as AbstractSet
-from typing import Any
 
-LINES = 16  # of a text; a part that somebody quoted is likely to hold one of its longest lines
-LEAST_CHARS = 24  # shorter lines stand in many texts: `from typing import Any`
-PREFIX_CHARS = 32
+import numpy as np
+from numpy.typing import NDArray
 
+WINDOW = 24
+SAMPLED = 8  # one window in so many is a candidate
+MOST = 16  # probes of a text, besides its beginning
+PIECE = 1 << 20  # bytes that are hashed at once
+MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd, so that it has an inverse
+INVERSE = np.uint64(pow(int(MULTIPLIER), -1, 1 << 64))
+MIXERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))  # of SplitMix64
 
-def hashed(line: str) -> str:
-    """Return the name of a line: 16 hexadecimal digits of its sha256."""
-    return hashlib.sha256(line.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
-def probes_of(texts: Iterable[str | None]) -> list[str]:
-    """Return the probes of texts, sorted, each once. A text of short lines only is known by its longest line and its start."""
-    found: set[str] = set()
-    for text in filter(None, texts):
-        lines = sorted(set(map(str.strip, text.splitlines())), key=lambda line: (-len(line), line))
-        long = [line for line in lines[:LINES] if len(line) >= LEAST_CHARS]
-        found |= {hashed(line) for line in long or lines[:1] if line}
-        found.add(hashed(text[:PREFIX_CHARS]))
-    return sorted(found)
+Hashes = NDArray[np.int64]
+NONE: Hashes = np.empty(0, np.int64)
+ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)")
+TAG = re.compile(r"<[^<>]*>")
 
 
-def found_in(text: str, wanted: AbstractSet[str]) -> set[str]:
-    """Return the probes among `wanted` that are of a line of `text` or of its first characters.
-
-    JSON is looked into, line by line and within strings: a log is JSON, and so are the statistics in it.
-    """
-    found: set[str] = set()
-    left = [text]
-    while left:
-        each = left.pop()
-        lines = each.splitlines()
-        found |= wanted & {hashed(each[:PREFIX_CHARS]), *(hashed(line.strip()) for line in lines)}
-        for part in lines if len(lines) > 1 else [each]:
-            if part[:1] in ("{", "["):
-                with contextlib.suppress(ValueError, RecursionError):
-                    left += strings(json.loads(part))
-    return found
+@functools.cache
+def powers(factor: np.uint64) -> NDArray[np.uint64]:
+    """Return 1, `factor`, its square and so on, modulo 2 to the 64."""
+    return np.concatenate(([np.uint64(1)], np.cumprod(np.full(PIECE - 1, factor, np.uint64), dtype=np.uint64)))
 
 
-def strings(value: Any) -> Iterator[str]:
-    """Yield every string in a JSON value, names of members included."""
-    left = [value]
-    while left:
-        each = left.pop()
-        if isinstance(each, str):
-            yield each
-        elif isinstance(each, dict):
-            left += [*each, *each.values()]
-        elif isinstance(each, list):
-            left += each
+def windows(text: str) -> Hashes:
+    """Return the hash of every WINDOW bytes of a text, in their order; none of a text that has fewer."""
+    data = np.frombuffer("".join(text.split()).encode("utf-8", "surrogatepass"), np.uint8)
+    if len(data) < WINDOW:
+        return NONE
+    step = PIECE - WINDOW
+    pieces = [hashed(data[start : start + PIECE]) for start in range(0, max(1, len(data) - WINDOW + 1), step + 1)]
+    return np.concatenate(pieces)
+
+
+def hashed(data: NDArray[np.uint8]) -> Hashes:
+    """Return the hashes of one piece: polynomials, by differences of their running sum, then mixed."""
+    sums = np.zeros(len(data) + 1, np.uint64)
+    np.cumsum((data.astype(np.uint64) + np.uint64(1)) * powers(MULTIPLIER)[: len(data)], out=sums[1:])
+    mixed = (sums[WINDOW:] - sums[:-WINDOW]) * powers(INVERSE)[: len(data) - WINDOW + 1]
+    for shift, mixer in zip((30, 27), MIXERS, strict=True):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * mixer
+    return (mixed ^ (mixed >> np.uint64(31))).view(np.int64)
+
+
+def probes_of(text: str | None) -> list[int]:
+    """Return a text's probes, sorted; none of a text too short to be told from others."""
+    every = windows(text or "")
+    if not len(every):
+        return []
+    sample = np.unique(every[every % SAMPLED == 0])[:MOST]
+    return sorted({int(every[0]), *sample.tolist()})
+
+
+def found_in(texts: Iterable[str], wanted: Hashes) -> Hashes:
+    """Return which of the sorted probes `wanted` are of parts of `texts`."""
+    if not len(wanted):
+        return NONE
+    every = windows("\n".join(texts))
+    places = np.minimum(np.searchsorted(wanted, every), len(wanted) - 1)
+    return np.unique(every[wanted[places] == every])
+
+
+def spellings(text: str) -> Iterator[str]:
+    """Yield a text, and what it says where it is JSON, Python's notation or HTML."""
+    yield text
+    if "\\" in text:
+        plain = ESCAPE.sub(unescaped, text)
+        yield plain
+        if "\\" in plain:  # JSON within JSON
+            yield ESCAPE.sub(unescaped, plain)
+    if "<" in text or "&" in text:
+        yield html.unescape(TAG.sub("", text))
+
+
+def unescaped(match: re.Match[str]) -> str:
+    """Return what an escape stands for; those for white space stand for nothing."""
+    escape = match[1]
+    if len(escape) == 5:
+        return chr(int(escape[1:], 16))
+    return "" if escape in "nrtfbv" else escape

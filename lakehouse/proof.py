@@ -1,27 +1,57 @@
 """Reads every file of a lake and says where text is left that was taken down.
 
-A file is searched for what it means, not for its bytes: Parquet is decoded, whatever made it (tables, old versions, change
-feeds, staged rows, journals, checkpoints), JSON and HTML are taken apart.
+A file is searched for what it means, not for its bytes: Parquet is decoded, whatever made it and whatever it is called (tables,
+old versions, change feeds, staged rows, journals, checkpoints); JSON, logs and HTML are taken apart. What cannot be read may
+hold anything, and is a fault.
 """
 
-import gzip
+import codecs
 import hashlib
-import html
-from collections.abc import Callable, Iterable, Iterator, Set
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from datetime import datetime
+from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from recast.lakehouse.probes import found_in
+from recast.lakehouse.probes import NONE, Hashes, found_in, spellings
 from recast.storage import Place
 
 ROWS_AT_ONCE = 256
 READERS = 4
-IDS = ("doc_id", "blob_id")
-MAX_LINE_BYTES = 64 * 1024 * 1024  # what is longer is no log, and is read in pieces
+PIECE_BYTES = 16 * 1024 * 1024
+OVERLAP_CHARS = 4096  # of two pieces of a file, so that no window is cut
+QUOTED_SHARE = 0.5  # of a document's probes: from here on another row has its text, and not only a few lines
+PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
+"""How a packed file begins, and what pyarrow calls the format."""
+PARQUET = b"PAR1"
+CHECKSUMS = b"crc\0"  # of Hadoop, beside files on a local disk: sums of their bytes
+
+
+class Wanted(NamedTuple):
+    """What no file may hold.
+
+    Attributes:
+        keys: values by the column that holds them: of documents (`doc_id`), addresses, hashes, repositories.
+        probes: of the documents' texts, sorted.
+        owner: for each probe the number of a document.
+        documents: ids of the documents, by number.
+    """
+
+    keys: Mapping[str, set[str]] = {}
+    probes: Hashes = NONE
+    owner: NDArray[np.int64] = NONE
+    documents: tuple[str, ...] = ()
+
+    @property
+    def distinct(self) -> Hashes:
+        """The probes, each once."""
+        return np.unique(self.probes)
 
 
 class Searched(NamedTuple):
@@ -30,134 +60,173 @@ class Searched(NamedTuple):
     Attributes:
         path: the file, below the lake.
         size: in bytes.
+        changed_at: when it was last written.
         rows: of a Parquet file; 0 for others.
-        ids: documents that were taken down and have a row there.
-        probes: probes of their texts that lie there, in no row of theirs.
+        named: rows that name what was taken down in a key column.
+        probes: probes of texts that lie in no such row.
+        quotes: other documents whose row has a good part of a text that was taken down.
         fault: why the file could not be read.
     """
 
     path: str
     size: int
+    changed_at: datetime | None = None
     rows: int = 0
-    ids: frozenset[str] = frozenset()
-    probes: frozenset[str] = frozenset()
+    named: int = 0
+    probes: frozenset[int] = frozenset()
+    quotes: frozenset[str] = frozenset()
     fault: str = ""
 
 
-def search(
-    lake: Place, ids: Set[str], probes: Set[str], done: Callable[[Searched], None] = lambda one: None
-) -> Iterator[Searched]:
-    """Yield what was found in every file below the lake, in the order of their paths.
-
-    Args:
-        lake: the folder.
-        ids: documents that were taken down.
-        probes: of their texts (lakehouse/probes.py).
-        done: is told of each file, for progress.
-    """
-    files = [
-        info for info in lake.filesystem.get_file_info(pafs.FileSelector(lake.path, recursive=True)) if info.is_file
-    ]
+def search(lake: Place, wanted: Wanted, done: Callable[[Searched], None] = lambda one: None) -> Iterator[Searched]:
+    """Yield what was found in every file below the lake, in the order of their paths; `done` is told of each."""
+    files = [info for info in listed(lake) if info.is_file]
+    distinct = wanted.distinct
     with ThreadPoolExecutor(READERS) as pool:
-        for one in pool.map(lambda info: look_into(lake, info, ids, probes), sorted(files, key=lambda info: info.path)):
+        for one in pool.map(lambda info: look_into(lake, info, wanted, distinct), sorted(files, key=lambda f: f.path)):
             done(one)
             yield one
 
 
-def look_into(lake: Place, info: pafs.FileInfo, ids: Set[str], probes: Set[str]) -> Searched:
-    """Return what was found in one file. A file that cannot be read is a fault: it may hold anything."""
+def listed(lake: Place) -> list[pafs.FileInfo]:
+    """Return every file below the lake. Links to folders are not followed: what they lead to is no file of the lake."""
+    infos: list[pafs.FileInfo] = lake.filesystem.get_file_info(pafs.FileSelector(lake.path, recursive=True))
+    if not isinstance(lake.filesystem, pafs.LocalFileSystem):
+        return infos
+    links = tuple(
+        f"{info.path}/" for info in infos if info.type == pafs.FileType.Directory and os.path.islink(info.path)
+    )
+    return [info for info in infos if not info.path.startswith(links)] if links else infos
+
+
+def look_into(lake: Place, info: pafs.FileInfo, wanted: Wanted, distinct: Hashes) -> Searched:
+    """Return what was found in one file."""
     path = info.path.removeprefix(lake.path).lstrip("/")
+    about = Searched(path, info.size, info.mtime)
     try:
-        if info.path.endswith(".parquet"):
-            return in_parquet(lake.filesystem, info, path, ids, probes)
-        found: set[str] = set()
-        for text in texts_of(lake.filesystem, info.path):
-            found |= found_in(text, probes)
-        return Searched(path, info.size, probes=frozenset(found))
+        with lake.filesystem.open_input_file(info.path) as file:
+            start = file.read(4)
+            file.seek(0)
+            if start == PARQUET:
+                return in_parquet(about, pq.ParquetFile(file), wanted, distinct)
+            if start == CHECKSUMS:
+                return about
+            found: set[int] = set()
+            for text in texts_of(file, start):
+                for spelling in spellings(text):
+                    found |= set(found_in([spelling], distinct).tolist())
+            return about._replace(probes=frozenset(found))
     except FileNotFoundError:
-        return Searched(path, 0)  # removed since it was listed
-    except (OSError, pa.ArrowException, ValueError) as problem:
-        return Searched(path, info.size, fault=str(problem).splitlines()[0][:200] if str(problem) else "unreadable")
+        return about._replace(size=0)  # removed since it was listed
+    except (OSError, ValueError, pa.ArrowException) as problem:
+        return about._replace(fault=str(problem).partition("\n")[0][:200] or type(problem).__name__)
 
 
-def in_parquet(
-    filesystem: pafs.FileSystem, info: pafs.FileInfo, path: str, ids: Set[str], probes: Set[str]
-) -> Searched:
-    """Look into every string of a Parquet file, nested ones included, and into the statistics of its footer."""
-    rows = 0
-    seen_ids: set[str] = set()
-    seen: set[str] = set()
-    with filesystem.open_input_file(info.path) as file:
-        opened = pq.ParquetFile(file)
-        for batch in opened.iter_batches(ROWS_AT_ONCE):
-            rows += batch.num_rows
-            keys = next(
-                (batch[name].to_pylist() for name in IDS if name in batch.schema.names), [None] * batch.num_rows
-            )
-            seen_ids |= ids & {key for key in keys if key}
-            for values in map(strings_of, batch.columns):
-                for row, value in values:
-                    if keys[row] not in ids:
-                        seen |= found_in(value, probes)
-        for group in range(opened.metadata.num_row_groups):
-            for column in range(opened.metadata.num_columns):
-                statistics = opened.metadata.row_group(group).column(column).statistics
-                for value in (statistics.min, statistics.max) if statistics and statistics.has_min_max else ():
-                    if isinstance(value, str):
-                        seen |= found_in(value, probes)
-    return Searched(path, info.size, rows, frozenset(seen_ids), frozenset(seen))
+def in_parquet(about: Searched, file: pq.ParquetFile, wanted: Wanted, distinct: Hashes) -> Searched:
+    """Look into every value of a Parquet file that may be text, nested ones included, and into its footer."""
+    rows = named = 0
+    found: set[int] = set()
+    quotes: set[str] = set()
+    footer = [value.decode("utf-8", "replace") for value in (file.metadata.metadata or {}).values()]
+    footer += [str(value) for value in statistics_of(file.metadata)]
+    for text in footer:
+        for spelling in spellings(text):
+            found |= set(found_in([spelling], distinct).tolist())
+    for batch in file.iter_batches(ROWS_AT_ONCE):
+        rows += batch.num_rows
+        claimed = rows_named(batch, wanted.keys)
+        named += len(claimed)
+        texts = texts_by_row(batch)
+        if not len(found_in((text for row in texts for text in row), distinct)):
+            continue
+        ids = batch["doc_id"].to_pylist() if "doc_id" in batch.schema.names else [None] * batch.num_rows
+        for row, words in enumerate(texts):
+            if row not in claimed and len(hits := found_in(words, distinct)):
+                found |= set(hits.tolist())
+                if isinstance(doc_id := ids[row], str) and has_a_text(hits, wanted):
+                    quotes.add(doc_id)
+    return about._replace(rows=rows, named=named, probes=frozenset(found), quotes=frozenset(quotes))
 
 
-def strings_of(column: pa.Array) -> Iterator[tuple[int, str]]:
-    """Yield the row and the value of every string in a column, however deep in lists, structs and maps."""
-    if has_strings(column.type):
+def statistics_of(metadata: pq.FileMetaData) -> Iterator[Any]:
+    """Yield the least and greatest value of every column and row group."""
+    for group in range(metadata.num_row_groups):
+        for column in range(metadata.num_columns):
+            statistics = metadata.row_group(group).column(column).statistics
+            if statistics and statistics.has_min_max:
+                yield from (statistics.min, statistics.max)
+
+
+def rows_named(batch: pa.RecordBatch, keys: Mapping[str, set[str]]) -> set[int]:
+    """Return the rows that name something of `keys`."""
+    found: set[int] = set()
+    for column, values in keys.items():
+        if values and column in batch.schema.names:
+            found |= {
+                row
+                for row, value in enumerate(batch[column].to_pylist())
+                if isinstance(value, str) and (value in values or value.lower() in values)
+            }
+    return found
+
+
+def texts_by_row(batch: pa.RecordBatch) -> list[list[str]]:
+    """Return the texts of every row, however deep in lists, structs and maps; JSON among them is taken apart, too."""
+    rows: list[list[str]] = [[] for _ in range(batch.num_rows)]
+    for column in batch.columns:
+        if never_text(column.type):
+            continue
         for row, value in enumerate(column.to_pylist()):
             stack = [value]
             while stack:
                 each = stack.pop()
+                if isinstance(each, bytes):
+                    each = each.decode("utf-8", "replace")
                 if isinstance(each, str):
-                    yield row, each
-                elif isinstance(each, bytes):
-                    yield row, each.decode("utf-8", "replace")
+                    rows[row] += spellings(each) if each[:1] in ("{", "[", '"') else [each]
                 elif isinstance(each, dict):
                     stack += each.values()
                 elif isinstance(each, list | tuple):
                     stack += each
+    return rows
 
 
-def has_strings(type_: pa.DataType) -> bool:
-    """Say whether a type holds strings or bytes."""
-    if any(is_one(type_) for is_one in (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary)):
-        return True
-    return any(has_strings(type_.field(place).type) for place in range(type_.num_fields))
+def never_text(type_: pa.DataType) -> bool:
+    """Say whether no value of a type can hold text: numbers, truth values and times."""
+    plain = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_temporal, pa.types.is_null)
+    return any(is_one(type_) for is_one in (*plain, pa.types.is_decimal))
 
 
-def texts_of(filesystem: pafs.FileSystem, path: str) -> Iterator[str]:
-    """Yield the texts of a file that is no Parquet: its lines, and those that JSON's, Python's and HTML's escapes hide."""
-    with filesystem.open_input_stream(path, compression=None) as stream:
-        whole = stream.read(MAX_LINE_BYTES)
-        while whole:
-            if whole[:2] == b"\x1f\x8b":
-                whole = gzip.decompress(whole)
-            text = whole.decode("utf-8", "replace")
-            yield text
-            yield from parts_of(text.splitlines())
-            whole = stream.read(MAX_LINE_BYTES)
+def has_a_text(hits: Hashes, wanted: Wanted) -> bool:
+    """Say whether probes that were found are a good part of those of one document."""
+    owners = wanted.owner[np.isin(wanted.probes, hits)]
+    of_each = np.bincount(wanted.owner, minlength=len(wanted.documents))
+    got = np.bincount(owners, minlength=len(wanted.documents))
+    return bool(np.any((got > 0) & (got >= QUOTED_SHARE * of_each)))
 
 
-def parts_of(lines: Iterable[str]) -> Iterator[str]:
-    """Yield what stands in lines in another spelling."""
-    for line in lines:
-        if line[:1] in ("{", "["):
-            continue  # JSON, which is taken apart already
-        plain = html.unescape(line)
-        if plain != line:
-            yield plain
-        if "\\n" in plain:
-            yield plain.replace("\\r", "").replace("\\n", "\n").replace('\\"', '"').replace("\\'", "'")
+def texts_of(file: Any, start: bytes) -> Iterator[str]:
+    """Yield the text of a file that is no Parquet, in pieces that overlap; what is packed is unpacked.
+
+    Raises:
+        ValueError: it is no text.
+    """
+    packed = next((name for magic, name in PACKED.items() if start.startswith(magic)), None)
+    stream = pa.CompressedInputStream(file, packed) if packed else file
+    decoder: codecs.IncrementalDecoder | None = None
+    before = ""
+    while piece := stream.read(PIECE_BYTES):
+        if decoder is None:
+            encoding = "utf-16" if piece[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8"
+            decoder = codecs.getincrementaldecoder(encoding)("replace")
+        text = decoder.decode(piece)
+        if text.count("\ufffd") + text.count("\0") > len(text) / 10:
+            raise ValueError("neither Parquet nor text")
+        yield before + text
+        before = text[-OVERLAP_CHARS:]
 
 
 def digest_of(searched: Iterable[Searched]) -> str:
     """Return the sha256, hexadecimal, of the list of files that were read, with their sizes."""
-    listed = "".join(f"{one.size} {one.path}\n" for one in searched)
-    return hashlib.sha256(listed.encode()).hexdigest()
+    names = "".join(f"{one.size} {one.path}\n" for one in searched)
+    return hashlib.sha256(names.encode()).hexdigest()

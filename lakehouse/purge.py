@@ -6,17 +6,21 @@ present version of a table, which a checkpoint names before the log behind it go
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.fs as pafs
 from deltalake import DeltaTable
 
 from recast import __version__
 from recast.lakehouse import ledger, proof, query, takedown
-from recast.lakehouse.proof import Searched
+from recast.lakehouse.claims import Claim
+from recast.lakehouse.proof import Searched, Wanted
 from recast.lakehouse.settings import Settings
 from recast.lakehouse.store import STATISTICS, WORK, with_statistics
 from recast.schemas import TABLES
@@ -26,11 +30,13 @@ from recast.storage import Place, place
 
 CHANGES = "_change_data"
 LOG = "_delta_log"
-LOG_ENTRY = re.compile(r"(\d{20})\.(json|crc|checkpoint\..*parquet|checkpoint\.parquet)$")
+COMMIT = re.compile(r"/(\d{20})\.json$")
+LOG_ENTRY = re.compile(r"/\.?(\d{20})\.[^/]*$")
+UNFINISHED = re.compile(r"\.tmp$")
 REPORTS = "_purges"
-KEPT = re.compile(rf"^{WORK}/[^/]+\.lock$|^{REPORTS}/|^{TOMBSTONES.name}/")
-"""Files that no purge deletes: locks, reports, and the tombstones themselves, which hold hashes only."""
-PASSING = re.compile(r"^(data_docs|_work)/")
+KEPT = re.compile(rf"^{TOMBSTONES.name}/|^{REPORTS}/")
+"""Files that name what was taken down on purpose: tombstones and reports."""
+PASSING = re.compile(rf"^(data_docs/|{WORK}/[^/]*\.log)")
 """Logs and pages, which a later run makes anew."""
 
 
@@ -40,9 +46,9 @@ class Deleted(NamedTuple):
     files: int = 0
     size: int = 0
 
-    def with_(self, infos: Sequence[pafs.FileInfo]) -> "Deleted":
-        """Return this with further files."""
-        return Deleted(self.files + len(infos), self.size + sum(max(info.size or 0, 0) for info in infos))
+    def plus(self, sizes: Sequence[int]) -> "Deleted":
+        """Return this with further files of these sizes."""
+        return Deleted(self.files + len(sizes), self.size + sum(sizes))
 
 
 def purge(
@@ -58,48 +64,68 @@ def purge(
         done: is told of each file that was read.
 
     Raises:
-        UserError: the lake holds documents that were taken down; a refresh removes them first.
+        UserError: there is no lake, or it holds documents that were taken down; a refresh removes them first.
     """
+    require_built(settings)
     require_applied(settings)
     lake = place(query.table_uri(settings, "").rstrip("/"))
     before = datetime.now(UTC) - timedelta(hours=retention_hours)
     deleted = remove_leftovers(lake, before)
     for name in tables_of(lake):
         deleted = remove_history(settings, lake, name, retention_hours, before, deleted)
-    ids, probes = wanted(settings)
-    found = list(proof.search(lake, ids, probes, done))
-    # A line that other documents have as well proves nothing.
-    shared = frozenset().union(*(one.probes for one in found if one.path in present_files(settings, lake)))
-    passing = [one for one in found if one.probes - shared and PASSING.match(one.path)]
-    for one in passing:
-        lake.filesystem.delete_file(lake.joined(one.path).path)
-    deleted = Deleted(deleted.files + len(passing), deleted.size + sum(one.size for one in passing))
-    found = [one for one in found if one not in passing]
-    report = told(settings, retention_hours, deleted, found, ids, shared)
+    searched_for = wanted(settings)
+    found = list(proof.search(lake, searched_for, done))
+    present = present_files(settings, lake)
+    # A part of a text that other documents have as well proves nothing.
+    shared = frozenset().union(*(one.probes for one in found if one.path in present))
+    passing = {
+        one.path
+        for one in found
+        if one.probes - shared and PASSING.match(one.path) and one.changed_at and one.changed_at <= before
+    }
+    for path in passing:
+        lake.filesystem.delete_file(lake.joined(path).path)
+    deleted = deleted.plus([one.size for one in found if one.path in passing])
+    found = [one for one in found if one.path not in passing]
+    report = told(settings, retention_hours, deleted, found, searched_for, shared, present)
     keep(lake, report)
     return report
 
 
+def require_built(settings: Settings) -> None:
+    """Raise UserError where the lake has no table: a mistyped name must not be proven clean."""
+    if all(query.version(settings, name) is None for name in TABLES):
+        raise query.nothing_built(settings)
+
+
 def require_applied(settings: Settings) -> None:
-    """Raise UserError where a document that was taken down still has a row in a table."""
-    if takedown.version(settings) is None:
+    """Raise UserError where a takedown was not brought into the tables yet."""
+    version = takedown.version(settings)
+    if version is None:
         return
+    for name in takedown.RAW:
+        last = ledger.last_run(settings, name)
+        if last is not None and last.get("takedowns") != version:
+            raise UserError(f"{name} was not refreshed since the last takedown: first, recast refresh")
     lake = query.connect(settings)
+    if lake.damaged:
+        raise UserError(next(iter(lake.damaged.values())))
+    claims = [Claim(each["kind"], each["value"]) for each in takedown.in_force(settings)]
+    in_raw = {each["doc_id"] for each in takedown.reached(settings, claims) if each["held_by"] is None}
+    staying = f"SELECT doc_id FROM ({takedown.DOCUMENTS}) WHERE NOT elsewhere"
     for name in lake.built:
         if name in TABLES and TABLES[name].reasons:
-            (count,) = lake.connection.execute(
-                f"SELECT count(*) FROM {query.stored(name)} SEMI JOIN "
-                f"(SELECT doc_id FROM ({takedown.DOCUMENTS}) WHERE NOT elsewhere) USING (doc_id)"
-            ).fetchone() or (0,)
-            if count:
+            rows = lake.connection.execute(
+                f"SELECT DISTINCT doc_id FROM {query.stored(name)} SEMI JOIN ({staying}) USING (doc_id)"
+            ).fetchall()
+            count = len({doc_id for (doc_id,) in rows} | (in_raw if name in takedown.RAW else set()))
+            if rows or (in_raw and name in takedown.RAW):
                 raise UserError(f"{name} still holds {count:,} documents that were taken down: first, recast refresh")
 
 
 def tables_of(lake: Place) -> list[str]:
-    """Return the names of the Delta tables directly below the lake, sorted."""
-    folders = lake.filesystem.get_file_info(pafs.FileSelector(lake.path, allow_not_found=True))
-    names = [info.base_name for info in folders if info.type == pafs.FileType.Directory]
-    return sorted(name for name in names if exists(lake.joined(name, LOG)))
+    """Return the names of Recast's tables in the lake, sorted. Others that somebody keeps there are not touched."""
+    return sorted(name for name in TABLES if exists(lake.joined(name, LOG)))
 
 
 def exists(folder: Place) -> bool:
@@ -126,19 +152,20 @@ def remove_leftovers(lake: Place, before: datetime) -> Deleted:
 def remove_history(
     settings: Settings, lake: Place, name: str, retention_hours: float, before: datetime, deleted: Deleted
 ) -> Deleted:
-    """Delete the files of old versions of a table, its change feed and the log behind its present version."""
+    """Delete the files of old versions of a table, its change feed and the log behind the version current at `before`."""
     table = query.open_table(settings, name)
     if table is None:
         return deleted
     folder = lake.joined(name)
-    if name in TABLES and TABLES[name].reasons and STATISTICS not in table.metadata().configuration:
+    documents = bool(TABLES[name].reasons)
+    if documents and STATISTICS not in table.metadata().configuration:  # older versions of Recast set none
         found = table.version()
-        table.alter.set_table_properties(
-            {STATISTICS: with_statistics(TABLES[name])}
-        )  # older versions of Recast set none
+        table.alter.set_table_properties({STATISTICS: with_statistics(TABLES[name])})
         table = DeltaTable(table.table_uri)
         ledger.rows_are_in(settings, name, found, table.version())
-    old = set(table.vacuum(int(retention_hours), dry_run=True, enforce_retention_duration=False, full=True))
+    # A table that others may write at this moment keeps files which no commit names yet.
+    hours = math.ceil(retention_hours)
+    old = set(table.vacuum(hours, dry_run=True, enforce_retention_duration=False, full=documents))
     changes = f"{folder.path}/{CHANGES}/"
     infos = [
         info
@@ -146,10 +173,20 @@ def remove_history(
         if info.path.removeprefix(f"{folder.path}/") in old or (info.path.startswith(changes) and info.mtime <= before)
     ]
     deleted = delete(folder.filesystem, infos, deleted)
-    entries = [info for info in files_below(folder.joined(LOG)) if info.mtime <= before]
-    behind = [info for info in entries if (entry := LOG_ENTRY.search(info.path)) and int(entry[1]) < table.version()]
-    if behind:
-        table.create_checkpoint()
+    return remove_log(table, folder, before, deleted)
+
+
+def remove_log(table: DeltaTable, folder: Place, before: datetime, deleted: Deleted) -> Deleted:
+    """Delete the log behind the version that was current at `before`, which a checkpoint takes the place of."""
+    log = files_below(folder.joined(LOG))
+    commits = [(int(entry[1]), info.mtime) for info in log if (entry := COMMIT.search(info.path))]
+    current = max((number for number, at in commits if at <= before), default=-1)
+    behind = [info for info in log if (entry := LOG_ENTRY.search(info.path)) and int(entry[1]) < current]
+    if any(COMMIT.search(info.path) for info in behind):
+        DeltaTable(table.table_uri, version=current).create_checkpoint()
+    elif current < 0:
+        return deleted
+    behind += [info for info in log if UNFINISHED.search(info.path) and info.mtime <= before and info not in behind]
     return delete(folder.filesystem, behind, deleted)
 
 
@@ -157,20 +194,49 @@ def delete(filesystem: pafs.FileSystem, infos: Sequence[pafs.FileInfo], deleted:
     """Delete files, and add them to what was deleted."""
     for info in infos:
         filesystem.delete_file(info.path)
-    return deleted.with_(infos)
+    return deleted.plus([max(info.size or 0, 0) for info in infos])
 
 
-def wanted(settings: Settings) -> tuple[set[str], set[str]]:
-    """Return the documents that no file may hold, and the probes of their texts."""
+def wanted(settings: Settings) -> Wanted:
+    """Return what no file may hold: documents that went, what claims name, and parts of the documents' texts."""
     if takedown.version(settings) is None:
-        return set(), set()
-    gone = f"SELECT kind, value, doc_id FROM ({takedown.DOCUMENTS}) WHERE NOT elsewhere"
-    rows = query.rows(
-        settings,
-        f"SELECT doc_id, probes FROM tombstones SEMI JOIN ({gone}) AS gone USING (kind, value, doc_id)",
-        TOMBSTONES.name,
+        return Wanted()
+    keys: dict[str, set[str]] = {"doc_id": set(), "url": set(), "content_hash": set(), "repo_name": set()}
+    for claim in takedown.in_force(settings):
+        column = {"blob": "doc_id", "url": "url", "content": "content_hash", "repo": "repo_name"}.get(claim["kind"])
+        if column:
+            keys[column].add(claim["value"])
+    lake = query.connect(settings)
+    raw = [f"SELECT doc_id FROM {name}" for name in takedown.RAW if name in lake.built]
+    there = f" ANTI JOIN ({' UNION ALL '.join(raw)}) AS there USING (doc_id)" if raw else ""
+    # One that stayed under another repository, and went when that one left the source, went all the same.
+    went = f"SELECT * FROM ({takedown.DOCUMENTS}){there}"
+    rows = lake.connection.execute(
+        f"SELECT doc_id, list_distinct(flatten(list(probes))), list(input_hash) FROM ({went}) GROUP BY doc_id"
     )
-    return {row["doc_id"] for row in rows}, {probe for row in rows for probe in row["probes"] or ()}
+    documents: list[str] = []
+    probes, owners = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    journals: set[str] = set()
+    for doc_id, own, hashes in rows.fetchall():
+        probes.append(np.array(own or (), np.int64))
+        owners.append(np.full(len(own or ()), len(documents), np.int64))
+        documents.append(doc_id)
+        journals |= {each for each in hashes if each}
+    every, owner = np.concatenate(probes), np.concatenate(owners)
+    order = np.argsort(every, kind="stable")
+    keys["doc_id"] |= set(documents)
+    # Journals know an answer by the text that was asked about; equal texts of documents that stay have the same.
+    lake.connection.register("asked", pa.table({"input_hash": sorted(journals)}))
+    for name in lake.built:
+        if (
+            name in TABLES
+            and TABLES[name].reasons
+            and "input_hash" in {column for column, *_ in takedown.head(lake.connection, name)}
+        ):
+            held = f"SELECT DISTINCT input_hash FROM {query.stored(name)} SEMI JOIN asked USING (input_hash)"
+            journals -= {each for (each,) in lake.connection.execute(held).fetchall()}
+    keys["input_hash"] = journals
+    return Wanted(keys, every[order], owner[order], tuple(documents))
 
 
 def present_files(settings: Settings, lake: Place) -> set[str]:
@@ -187,15 +253,16 @@ def told(
     retention_hours: float,
     deleted: Deleted,
     found: Sequence[Searched],
-    ids: set[str],
-    shared: frozenset[str],
+    searched_for: Wanted,
+    shared: frozenset[int],
+    present: set[str],
 ) -> dict[str, Any]:
-    """Return the report: what was asked for, deleted, read and found. `proven` says that nothing is left."""
-    left = [one for one in found if not KEPT.match(one.path) and (one.ids or one.probes - shared)]
+    """Return the report: what was asked for, deleted, read and found. `proven` says that nothing is left of it."""
+    left = [one for one in found if not KEPT.match(one.path) and (one.named or one.probes - shared)]
     faults = [one for one in found if one.fault]
-    hashes: list[dict[str, Any]] = []
-    if ids:
-        hashes = query.rows(
+    removed: list[dict[str, Any]] = []
+    if searched_for.documents:
+        removed = query.rows(
             settings,
             f"SELECT doc_id, table_name, content_hash FROM ({takedown.DOCUMENTS}) WHERE NOT elsewhere ORDER BY ALL",
             TOMBSTONES.name,
@@ -207,27 +274,29 @@ def told(
         "lake": settings.lake,
         "retention_hours": retention_hours,
         "claims": [each | {"requested_at": str(each["requested_at"])} for each in takedown.in_force(settings)],
-        "documents": len(ids),
-        "removed": hashes,
+        "documents": len(searched_for.documents),
+        "removed": removed,
         "deleted_files": deleted.files,
         "deleted_bytes": deleted.size,
         "scanned_files": len(found),
         "scanned_bytes": sum(one.size for one in found),
         "scanned_rows": sum(one.rows for one in found),
-        "scanned_digest": proof.digest_of(found),
-        "found": [{"file": one.path, "documents": sorted(one.ids), "lines": len(one.probes - shared)} for one in left],
+        "list_of_files_sha256": proof.digest_of(found),
+        "found": [{"file": one.path, "rows": one.named, "parts_of_texts": len(one.probes - shared)} for one in left],
         "unreadable": [{"file": one.path, "why": one.fault} for one in faults],
-        "lines_in_other_documents": len(shared),
+        "texts_in_other_documents": sorted({each for one in found if one.path in present for each in one.quotes}),
+        "parts_in_other_documents": len(shared),
     }
 
 
 def keep(lake: Place, report: dict[str, Any]) -> None:
-    """Write the report into the lake, under the time and its own sha256, and note both in it."""
-    body = json.dumps(report, sort_keys=True, default=str)
-    report["sha256"] = hashlib.sha256(body.encode()).hexdigest()
+    """Write the report into the lake with its sha256 in a file beside it, and note both in it."""
+    body = json.dumps(report, indent=2, default=str).encode()
+    digest = hashlib.sha256(body).hexdigest()
     folder = lake.joined(REPORTS)
     folder.filesystem.create_dir(folder.path, recursive=True)
-    name = f"{report['finished_at'].replace(':', '')}-{report['sha256'][:8]}.json"
-    report["report"] = f"{REPORTS}/{name}"
-    with folder.filesystem.open_output_stream(folder.joined(name).path) as file:
-        file.write(json.dumps(report, indent=2, default=str).encode())
+    name = f"{report['finished_at'].replace(':', '')}-{digest[:8]}.json"
+    for path, content in ((name, body), (f"{name}.sha256", f"{digest}  {name}\n".encode())):
+        with folder.filesystem.open_output_stream(folder.joined(path).path) as file:
+            file.write(content)
+    report["sha256"], report["report"] = digest, f"{REPORTS}/{name}"

@@ -7,15 +7,17 @@ published tables obey the documents at once. Rows are only added, so that two ta
 
 import secrets
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+import duckdb
 import pyarrow as pa
 
 from recast import __version__
 from recast.lakehouse import ledger, query
-from recast.lakehouse.claims import Claim, Listed, read_list
+from recast.lakehouse.claims import Claim, Listed, hosts_of, read_list
 from recast.lakehouse.probes import probes_of
 from recast.lakehouse.settings import Settings
 from recast.schemas import TABLES
@@ -33,14 +35,19 @@ IN_FORCE = """
     SELECT kind, value, max(number) AS number FROM tombstones WHERE doc_id IS NULL
     GROUP BY kind, value HAVING max_by(action, (number, action)) = 'take_down'
 """
-# What they reached: `elsewhere` says that the document stays, under other repositories.
+# What they reached, as the last takedown of each found it. `elsewhere`: the document stays, since a repository holds it
+# that no claim takes down.
 DOCUMENTS = f"""
-    SELECT DISTINCT t.kind, t.value, t.doc_id, t.table_name, t.elsewhere, t.content_hash
-    FROM tombstones AS t JOIN ({IN_FORCE}) AS c USING (kind, value) WHERE t.doc_id IS NOT NULL
+    WITH counting AS ({IN_FORCE}),
+    documents AS (SELECT t.* FROM tombstones AS t JOIN counting USING (kind, value, number) WHERE t.doc_id IS NOT NULL),
+    held AS (SELECT DISTINCT doc_id, unnest(held_by) AS name FROM documents),
+    staying AS (SELECT DISTINCT doc_id FROM held ANTI JOIN (SELECT value AS name FROM counting WHERE kind = 'repo') USING (name))
+    SELECT d.* EXCLUDE (held_by), d.kind = 'repo' AND s.doc_id IS NOT NULL AS elsewhere
+    FROM documents AS d LEFT JOIN staying AS s USING (doc_id)
 """
 # What a claim names by a column. A document that stays elsewhere may still stand under the repository's name.
 NAMED = {"doc_id": "blob", "content_hash": "content", "repo_name": "repo", "url": "url"}
-HOST = "lower(regexp_extract(url, '^[a-zA-Z]+://([^/?#@]*@)?([^/?#:]+)', 2))"
+HOST = "rtrim(lower(regexp_extract(url, '^[a-zA-Z]+://([^/?#@]*@)?([^/?#:]+)', 2)), '.')"
 OF_DOMAIN = "({host} = value OR ends_with({host}, '.' || value))"
 
 
@@ -49,7 +56,6 @@ class Taken(NamedTuple):
 
     Attributes:
         claims: how many claims were written.
-        known: claims that counted already, and were not written again.
         unknown: claims that reached no document; sources will bring none back either.
         rows: rows reached, by table.
         documents: documents that go.
@@ -58,7 +64,6 @@ class Taken(NamedTuple):
     """
 
     claims: int
-    known: int
     unknown: list[Claim]
     rows: dict[str, int]
     documents: int
@@ -77,7 +82,7 @@ def in_force(settings: Settings) -> list[dict[str, Any]]:
         return []
     return query.rows(
         settings,
-        f"SELECT kind, value, why, reference, requested_at FROM tombstones SEMI JOIN ({IN_FORCE}) AS c "
+        f"SELECT takedown_id, kind, value, why, reference, requested_at FROM tombstones SEMI JOIN ({IN_FORCE}) AS c "
         "USING (kind, value, number) WHERE doc_id IS NULL AND action = 'take_down' ORDER BY number, kind, value",
         TOMBSTONES.name,
     )
@@ -88,6 +93,8 @@ def take_down(
 ) -> Taken:
     """Write tombstones for `claims` and for what they reach in the lake.
 
+    A claim that counts already is looked for again: a document may have come since.
+
     Args:
         settings: name the lake.
         claims: what to take down.
@@ -95,37 +102,58 @@ def take_down(
         reference: a ticket or letter.
         with_content: also take down equal texts: blobs under other repositories, other blobs and pages of the same text.
     """
-    counting = {Claim(each["kind"], each["value"]) for each in in_force(settings)}
-    new = [claim for claim in claims if claim not in counting]
-    found = reached(settings, new, counting)
-    equal = equal_texts(settings, found)
+    new = list(dict.fromkeys(claims))
+    found = reached(settings, new)
     if with_content:
-        stay = {each["doc_id"] for each in found if each["elsewhere"] and each["table_name"] == "raw_code"}
-        further = [Claim("blob", doc_id) for doc_id in sorted(stay)]
-        further += [Claim("content", hash_) for hash_ in sorted(set(equal.values()) | hashes_of(found))]
-        new += [claim for claim in further if claim not in {*new, *counting}]
-        found, equal = reached(settings, new, counting), {}
+        further = [Claim("content", hash_) for hash_ in sorted(hashes_of(found))]
+        new = list(dict.fromkeys([*new, *further]))
+        found = reached(settings, new)
+    # A stored row is known by its blob and not by its text, which may be one that no run reads again.
+    texts = {claim.value for claim in new if claim.kind == "content"}
+    equal_blobs = {
+        each["doc_id"] for each in found if each["table_name"] == "raw_code" and each["content_hash"] in texts
+    }
+    new = list(dict.fromkeys([*new, *(Claim("blob", doc_id) for doc_id in sorted(equal_blobs))]))
+    found = reached(settings, new)
+    equal = equal_texts(settings, found)
     record(settings, TAKE_DOWN, new, why, reference, found)
-    rows: dict[str, int] = {}
-    for each in found:
-        rows[each["table_name"]] = rows.get(each["table_name"], 0) + 1
-    went = {each["doc_id"] for each in found if not each["elsewhere"]}
+    going = goes(settings, found)
+    seen = {Claim(each["kind"], each["value"]) for each in found}
     return Taken(
         claims=len(new),
-        known=len(claims) - len([claim for claim in claims if claim not in counting]),
-        unknown=[claim for claim in new if claim not in {Claim(each["kind"], each["value"]) for each in found}],
-        rows=rows,
-        documents=len(went),
-        elsewhere=len({each["doc_id"] for each in found} - went),
+        unknown=[claim for claim in new if claim not in seen],
+        rows=dict(sorted(Counter(each["table_name"] for each in found).items())),
+        documents=len(going),
+        elsewhere=len({each["doc_id"] for each in found} - going),
         equal=len(equal),
     )
 
 
-def lift(settings: Settings, claims: Sequence[Claim], why: str, reference: str = "") -> int:
-    """Make claims count no longer; the next refresh reads their documents anew. Return how many counted until now."""
-    counting = {Claim(each["kind"], each["value"]) for each in in_force(settings)}
-    lifted = [claim for claim in claims if claim in counting]
-    record(settings, LIFT, lifted, why, reference, [])
+def goes(settings: Settings, found: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the documents among `found`, which is written, that stay under no other repository."""
+    if not found:
+        return set()
+    lake = query.connect(settings, TOMBSTONES.name)
+    lake.connection.register("found", pa.table({"doc_id": sorted({each["doc_id"] for each in found})}))
+    rows = lake.connection.execute(
+        f"SELECT DISTINCT doc_id FROM ({DOCUMENTS}) SEMI JOIN found USING (doc_id) WHERE NOT elsewhere"
+    )
+    return {doc_id for (doc_id,) in rows.fetchall()}
+
+
+def lift(settings: Settings, claims: Sequence[Claim], why: str, reference: str = "", with_content: bool = False) -> int:
+    """Make claims count no longer; the next refresh reads their documents anew. Return how many counted until now.
+
+    `with_content` lifts all that was taken down together with them.
+    """
+    if version(settings) is None:
+        return 0
+    counting = {Claim(each["kind"], each["value"]): each["takedown_id"] for each in in_force(settings)}
+    lifted = {claim for claim in claims if claim in counting}
+    if with_content:
+        together = {counting[claim] for claim in lifted}
+        lifted |= {claim for claim, takedown_id in counting.items() if takedown_id in together}
+    record(settings, LIFT, sorted(lifted), why, reference, [])
     return len(lifted)
 
 
@@ -155,82 +183,96 @@ def record(
     )
 
 
-def reached(settings: Settings, claims: Sequence[Claim], counting: Iterable[Claim]) -> list[dict[str, Any]]:
-    """Return a row of tombstones, without the facts of its command, for every claim, document and table that holds it.
-
-    `counting` are claims made before: a document stays only under repositories that none of all takes down.
-    """
+def reached(settings: Settings, claims: Sequence[Claim]) -> list[dict[str, Any]]:
+    """Return a row of tombstones, without the facts of its command, for every claim, document and table that holds it."""
     built = [name for name in RAW if query.version(settings, name) is not None]
     if not claims or not built:
         return []
     lake = query.connect(settings)
     connection = lake.connection
     connection.register("claims", as_table(claims))
-    connection.register("all_claims", as_table([*claims, *counting]))
     queries = [f"SELECT * FROM ({select})" for name in built for select in FINDING[name]]
     connection.execute(f"CREATE TABLE reached AS SELECT DISTINCT * FROM ({' UNION ALL '.join(queries)})")
     found: list[dict[str, Any]] = []
     for name in lake.built:
         if name not in TABLES or not TABLES[name].reasons:
             continue
-        present = connection.execute(f"SELECT * FROM {query.stored(name)} LIMIT 0").description
-        texts = [column for column, type_, *_ in present if column in TEXTS and str(type_) == "VARCHAR"]
+        present = {column: str(type_) for column, type_, *_ in head(connection, name)}
+        texts = [f"t.{column}" for column in TEXTS if present.get(column) == "VARCHAR"]
+        made_from = "t.input_hash" if "input_hash" in present else "NULL"
         rows = connection.execute(
-            f"SELECT r.kind, r.value, r.doc_id, r.elsewhere, t.content_hash, [{', '.join(f't.{each}' for each in texts)}] "
+            f"SELECT r.*, t.content_hash, {made_from}, [{', '.join(texts)}] "
             f"FROM {query.stored(name)} AS t JOIN reached AS r USING (doc_id)"
         )
         while batch := rows.fetchmany(ROWS_AT_ONCE):
-            for kind, value, doc_id, elsewhere, content_hash, words in batch:
-                row = {"kind": kind, "value": value, "doc_id": doc_id, "table_name": name, "elsewhere": elsewhere}
-                found.append(row | {"content_hash": content_hash, "probes": probes_of(words)})
+            for kind, value, doc_id, held_by, content_hash, input_hash, words in batch:
+                found.append(
+                    {
+                        "kind": kind,
+                        "value": value,
+                        "doc_id": doc_id,
+                        "table_name": name,
+                        "held_by": held_by,
+                        "content_hash": content_hash,
+                        "input_hash": input_hash,
+                        "probes": sorted({probe for text in words for probe in probes_of(text)}),
+                    }
+                )
     return found
 
 
+def head(connection: duckdb.DuckDBPyConnection, name: str) -> Sequence[Sequence[Any]]:
+    """Return the names and types of a table's columns; one that an older Recast made may lack some."""
+    columns: Sequence[Sequence[Any]] = connection.execute(f"SELECT * FROM {query.stored(name)} LIMIT 0").description
+    return columns
+
+
 def as_table(claims: Iterable[Claim]) -> pa.Table:
-    """Return claims as an Arrow table."""
-    rows = [claim._asdict() for claim in claims]
-    return pa.Table.from_pylist(rows, pa.schema([("kind", pa.string()), ("value", pa.string())]))
+    """Return claims as an Arrow table; a domain in each of the spellings that addresses have."""
+    rows = [
+        {"kind": claim.kind, "value": claim.value, "spelled": spelled}
+        for claim in claims
+        for spelled in (hosts_of(claim.value) if claim.kind == "domain" else {claim.value})
+    ]
+    return pa.Table.from_pylist(rows, pa.schema([(name, pa.string()) for name in ("kind", "value", "spelled")]))
 
 
-# How claims reach documents: queries of `kind, value, doc_id, elsewhere` over a raw table.
+# How claims reach documents: queries of `kind, value, doc_id, held_by` over a raw table.
 FINDING = {
     "raw_code": (
-        "SELECT kind, value, doc_id, false AS elsewhere FROM raw_code JOIN claims ON kind = 'blob' AND value = doc_id",
-        "SELECT kind, value, doc_id, false FROM raw_code JOIN claims ON kind = 'content' AND value = content_hash",
-        """WITH places AS (SELECT DISTINCT doc_id, unnest(occurrences).repo_name AS value FROM raw_code),
-           marked AS (SELECT doc_id, a.kind IS NULL AS stays FROM places
-                      LEFT JOIN all_claims AS a ON a.kind = 'repo' AND a.value = places.value),
-           documents AS (SELECT doc_id, bool_or(stays) AS elsewhere FROM marked GROUP BY doc_id)
-           SELECT kind, value, doc_id, elsewhere FROM claims JOIN places USING (value) JOIN documents USING (doc_id)
-           WHERE kind = 'repo'""",
+        "SELECT kind, value, doc_id, NULL::VARCHAR[] AS held_by FROM raw_code JOIN claims ON kind = 'blob' AND value = doc_id",
+        "SELECT kind, value, doc_id, NULL FROM raw_code JOIN claims ON kind = 'content' AND value = content_hash",
+        """WITH held AS (
+               SELECT doc_id, list_distinct(list_transform(occurrences, lambda each: lower(each.repo_name))) AS held_by
+               FROM raw_code),
+           places AS (SELECT doc_id, held_by, unnest(held_by) AS value FROM held)
+           SELECT kind, value, doc_id, held_by FROM claims JOIN places USING (value) WHERE kind = 'repo'""",
     ),
     "raw_math": (
-        "SELECT kind, value, doc_id, false AS elsewhere FROM raw_math JOIN claims ON kind = 'url' AND value = url",
-        "SELECT kind, value, doc_id, false FROM raw_math JOIN claims ON kind = 'content' AND value = content_hash",
-        f"""SELECT kind, value, doc_id, false FROM (SELECT doc_id, {HOST} AS host FROM raw_math)
-            JOIN claims ON kind = 'domain' AND {OF_DOMAIN.format(host="host")}""",
+        "SELECT kind, value, doc_id, NULL::VARCHAR[] AS held_by FROM raw_math JOIN claims ON kind = 'url' AND value = url",
+        "SELECT kind, value, doc_id, NULL FROM raw_math JOIN claims ON kind = 'content' AND value = content_hash",
+        f"""SELECT kind, value, doc_id, NULL FROM (SELECT doc_id, {HOST} AS host FROM raw_math)
+            JOIN claims ON kind = 'domain' AND {OF_DOMAIN.format(host="host").replace("value", "spelled")}""",
     ),
 }
 
 
-def equal_texts(settings: Settings, found: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Return the content_hash of every document that has the text of one that goes, and was not reached itself."""
+def equal_texts(settings: Settings, found: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return every document that has the text of one that was reached, and was not reached itself."""
     hashes, reached_ids = hashes_of(found), {each["doc_id"] for each in found}
     if not hashes:
-        return {}
+        return set()
     lake = query.connect(settings)
     lake.connection.register("wanted", pa.table({"content_hash": sorted(hashes)}))
     raw = " UNION ALL ".join(f"SELECT doc_id, content_hash FROM {name}" for name in RAW if name in lake.built)
-    same = lake.connection.execute(f"SELECT doc_id, content_hash FROM ({raw}) SEMI JOIN wanted USING (content_hash)")
-    return {doc_id: hash_ for doc_id, hash_ in same.fetchall() if doc_id not in reached_ids}
+    same = lake.connection.execute(f"SELECT doc_id FROM ({raw}) SEMI JOIN wanted USING (content_hash)")
+    return {doc_id for (doc_id,) in same.fetchall()} - reached_ids
 
 
 def hashes_of(found: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Return the content_hash of every source document that goes."""
+    """Return the content_hash of every source document that was reached, but for texts too short to be anybody's own."""
     return {
-        each["content_hash"]
-        for each in found
-        if each["table_name"] in RAW and not each["elsewhere"] and each["content_hash"]
+        each["content_hash"] for each in found if each["table_name"] in RAW and each["content_hash"] and each["probes"]
     }
 
 
@@ -260,7 +302,8 @@ def hidden_from(table: str) -> str:
     hidden = f" ANTI JOIN (SELECT doc_id FROM ({DOCUMENTS}) WHERE NOT elsewhere) USING (doc_id)"
     for column, kind in NAMED.items():
         if column in columns:
-            hidden += f" ANTI JOIN (SELECT value AS {column} FROM ({IN_FORCE}) WHERE kind = '{kind}') USING ({column})"
+            own = f"lower({column})" if kind == "repo" else column
+            hidden += f" ANTI JOIN (SELECT value FROM ({IN_FORCE}) WHERE kind = '{kind}') ON {own} = value"
     if "url" in columns:
         hidden += f" ANTI JOIN (SELECT value FROM ({IN_FORCE}) WHERE kind = 'domain') ON {OF_DOMAIN.format(host=HOST)}"
     return hidden

@@ -3,19 +3,25 @@
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from recast.lakehouse import query, store
+from recast.lakehouse import store, takedown
+from recast.lakehouse.claims import hosts_of
 from recast.lakehouse.settings import Settings
-from recast.lakehouse.takedown import TAKE_DOWN, version
 from recast.schemas.operations import TOMBSTONES
 
 
 def claims(spark: SparkSession, settings: Settings, kind: str) -> DataFrame | None:
     """Return the values of the claims of a kind that count, as column `value`; None where nothing was ever taken down."""
-    if version(settings) is None:
+    every = counting(spark, settings)
+    return None if every is None else every.where(F.col("kind") == kind).select("value")
+
+
+def counting(spark: SparkSession, settings: Settings) -> DataFrame | None:
+    """Return `kind`, `value` and `number` of the claims that count, as takedown.IN_FORCE says; None where there never was one."""
+    if takedown.version(settings) is None:
         return None
-    made = store.read(spark, settings, TOMBSTONES).where((F.col("kind") == kind) & F.col("doc_id").isNull())
-    last = made.groupBy("value").agg(F.max(F.struct("number", "action"))["action"].alias("action"))
-    return last.where(F.col("action") == TAKE_DOWN).select("value")
+    made = store.read(spark, settings, TOMBSTONES).where("doc_id IS NULL")
+    last = made.groupBy("kind", "value").agg(F.max(F.struct("number", "action")).alias("last"))
+    return last.where(F.col("last.action") == takedown.TAKE_DOWN).select("kind", "value", "last.number")
 
 
 def without(spark: SparkSession, settings: Settings, rows: DataFrame, kind: str, column: str) -> DataFrame:
@@ -24,18 +30,20 @@ def without(spark: SparkSession, settings: Settings, rows: DataFrame, kind: str,
     if values is None:
         return rows
     named = F.broadcast(values.withColumnRenamed("value", "claimed"))
-    return rows.join(named, F.col(column) == F.col("claimed"), "left_anti")
+    own = F.lower(column) if kind == "repo" else F.col(column)
+    return rows.join(named, own == F.col("claimed"), "left_anti")
 
 
 def without_domains(spark: SparkSession, settings: Settings, rows: DataFrame, column: str) -> DataFrame:
     """Return the rows whose address in `column` is of no domain, nor below one, that a claim names."""
-    values = claims(spark, settings, "domain")
-    if values is None:
-        return rows
-    labels = F.size(F.split("value", r"\."))
-    host = F.lower(F.regexp_extract(column, "^[a-zA-Z]+://([^/?#@]*@)?([^/?#:]+)", 2))
-    for (count,) in sorted(values.select(labels).distinct().collect()):
-        named = F.broadcast(values.where(labels == count).withColumnRenamed("value", "claimed"))
+    domains = [each["value"] for each in takedown.in_force(settings) if each["kind"] == "domain"]
+    by_labels: dict[int, list[tuple[str]]] = {}
+    for spelled in (spelled for domain in domains for spelled in hosts_of(domain)):
+        by_labels.setdefault(spelled.count(".") + 1, []).append((spelled,))
+    address = F.lower(F.regexp_extract(column, "^[a-zA-Z]+://([^/?#@]*@)?([^/?#:]+)", 2))
+    host = F.rtrim(address, F.lit("."))
+    for count, names in sorted(by_labels.items()):
+        named = F.broadcast(spark.createDataFrame(names, "claimed string"))
         rows = rows.join(named, F.substring_index(host, ".", -count) == F.col("claimed"), "left_anti")
     return rows
 
@@ -53,7 +61,9 @@ def blanked(spark: SparkSession, settings: Settings, rows: DataFrame, status: st
 
 
 def documents(spark: SparkSession, settings: Settings) -> DataFrame | None:
-    """Return the `doc_id` of every document that was ever taken down; None where there is none."""
-    if query.version(settings, TOMBSTONES.name) is None:
+    """Return the `doc_id` of every document that a claim reached which counts; None where nothing was ever taken down."""
+    every = counting(spark, settings)
+    if every is None:
         return None
-    return store.read(spark, settings, TOMBSTONES).where("doc_id IS NOT NULL").select("doc_id").distinct()
+    reached = store.read(spark, settings, TOMBSTONES).where("doc_id IS NOT NULL")
+    return reached.join(every, ["kind", "value", "number"], "left_semi").select("doc_id").distinct()

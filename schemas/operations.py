@@ -98,15 +98,14 @@ TOMBSTONES = Table(
         Column("doc_id", "string", "a document that the claim reached; null in the row of the claim itself"),
         Column("table_name", "string", "table that held the document; null in the row of the claim itself"),
         Column(
-            "elsewhere",
-            "boolean",
-            "whether the document stays, because repositories that were not taken down hold it as well",
+            "held_by", "array<string>", "repositories that hold the document, in small letters, if the claim is of one"
         ),
         Column("content_hash", "string", "sha256 of the document's text in that table"),
+        Column("input_hash", "string", "hash of what it was made from; journals know answers by it"),
         Column(
             "probes",
-            "array<string>",
-            "hashes of lines of that row's texts, by which `recast purge` finds what is left (lakehouse/probes.py)",
+            "array<bigint>",
+            "hashes of parts of that row's texts, by which `recast purge` finds what is left (lakehouse/probes.py)",
         ),
         Column("why", "string", "why, as whoever took it down says"),
         Column("reference", "string", "what it refers to: a ticket, a letter"),

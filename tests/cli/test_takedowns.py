@@ -25,7 +25,7 @@ def recast(lake: Path, *arguments: str) -> tuple[int, str]:
 def test_a_takedown_says_what_it_reached_what_stays_and_what_comes_next(lake: Path) -> None:
     status, said = recast(lake, "takedown", "--blob", A, "--repo", "dora/unknown", "--why", "asked to")
     assert status == 0
-    assert "2 claims taken down: 1 documents (raw_code 1, styled_code 1, published_code 1)" in said
+    assert "2 claims taken down: 1 documents (published_code 1, raw_code 1, styled_code 1)" in said
     assert "1 claims are of nothing in this lake, and hold for later sources: repo dora/unknown" in said
     assert "1 documents have an equal text and stay; --content takes them down too" in said
     assert "Next: recast refresh, then recast purge" in said

@@ -20,7 +20,7 @@ PARSER = "def parse_the_measurements(lines: list[str]) -> list[float]:\n    retu
 ROOMS = "def area_of_a_room(width: float, length: float) -> float:\n    return width * length\n"
 PROOF = "The square root of two is irrational, since no fraction in lowest terms has two for its square."
 A, B, C = (letter * 40 for letter in "abc")
-ALWAYS = ("content_hash", "kept", "reason", "run_id", "written_at")
+ALWAYS = ("content_hash", "input_hash", "kept", "reason", "run_id", "written_at")
 PAGE, OTHER_PAGE, BELOW = ("1" * 64, "2" * 64, "3" * 64)
 
 
@@ -47,7 +47,15 @@ def write(lake: Path, name: str, rows: list[dict[str, Any]], mode: str = "append
     names = [column.name for column in TABLES[name].columns if column.name in {*rows[0], *ALWAYS}]
     types = {column.name: column.type for column in TABLES[name].columns}
     schema = pa.schema([(each, OCCURRENCES if each == "occurrences" else ARROW_TYPES[types[each]]) for each in names])
-    full = [{"kept": True, "content_hash": sha256(row.get("text")), **row} for row in rows]
+    full = [
+        {
+            "kept": True,
+            "content_hash": sha256(row.get("text")),
+            "input_hash": sha256(row.get("source_text", row.get("text"))),
+            **row,
+        }
+        for row in rows
+    ]
     feed = {"delta.enableChangeDataFeed": "true"}
     write_deltalake(str(lake / name), pa.Table.from_pylist(full, schema), mode=mode, configuration=feed)  # type: ignore[call-overload]
 

@@ -2,47 +2,74 @@
 
 import json
 
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recast.lakehouse.probes import found_in, hashed, probes_of
+from recast.lakehouse import probes
+from recast.lakehouse.probes import WINDOW, Hashes, found_in, probes_of, spellings, windows
 
 TEXT = "import os\n\n\ndef area_of_a_room(width: float, length: float) -> float:\n    return width * length\n"
-LINE = "def area_of_a_room(width: float, length: float) -> float:"
+MINIFIED = ";".join(f"function f{number}(a,b){{return a*{number}+b%{number + 7}}}" for number in range(200))
 
 
-def test_a_long_line_is_found_wherever_it_stands() -> None:
-    wanted = set(probes_of([TEXT]))
-    for place in (
+def wanted(*texts: str) -> Hashes:
+    return np.unique(np.array([probe for text in texts for probe in probes_of(text)], np.int64))
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
         TEXT,
-        f"# a quotation\n    {LINE}\n",
+        TEXT.replace("    ", "\t").replace("\n", "\r\n"),
+        f"26/11/26 WARN bad row: {TEXT[12:68]}",
+        "".join(f"# {line}\n" for line in TEXT.splitlines()),
         json.dumps({"answer": TEXT}),
         json.dumps({"stats": json.dumps({"minValues": {"text": TEXT[:32]}})}),
-        f'{{"a": 1}}\n{json.dumps({"text": f"x{chr(10)}{LINE}"})}\n',
-    ):
-        assert found_in(place, wanted), place
+        json.dumps({"t": TEXT}, ensure_ascii=True),
+        repr({"text": TEXT}),
+        "<tr><td>def area_of_a_room</td><td>(width: float, length: float) -&gt; float:</td></tr>",
+    ],
+)
+def test_a_part_is_found_wherever_it_stands(place: str) -> None:
+    assert any(len(found_in([spelling], wanted(TEXT))) for spelling in spellings(place)), place
 
 
-def test_short_lines_that_many_texts_have_find_nothing() -> None:
-    assert not found_in("import os\n", set(probes_of([TEXT])))
+def test_half_of_a_text_in_one_line_is_found() -> None:
+    assert len(found_in([MINIFIED[len(MINIFIED) // 2 :]], wanted(MINIFIED)))
 
 
-def test_a_text_of_short_lines_is_known_by_its_longest_line_and_its_start() -> None:
-    assert set(probes_of(["x = 1\nyy = 2\n"])) == {hashed("yy = 2"), hashed("x = 1\nyy = 2\n")}
+def test_what_is_too_short_to_be_anybodys_own_has_no_probes() -> None:
+    assert probes_of("x = 1\nyy = 2\n") == []
+    assert probes_of("") == probes_of(None) == []
 
 
 def test_delta_keeps_the_first_32_characters_of_a_string_and_the_greatest_may_have_one_more() -> None:
-    wanted = set(probes_of([TEXT]))
-    assert found_in(TEXT[:32], wanted)
-    assert found_in(TEXT[:32] + "\U0010ffff", wanted)
+    assert len(found_in([TEXT[:32]], wanted(TEXT)))
+    assert len(found_in([TEXT[:32] + "\U0010ffff"], wanted(TEXT)))
 
 
-@given(st.lists(st.none() | st.text()))
-def test_every_text_finds_itself(texts: list[str | None]) -> None:
-    wanted = set(probes_of(texts))
-    assert all(found_in(text, wanted) for text in texts if text)
+def test_a_text_longer_than_a_piece_is_hashed_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = windows(MINIFIED)
+    monkeypatch.setattr(probes, "PIECE", 100)
+    probes.powers.cache_clear()
+    assert windows(MINIFIED).tolist() == whole.tolist()
+    probes.powers.cache_clear()
+
+
+@given(st.text(min_size=WINDOW), st.text(), st.text())
+def test_every_text_finds_itself_within_any_other(text: str, before: str, after: str) -> None:
+    own = probes_of(text)
+    assert set(found_in([before + text + after], wanted(text)).tolist()) >= set(own)
+    assert len(own) <= probes.MOST + 1
 
 
 @given(st.text())
 def test_nothing_is_found_where_nothing_is_wanted(text: str) -> None:
-    assert found_in(text, set()) == set()
+    assert found_in([text], probes.NONE).tolist() == []
+
+
+@given(st.text())
+def test_a_text_is_among_its_own_spellings(text: str) -> None:
+    assert next(spellings(text)) == text

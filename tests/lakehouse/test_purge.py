@@ -1,21 +1,27 @@
 """Purges: old versions, change feeds and leftovers go, and every file is read for what was taken down."""
 
+import bz2
+import gzip
+import hashlib
 import json
 import os
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
+from recast.lakehouse import ledger, proof, query
 from recast.lakehouse import purge as purging
-from recast.lakehouse import query
 from recast.lakehouse.claims import Claim
 from recast.lakehouse.purge import purge
 from recast.lakehouse.settings import Settings
 from recast.lakehouse.takedown import take_down
 from recast.settings import UserError
-from tests.lakehouse.taken import OTHER_PAGE, PARSER, PROOF, ROOMS, A, B, C, build, remove, write
+from recast.storage import place
+from tests.lakehouse.taken import OTHER_PAGE, PARSER, PROOF, ROOMS, A, B, C, build, remove, sha256, write
 
 LINE = PARSER.splitlines()[0]
 
@@ -68,38 +74,73 @@ def test_what_is_younger_than_the_retention_stays_and_is_reported(settings: Sett
     report = purge(settings, 168)
     assert not report["proven"]
     assert report["deleted_files"] == 0
-    assert any("raw_code/" in each["file"] and each["documents"] == [A, C] for each in report["found"])
+    assert any("raw_code/" in each["file"] and each["rows"] == 2 for each in report["found"])
     assert any(each["file"].startswith("styled_code/_change_data/") for each in report["found"])
-    for file in lake.rglob("*"):
-        os.utime(file, (1, 1))
-    assert purge(settings, 168)["proven"] is False  # Delta counts from the removal
+
+
+def test_versions_younger_than_the_retention_are_read_as_before(settings: Settings) -> None:
+    lake = taken_down(settings)
+    entries = sorted((lake / "raw_code" / "_delta_log").glob("*.json"))
+    os.utime(entries[0], (1, 1))
+    young = DeltaTable(str(lake / "raw_code"), version=1).to_pyarrow_table().num_rows
+    purge(settings, 168)
+    assert DeltaTable(str(lake / "raw_code"), version=1).to_pyarrow_table().num_rows == young
+    purge(settings, 0.5)
+    assert DeltaTable(str(lake / "raw_code"), version=1).to_pyarrow_table().num_rows == young, (
+        "half an hour is no nothing"
+    )
 
 
 @pytest.mark.parametrize(
     ("file", "words"),
     [
         ("data_docs/validations/x.html", "<td>def parse_the_measurements(lines: list[str]) -&gt; list[float]:</td>"),
+        ("data_docs/index.html", f"<tr><td>{LINE[:20]}</td><td>{LINE[20:]}</td></tr>"),
         ("_work/spark.log", json.dumps({"level": "WARN", "message": f"cannot read\n{LINE}"})),
+        ("_work/spark.log", f"26/11/26 WARN bad row: {LINE}"),
         ("_work/spark.log", f"26/11/26 WARN bad row: 'x\\n{LINE}\\n'"),
     ],
 )
 def test_a_log_or_page_that_quotes_the_text_is_deleted(settings: Settings, file: str, words: str) -> None:
     path = taken_down(settings) / file
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(words.replace("<td>", "\n").replace("</td>", "\n"))
+    path.write_text(words)
     assert purge(settings, 0)["proven"]
     assert not path.exists()
 
 
-@pytest.mark.parametrize("words", [LINE, json.dumps([{"deep": {"text": PARSER}}]), f"intro\n   {LINE}\n"])
-def test_a_strangers_file_that_quotes_the_text_is_reported_and_not_touched(settings: Settings, words: str) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        LINE.encode(),
+        json.dumps([{"deep": {"text": PARSER}}], indent=2).encode(),
+        f"intro\n   {LINE}\n".encode(),
+        LINE.encode("utf-16"),
+        gzip.compress(PARSER.encode()),
+        bz2.compress(PARSER.encode()),
+        b"x" * (proof.PIECE_BYTES - 20) + PARSER.encode(),
+    ],
+    ids=["line", "json", "indented", "utf-16", "gzip", "bzip2", "at a seam"],
+)
+def test_a_strangers_file_that_quotes_the_text_is_reported_and_not_touched(settings: Settings, words: bytes) -> None:
     path = taken_down(settings) / "exports" / "part.jsonl"
     path.parent.mkdir()
-    path.write_text(words)
+    path.write_bytes(words)
     report = purge(settings, 0)
     assert [each["file"] for each in report["found"]] == ["exports/part.jsonl"]
     assert not report["proven"]
     assert path.exists()
+
+
+def test_a_journal_that_is_young_is_reported_and_stays(settings: Settings) -> None:
+    lake = taken_down(settings)
+    folder = lake / "_work" / "styled_code" / "journal"
+    folder.mkdir(parents=True)
+    answers = [{"input_hash": sha256(PARSER), "answer": "no part of it"}, {"input_hash": "other", "answer": PARSER}]
+    pq.write_table(pa.Table.from_pylist(answers), folder / "segment.parquet")
+    found = {each["file"]: each for each in purge(settings, 168)["found"]}
+    assert found["_work/styled_code/journal/segment.parquet"]["rows"] == 1
+    assert (folder / "segment.parquet").exists()
 
 
 def test_staged_rows_and_journals_of_killed_runs_go(settings: Settings) -> None:
@@ -112,22 +153,89 @@ def test_staged_rows_and_journals_of_killed_runs_go(settings: Settings) -> None:
     assert [file.name for file in (lake / "_work").rglob("*") if file.is_file()] == ["styled_code.lock"]
 
 
-def test_a_line_that_other_documents_have_as_well_proves_nothing(settings: Settings) -> None:
+@pytest.mark.parametrize(
+    "type_", [pa.string_view(), pa.large_string(), pa.binary(), pa.dictionary(pa.int32(), pa.string())]
+)
+@pytest.mark.parametrize("name", ["part.parquet", "part.pq"])
+def test_a_parquet_file_is_read_whatever_it_is_called_and_however_it_holds_texts(
+    settings: Settings, type_: pa.DataType, name: str
+) -> None:
+    path = taken_down(settings) / "exports" / name
+    path.parent.mkdir()
+    texts = pa.array(["aaa", PARSER, "zzz"]).cast(type_) if type_ != pa.dictionary(pa.int32(), pa.string()) else None
+    column = pa.array(["aaa", PARSER, "zzz"]).dictionary_encode() if texts is None else texts
+    pq.write_table(pa.table({"other": column}), path)
+    assert [each["file"] for each in purge(settings, 0)["found"]] == [f"exports/{name}"]
+
+
+def test_a_part_that_other_documents_have_as_well_proves_nothing_and_whole_texts_are_named(settings: Settings) -> None:
     taken_down(settings, with_content=False)  # C has the same text, and stays
     report = purge(settings, 0)
     assert report["proven"]
-    assert report["lines_in_other_documents"] > 0
+    assert report["parts_in_other_documents"] > 0
+    assert report["texts_in_other_documents"] == [C]
     assert query.rows(settings, "SELECT doc_id FROM published_code ORDER BY 1") == [{"doc_id": B}, {"doc_id": C}]
 
 
-def test_a_file_that_cannot_be_read_may_hold_anything(settings: Settings) -> None:
-    path = taken_down(settings) / "raw_code" / "copy.parquet"
-    purge(settings, 0)
-    path.with_name("x").mkdir()
-    (path.with_name("x") / "torn.parquet").write_bytes(b"PAR1")
+def test_a_document_that_went_before_it_was_claimed_is_searched_for_by_its_name(settings: Settings) -> None:
+    remove(Path(settings.lake), A)
+    take_down(settings, [Claim("blob", A), Claim("url", "https://example.org/gone")], "asked to")
     report = purge(settings, 168)
     assert not report["proven"]
-    assert [each["file"] for each in report["unreadable"]] == ["raw_code/x/torn.parquet"]
+    assert any("_change_data" in each["file"] and each["rows"] == 1 for each in report["found"])
+    assert purge(settings, 0)["proven"]
+
+
+def test_a_repository_that_went_is_no_longer_named_anywhere(settings: Settings) -> None:
+    take_down(settings, [Claim("repo", "alice/rooms")], "asked to")
+    remove(Path(settings.lake), A)
+    assert {each["file"].partition("/")[0] for each in purge(settings, 0)["found"]} == {
+        "raw_code",
+        "styled_code",
+        "published_code",
+    }, "B stays, and still stands under that name"
+
+
+def test_a_table_that_was_not_refreshed_since_the_takedown_is_not_purged(settings: Settings) -> None:
+    ledger.record(settings, ledger.begin("run-1", "raw_code", "1", {}, {}))
+    take_down(settings, [Claim("repo", "bob/copy")], "asked to")
+    with pytest.raises(UserError, match="raw_code was not refreshed since the last takedown"):
+        purge(settings, 0)
+
+
+def test_a_mistyped_lake_is_not_proven_clean(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no table"):
+        purge(Settings(lake=str(tmp_path / "typo")), 0)
+    assert not (tmp_path / "typo").exists()
+
+
+def test_takedowns_that_are_made_meanwhile_survive(settings: Settings) -> None:
+    taken_down(settings)
+    tombstones = Path(settings.lake) / "tombstones"
+    unborn = tombstones / "part-of-a-commit-to-come.parquet"
+    unborn.write_bytes(next(tombstones.glob("*.parquet")).read_bytes())
+    purge(settings, 0)
+    assert unborn.exists()
+
+
+def test_a_link_to_the_lake_within_it_is_not_followed(settings: Settings) -> None:
+    lake = taken_down(settings)
+    (lake / "again").symlink_to(lake)
+    assert not any(each.path.startswith("again/") for each in proof.search(place(str(lake)), proof.Wanted()))
+
+
+def test_a_file_that_cannot_be_read_may_hold_anything(settings: Settings) -> None:
+    lake = taken_down(settings)
+    files = {
+        "torn.parquet": b"PAR1",
+        "torn.gz": gzip.compress(PARSER.encode())[:-9],
+        "packed.bin": bytes(range(256)) * 9,
+    }
+    for name, content in files.items():
+        (lake / name).write_bytes(content)
+    report = purge(settings, 0)
+    assert not report["proven"]
+    assert sorted(each["file"] for each in report["unreadable"]) == ["packed.bin", "torn.gz", "torn.parquet"]
 
 
 @pytest.mark.parametrize("after", range(8))
@@ -155,9 +263,11 @@ def test_a_purge_that_breaks_off_anywhere_is_finished_by_the_next(
 def test_the_report_lies_in_the_lake_and_holds_hashes_and_no_text(settings: Settings) -> None:
     lake = taken_down(settings)
     report = purge(settings, 0)
-    kept = (lake / report["report"]).read_text()
-    assert json.loads(kept)["sha256"] == report["sha256"]
-    assert LINE not in kept
+    kept = (lake / report["report"]).read_bytes()
+    assert hashlib.sha256(kept).hexdigest() == report["sha256"]
+    assert (lake / f"{report['report']}.sha256").read_text().split()[0] == report["sha256"]
+    assert LINE not in kept.decode()
+    assert json.loads(kept)["proven"] is True
     assert {each["table_name"] for each in report["removed"]} == {"raw_code", "styled_code", "published_code"}
     assert report["claims"][0]["reference"] == "ticket 7"
 

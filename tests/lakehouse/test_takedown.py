@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from recast.lakehouse import query, takedown
-from recast.lakehouse.claims import Claim
+from recast.lakehouse.claims import Claim, claim
 from recast.lakehouse.settings import Settings
 from recast.lakehouse.takedown import in_force, lift, take_down
 from recast.settings import UserError
-from tests.lakehouse.taken import BELOW, OTHER_PAGE, PAGE, PARSER, PROOF, A, B, C, build, sha256
+from tests.lakehouse.taken import BELOW, OTHER_PAGE, PAGE, PARSER, PROOF, ROOMS, A, B, C, blob, build, sha256, write
 
 
 @pytest.fixture
@@ -34,11 +34,13 @@ def test_an_equal_text_under_another_blob_is_reported_and_stays(settings: Settin
     assert C in published(settings)
 
 
-def test_content_takes_equal_texts_down_as_well(settings: Settings) -> None:
+def test_content_takes_equal_texts_down_as_well_as_blobs_and_as_a_text(settings: Settings) -> None:
+    take_down(settings, [Claim("blob", A)], "asked to")
     taken = take_down(settings, [Claim("blob", A)], "asked to", with_content=True)
     assert (taken.documents, taken.equal) == (2, 0)
     assert published(settings) == [B]
-    assert {(each["kind"], each["value"]) for each in in_force(settings)} == {("blob", A), ("content", sha256(PARSER))}
+    claims = {(each["kind"], each["value"]) for each in in_force(settings)}
+    assert claims == {("blob", A), ("blob", C), ("content", sha256(PARSER))}
 
 
 def test_a_file_of_a_repository_stays_under_the_others_that_hold_it_but_not_under_its_name(settings: Settings) -> None:
@@ -53,8 +55,24 @@ def test_a_file_of_a_repository_stays_under_the_others_that_hold_it_but_not_unde
 def test_a_row_that_stays_is_hidden_while_it_names_the_repository(settings: Settings) -> None:
     take_down(settings, [Claim("repo", "alice/rooms")], "asked to")
     assert published(settings) == [C]
-    row = query.rows(settings, "SELECT DISTINCT elsewhere FROM tombstones WHERE doc_id LIKE 'bb%'", "tombstones")
-    assert row == [{"elsewhere": True}]
+    assert elsewhere(settings) == {"alice/rooms": True}
+
+
+def elsewhere(settings: Settings) -> dict[str, bool]:
+    """Return, by repository that was taken down, whether B stays."""
+    statement = f"SELECT DISTINCT value, elsewhere FROM ({takedown.DOCUMENTS}) WHERE doc_id = '{B}'"
+    return {row["value"]: row["elsewhere"] for row in query.rows(settings, statement, "tombstones")}
+
+
+def test_whether_a_document_stays_follows_the_claims_that_count_now(settings: Settings) -> None:
+    alice, bob = Claim("repo", "alice/rooms"), Claim("repo", "bob/copy")
+    take_down(settings, [alice], "asked to")
+    take_down(settings, [bob], "asked to")
+    assert elsewhere(settings) == {"alice/rooms": False, "bob/copy": False}
+    lift(settings, [alice], "a mistake")
+    assert elsewhere(settings) == {"bob/copy": True}
+    take_down(settings, [alice], "asked to")
+    assert elsewhere(settings) == {"alice/rooms": False, "bob/copy": False}
 
 
 def test_content_takes_a_repositorys_files_down_wherever_they_are(settings: Settings) -> None:
@@ -86,11 +104,52 @@ def test_what_a_lake_does_not_hold_is_written_all_the_same(settings: Settings, t
         assert [each["value"] for each in in_force(where)] == ["dora/unknown"]
 
 
-def test_a_claim_that_counts_is_not_written_again(settings: Settings) -> None:
-    take_down(settings, [Claim("blob", A)], "asked to")
-    before = takedown.version(settings)
-    taken = take_down(settings, [Claim("blob", A)], "asked to")
-    assert (taken.claims, taken.known, takedown.version(settings)) == (0, 1, before)
+def test_a_document_that_came_after_its_claim_is_reached_when_it_is_claimed_again(settings: Settings) -> None:
+    late = "d" * 40
+    take_down(settings, [Claim("blob", late)], "asked to")
+    for table in ("raw_code", "published_code"):
+        write(
+            Path(settings.lake),
+            table,
+            [blob(late, ROOMS, "eve/late")] if table == "raw_code" else [published_row(late)],
+        )
+    assert late not in published(settings), "its blob is claimed"
+    taken = take_down(settings, [Claim("blob", late)], "asked to")
+    assert (taken.documents, taken.unknown) == (1, [])
+    assert [each["value"] for each in in_force(settings)] == [late]
+
+
+def published_row(doc_id: str) -> dict[str, str]:
+    """Return a row of published_code."""
+    return {"doc_id": doc_id, "text": f"# rewritten\n{ROOMS}", "repo_name": "eve/late"}
+
+
+def test_lifting_with_content_lifts_all_that_was_taken_down_together(settings: Settings) -> None:
+    take_down(settings, [Claim("repo", "alice/rooms")], "asked to", with_content=True)
+    take_down(settings, [Claim("url", "https://example.org/roots")], "asked to")
+    assert lift(settings, [Claim("repo", "alice/rooms")], "a mistake") == 1
+    assert published(settings) == []
+    take_down(settings, [Claim("repo", "alice/rooms")], "asked to", with_content=True)
+    lift(settings, [Claim("repo", "alice/rooms")], "a mistake", with_content=True)
+    assert published(settings) == [A, B, C]
+    assert [each["kind"] for each in in_force(settings)] == ["url"]
+
+
+def test_an_empty_file_takes_no_other_down(settings: Settings) -> None:
+    lake = Path(settings.lake)
+    write(lake, "raw_code", [blob("d" * 40, "", "dan/empty"), blob("e" * 40, "", "eve/empty")])
+    taken = take_down(settings, [Claim("repo", "dan/empty")], "asked to", with_content=True)
+    assert (taken.claims, taken.documents) == (1, 1)
+
+
+def test_a_repository_is_the_same_in_capitals(settings: Settings) -> None:
+    assert take_down(settings, [claim("repo", "Carol/Fork")], "asked to").documents == 1
+
+
+def test_content_closes_over_both_lanes(settings: Settings) -> None:
+    taken = take_down(settings, [Claim("repo", "alice/rooms")], "asked to", with_content=True)
+    assert taken.equal == 0
+    assert BELOW not in published(settings, "published_math"), "the page has the text of a file"
 
 
 def test_a_lift_brings_documents_back_and_a_second_takedown_hides_them_again(settings: Settings) -> None:
