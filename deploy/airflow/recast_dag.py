@@ -23,7 +23,7 @@ SCHEDULE = "15 2 * * *"
 WAIT = timedelta(hours=6)  # for something to change; then the night is skipped
 LOOK_EVERY = timedelta(minutes=10)
 RETRIES, RETRY_AFTER = 3, timedelta(minutes=10)
-RECAST = ("recast",)  # or spark-submit, its options, and jobs/refresh.py in place of `recast refresh`: see Refresh
+RECAST = "recast"  # or the whole path of the command on the workers
 GRAPH = [json.loads(line) for line in Path(__file__).with_name("recast_graph.jsonl").read_text().splitlines()]
 
 # Exit statuses of Recast (docs/schedules.md). Any other is a failure that another try may mend.
@@ -39,14 +39,14 @@ def environment() -> dict[str, str]:
 class Changed(BaseSensorOperator):
     """Waits until a lane has something to do: its source has another version, or a prompt or a threshold changed."""
 
-    def __init__(self, lane: str, **options):
+    def __init__(self, *, lane: str, **options):
         """Watch a lane; reading versions takes seconds and no Spark."""
         super().__init__(**options)
         self.lane = lane
 
     def poke(self, context) -> bool:
         """Look once."""
-        command = [*RECAST, "plan", self.lane, "--why", "--detailed-exit-code"]
+        command = [RECAST, "plan", self.lane, "--why", "--detailed-exit-code"]
         status = SubprocessHook().run_command(command, env=environment()).exit_code
         if status not in (DONE, NOTHING_TO_DO):
             raise AirflowException(f"recast plan ended with status {status}; its last lines say why")
@@ -56,7 +56,7 @@ class Changed(BaseSensorOperator):
 class Refresh(BaseOperator):
     """Brings one table up to date. What it did is its XCom: rows, tokens, cost, seconds."""
 
-    def __init__(self, table: str, **options):
+    def __init__(self, *, table: str, **options):
         """Refresh a table of the lake."""
         super().__init__(**options)
         self.table = table
@@ -64,7 +64,7 @@ class Refresh(BaseOperator):
     def execute(self, context) -> dict | None:
         """Run the command, and end as its exit status says."""
         self.hook = SubprocessHook()
-        command = [*RECAST, "refresh", self.table, "--json", "--detailed-exit-code"]
+        command = [RECAST, "refresh", self.table, "--json", "--detailed-exit-code"]
         status, last_line = self.hook.run_command(command, env=environment())
         if status == NOTHING_TO_DO:
             raise AirflowSkipException("nothing to do")
@@ -96,7 +96,7 @@ with DAG(
     for lane in dict.fromkeys(table["lane"] for table in GRAPH):
         with TaskGroup(lane):
             changed = Changed(
-                lane,
+                lane=lane,
                 task_id="changed",
                 mode="reschedule",
                 poke_interval=LOOK_EVERY,
@@ -106,7 +106,7 @@ with DAG(
             for table in GRAPH:
                 if table["lane"] == lane:
                     tables[table["table_name"]] = Refresh(
-                        table["table_name"],
+                        table=table["table_name"],
                         task_id=table["table_name"],
                         retries=RETRIES,
                         retry_delay=RETRY_AFTER,
