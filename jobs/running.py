@@ -194,9 +194,7 @@ def reasons(settings: Settings, stages: Sequence[Stage]) -> dict[str, tuple[str,
     Raises:
         UserError: as `changes_of` says.
     """
-    return {
-        stage.name: changes_of(settings, stage) if is_readable(settings, stage) else NOT_BUILT for stage in stages
-    }
+    return {stage.name: changes_of(settings, stage) if is_readable(settings, stage) else NOT_BUILT for stage in stages}
 
 
 def is_readable(settings: Settings, stage: Stage) -> bool:
