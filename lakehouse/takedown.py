@@ -170,7 +170,7 @@ def reached(settings: Settings, claims: Sequence[Claim], counting: Iterable[Clai
         if name not in TABLES or not TABLES[name].reasons:
             continue
         present = connection.execute(f"SELECT * FROM {query.stored(name)} LIMIT 0").description
-        texts = [column for column, *_ in present if column in TEXTS]
+        texts = [column for column, type_, *_ in present if column in TEXTS and str(type_) == "VARCHAR"]
         rows = connection.execute(
             f"SELECT r.kind, r.value, r.doc_id, r.elsewhere, t.content_hash, [{', '.join(f't.{each}' for each in texts)}] "
             f"FROM {query.stored(name)} AS t JOIN reached AS r USING (doc_id)"

@@ -16,6 +16,7 @@ from recast.lakehouse.purge import purge
 from recast.lakehouse.takedown import lift, take_down
 from tests.jobs.lanes import File, Lane, Model, write_pages, write_repositories
 from tests.jobs.test_code_lane import TABLE_NAMES, program
+from tests.lakehouse.taken import sha256
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -104,13 +105,11 @@ def test_pages_are_withheld_by_address_domain_and_text_however_many_there_are(
     ]
     write_pages(tmp_path / "math", [(each, f"{text} {place}") for place, each in enumerate(addresses)])
     settings = Settings(lake=str(tmp_path / "lake"), math_source=str(tmp_path / "math"), endpoint=url, model="model-a")
-    content = query.duckdb.sql(f"SELECT sha256('{text} 4')").fetchone()
-    assert content
     claims = [
         Claim("url", "https://a.org/1"),
         Claim("domain", "b.org"),
         Claim("domain", "c.co.uk"),
-        Claim("content", content[0]),
+        Claim("content", str(sha256(f"{text} 4"))),
     ]
     take_down(settings, claims, "asked to")
     Lane(settings, model).refresh("raw_math")
@@ -135,9 +134,7 @@ def test_a_code_text_is_withheld_by_its_hash_whatever_blob_brings_it(
         endpoint=url,
         model="model-a",
     )
-    content = query.duckdb.execute("SELECT sha256($1)", [text]).fetchone()
-    assert content
-    take_down(settings, [Claim("content", content[0])], "asked to")
+    take_down(settings, [Claim("content", str(sha256(text)))], "asked to")
     lane = Lane(settings, model)
     lane.refresh("raw_code")
     rows = lane.rows("raw_code", "reason, text")
@@ -145,7 +142,7 @@ def test_a_code_text_is_withheld_by_its_hash_whatever_blob_brings_it(
         ("", False),
         *[("taken_down", True)] * 2,
     ]
-    lift(settings, [Claim("content", content[0])], "a mistake")
+    lift(settings, [Claim("content", str(sha256(text)))], "a mistake")
     lane.refresh("raw_code", retry=True)
     assert [row["reason"] for row in lane.rows("raw_code", "reason").values()] == [None] * 3
 
