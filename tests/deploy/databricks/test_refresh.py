@@ -48,7 +48,7 @@ def ending(monkeypatch: pytest.MonkeyPatch, status: int | None) -> list[Any]:
 
 
 @pytest.mark.parametrize("status", [None, exits.DONE, exits.STOPPED, exits.NOTHING_TO_DO])
-def test_what_is_no_failure_ends_without_a_word_to_leave(status: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_status_that_is_no_failure_raises_nothing(status: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = ending(monkeypatch, status)
     refresh.run(["code", "--json"])
     assert calls == [(["refresh", "code", "--json"], {"standalone_mode": False})]
@@ -67,7 +67,7 @@ def test_a_mistake_is_the_users_one_line(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().err.startswith("recast: there is no lane or table 'cod'")
 
 
-def test_the_program_leaves_no_command_of_click_that_exits_with_0(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_is_done_does_not_end_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise click itself would end the process, which Databricks takes for a failure."""
     monkeypatch.setitem(refresh.main.commands, "refresh", click.Command("refresh", callback=lambda: None))
     refresh.run([])
