@@ -36,6 +36,14 @@ def environment() -> dict[str, str]:
     return os.environ | {f"RECAST_{name.upper()}": str(value) for name, value in settings.items()}
 
 
+def check(status: int) -> None:
+    """Raise what Airflow makes of a status: a failure for good, or one that is tried again; nothing where it is done."""
+    if status in (USER_ERROR, GATE_FAILED):
+        raise AirflowFailException(f"status {status}: another try would end the same way; the lines above say why")
+    if status != DONE:
+        raise AirflowException(f"status {status}; the lines above say why")
+
+
 class Changed(BaseSensorOperator):
     """Waits until a lane has something to do: its source has another version, or a prompt or a threshold changed."""
 
@@ -48,9 +56,11 @@ class Changed(BaseSensorOperator):
         """Look once."""
         command = [RECAST, "plan", self.lane, "--why", "--detailed-exit-code"]
         status = SubprocessHook().run_command(command, env=environment()).exit_code
-        if status not in (DONE, NOTHING_TO_DO):
-            raise AirflowException(f"recast plan ended with status {status}; its last lines say why")
-        return status == DONE
+        if status == NOTHING_TO_DO:
+            return False
+        self.soft_fail = False  # it would make a skip of a failure
+        check(status)
+        return True
 
 
 class Refresh(BaseOperator):
@@ -71,10 +81,7 @@ class Refresh(BaseOperator):
         if status == STOPPED:
             # What is done is committed, and the next night goes on from there. Tables below would be made from a part.
             raise DownstreamTasksSkipped(tasks=sorted(self.get_flat_relative_ids(upstream=False)))
-        if status in (USER_ERROR, GATE_FAILED):
-            raise AirflowFailException(f"status {status}: another try would end the same way; the log says why")
-        if status != DONE:
-            raise AirflowException(f"recast refresh ended with status {status}; its last lines say why")
+        check(status)
         return json.loads(last_line)["tables"][self.table]
 
     def on_kill(self) -> None:
@@ -88,6 +95,7 @@ with DAG(
     schedule=SCHEDULE,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
+    default_args={"retries": RETRIES, "retry_delay": RETRY_AFTER},
     max_active_runs=1,
     max_active_tasks=1,  # two tables at once would share executors and GPUs
     tags=["recast"],
@@ -101,15 +109,13 @@ with DAG(
                 mode="reschedule",
                 poke_interval=LOOK_EVERY,
                 timeout=WAIT,
-                soft_fail=True,  # of a wait that was in vain; what goes wrong fails
+                soft_fail=True,  # a wait in vain is a skip
             )
             for table in GRAPH:
                 if table["lane"] == lane:
                     tables[table["table_name"]] = Refresh(
                         table=table["table_name"],
                         task_id=table["table_name"],
-                        retries=RETRIES,
-                        retry_delay=RETRY_AFTER,
                         # A table above that had nothing to do is skipped. This one may still have work of its own.
                         trigger_rule="none_failed_min_one_success",
                     )
