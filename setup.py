@@ -59,6 +59,8 @@ setup(
             "nbformat>=5,<6",
             "ipykernel>=6,<8",
             "pandas-stubs>=2.2,<3",
+            "databricks-bundles>=1.22,<2",  # it and the next know what deploy/ may say
+            "kubeflow-spark-api>=2.4,<3",
         ],
     },
     entry_points={"console_scripts": ["recast=recast.cli.main:main"]},

@@ -1,5 +1,7 @@
 """The `recast` command line. Commands that need no Spark do not import it: slow imports stand inside the commands."""
 
+import json
+
 import click
 
 from recast import __version__, exits
@@ -73,6 +75,8 @@ def refresh(
 @click.option("--with-sources", is_flag=True, help="Show the tables that these are made from as well.")
 @click.option("--retry", is_flag=True, help="As if what failed for a reason that may have passed were tried again.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per table.")
+@click.option("--why", is_flag=True, help="Say only what changed since the last run, in a second and without Spark.")
+@click.option("--detailed-exit-code", is_flag=True, help="Exit with 10 where there is nothing to do.")
 @spark_options
 @settings_options()
 @one_line_errors
@@ -82,15 +86,36 @@ def plan(
     with_sources: bool,
     retry: bool,
     as_json: bool,
+    why: bool,
+    detailed_exit_code: bool,
     conf: dict[str, str],
 ) -> None:
     """Show what refresh would do with each table and why, from keys and stored facts. Nothing is written or paid for."""
     check_names(names)
     from recast.cli import plans
     from recast.jobs.catalogue import chosen
-    from recast.jobs.running import plan_stages
+    from recast.jobs.running import plan_stages, reasons
 
-    plans.show(plan_stages(settings, chosen(names, with_sources), retry=retry, conf=conf), as_json)
+    stages = chosen(names, with_sources)
+    if why:
+        found = reasons(settings, stages)
+        plans.show_reasons(found, as_json)
+    else:
+        planned = plan_stages(settings, stages, retry=retry, conf=conf)
+        plans.show(planned, as_json)
+        found = {plan.table_name: plan.why for plan in planned}
+    if detailed_exit_code and not any(found.values()):
+        raise SystemExit(exits.NOTHING_TO_DO)
+
+
+@main.command(short_help="Print the graph of tables, for a scheduler.")
+@one_line_errors
+def graph() -> None:
+    """Print one JSON object per table, each after those it reads: its lane, and the tables that it reads."""
+    from recast.jobs.catalogue import drawn
+
+    for table in drawn():
+        click.echo(json.dumps(table))
 
 
 @main.command(short_help="Show what sources hold, and what would be taken of them.", epilog=OTHER_SETTINGS)

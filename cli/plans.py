@@ -1,7 +1,7 @@
 """Prints plans: what a refresh would do with each table, and why."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.box import SIMPLE
@@ -49,6 +49,17 @@ def show(plans: Sequence[Plan], as_json: bool) -> None:
             console.print(words, style="dim")
     if not any(plan.why for plan in plans):
         console.print("everything is up to date")
+
+
+def show_reasons(why: Mapping[str, Sequence[str]], as_json: bool) -> None:
+    """Print what changed for each table; with `as_json` an object per table, also of those without."""
+    if as_json:
+        for name, reasons in why.items():
+            print(json.dumps({"table_name": name, "why": list(reasons)}))
+        return
+    lines = [f"{name}: {reason}" for name, reasons in why.items() for reason in reasons]
+    for line in lines or ["everything is up to date"]:
+        terminal().print(Text(printable(line)))
 
 
 def takes(plan: Plan) -> str:

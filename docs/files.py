@@ -29,12 +29,16 @@ FOLDERS = {
 }
 OTHERS = {
     "tests/": "tests; the folders in it are named after those above",
+    "deploy/airflow/": "a DAG of Airflow 3, and the graph of tables that it is made from (`recast graph`)",
+    "deploy/databricks/": "an asset bundle, and the program of its tasks",
+    "deploy/kubernetes/": "an image, and a ScheduledSparkApplication of the Spark operator",
+    "deploy/systemd/": "a service and its timer",
     "data/lake/": "the tables that `make run` makes; `_work/` in it holds what a run has not committed yet",
     "Makefile": "the commands of users and contributors: run, test, check, clean",
     "recast.toml": "the settings of `make run`",
     "setup.py": "the package and its extras",
     "pyproject.toml": "the settings of ruff, mypy and pytest",
-    "requirements/": "the lock (`dev.txt`), and the pins that it overrides (`overrides.txt`)",
+    "requirements/": "the lock (`dev.txt`), the pins that it overrides (`overrides.txt`), and what `make test-airflow` installs",
     "prompts/frozen.json": "fingerprints of the prompts that tables have used",
 }
 

@@ -1,6 +1,7 @@
 """Every stage, each after those whose tables it reads, and the choice of stages by the names that a user gives."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from recast.jobs import (
     ingest_code,
@@ -36,6 +37,17 @@ def lane(name: str) -> list[Stage]:
     """Return the stages of a lane, in the order in which they must run."""
     tables = {LANES[name], *above(STAGES, LANES[name])}
     return [stage for stage in STAGES.values() if stage.name in tables]
+
+
+def drawn() -> list[dict[str, Any]]:
+    """Return the graph for schedulers: of each table its lane, the first that needs it, and the tables that it reads."""
+    lanes: dict[str, str] = {}
+    for name in LANES:
+        for stage in lane(name):
+            lanes.setdefault(stage.name, name)
+    return [
+        {"table_name": name, "lane": lanes[name], "reads": list(stage.source.tables)} for name, stage in STAGES.items()
+    ]
 
 
 def chosen(names: Sequence[str], with_sources: bool = False) -> list[Stage]:

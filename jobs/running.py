@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from recast.lakehouse.executors import Executor
     from recast.lakehouse.plan import Plan
 
+NOT_BUILT = ("its source is not built yet",)
+"""Why a table has work whose source another stage must make first."""
+
 
 class RunError(Exception):
     """A stage failed; the message is what its user needs to know.
@@ -147,11 +150,7 @@ def plan_stages(
     """
     from recast.lakehouse.plan import Plan
 
-    plans = {
-        stage.name: Plan(stage.name, ("its source is not built yet",))
-        for stage in stages
-        if any(query.state(settings, table) is None for table in stage.source.tables)
-    }
+    plans = {stage.name: Plan(stage.name, NOT_BUILT) for stage in stages if not is_readable(settings, stage)}
     left = []
     for stage in stages:
         if stage.name in plans:
@@ -189,16 +188,35 @@ def plan_stages(
     return [plans[stage.name] for stage in stages]
 
 
-def has_work(settings: Settings, stage: Stage) -> bool:
-    """Say, without a JVM, whether the stage's source, rules or table changed since its last run.
+def reasons(settings: Settings, stages: Sequence[Stage]) -> dict[str, tuple[str, ...]]:
+    """Return, without a JVM, what changed for each table since its last run; () for nothing.
 
     Raises:
-        UserError: a file of the table is missing or torn.
+        UserError: as `changes_of` says.
+    """
+    return {stage.name: changes_of(settings, stage) if is_readable(settings, stage) else NOT_BUILT for stage in stages}
+
+
+def is_readable(settings: Settings, stage: Stage) -> bool:
+    """Say whether all tables that a stage reads are built."""
+    return all(query.state(settings, table) is not None for table in stage.source.tables)
+
+
+def changes_of(settings: Settings, stage: Stage) -> tuple[str, ...]:
+    """Return, without a JVM, what of the stage's source, rules or table changed since its last run.
+
+    Raises:
+        UserError: a file of the table is missing or torn, or its source is not there.
     """
     query.require_whole(settings, stage.name)
     facts = (stage.measured_by(settings), stage.decided_by(settings))
     obeyed = None if stage.source.tables else takedown.version(settings)
-    return bool(ledger.changes(settings, ledger.begin("", stage.name, stage.source.version(settings), *facts, obeyed)))
+    return ledger.changes(settings, ledger.begin("", stage.name, stage.source.version(settings), *facts, obeyed))
+
+
+def has_work(settings: Settings, stage: Stage) -> bool:
+    """Say, without a JVM, whether a run of the stage would find something changed."""
+    return bool(changes_of(settings, stage))
 
 
 def from_first_with_work(settings: Settings, stages: Sequence[Stage], retry: bool) -> Sequence[Stage]:

@@ -6,7 +6,19 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).parents[1]
-FOLDERS = ("cli", "jobs", "lakehouse", "inference", "udfs", "schemas", "prompts", "samples", "benchmarks", "docs")
+FOLDERS = (
+    "cli",
+    "jobs",
+    "lakehouse",
+    "inference",
+    "udfs",
+    "schemas",
+    "prompts",
+    "samples",
+    "benchmarks",
+    "docs",
+    "deploy",
+)
 TOGETHER = {
     "benchmarks/test_hostile.py": "benchmarks/hostile_files benchmarks/hostile_lane benchmarks/hostile_run",
     "benchmarks/test_lint.py": "benchmarks/corpus benchmarks/scripts",
@@ -41,6 +53,8 @@ TOGETHER = {
 }
 """Files that test modules of other names, and these modules: where one is used only with another, or many are alike."""
 WHOLE = {
+    "deploy/test_kubernetes.py",
+    "deploy/test_systemd.py",
     "inference/test_responses.py",  # what servers send, from the request to the row
     "jobs/test_chunk_boundary.py",
     "jobs/test_crash.py",

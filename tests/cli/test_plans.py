@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from recast.cli.plans import show
+from recast.cli.plans import show, show_reasons
 from recast.lakehouse.chunks import Chunk
 from recast.lakehouse.costs import Estimate
 from recast.lakehouse.plan import Plan
@@ -64,3 +64,17 @@ def test_json_is_an_object_per_table(capsys: pytest.CaptureFixture[str]) -> None
     }
     assert (second["measure"], second["chunks"]) == (60, 1)
     assert (third["decide"], third["remove"], third["may_come"]) == (1042, 3, 60)
+
+
+def test_reasons_alone_are_a_line_each_or_an_object_per_table(capsys: pytest.CaptureFixture[str]) -> None:
+    why = {"raw_code": (), "parsed_code": ("source 3@a -> 4@a", "rule 2 -> 3\x1b[2J")}
+    show_reasons(why, as_json=False)
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0] == "parsed_code: source 3@a -> 4@a"
+    assert shown[1].startswith("parsed_code: rule 2 -> 3") and "\x1b" not in shown[1]
+    show_reasons({"raw_code": ()}, as_json=False)
+    assert capsys.readouterr().out == "everything is up to date\n"
+    show_reasons(why, as_json=True)
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
+        {"table_name": name, "why": list(reasons)} for name, reasons in why.items()
+    ]

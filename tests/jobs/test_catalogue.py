@@ -2,7 +2,7 @@
 
 import pytest
 
-from recast.jobs.catalogue import STAGES, chosen, lane
+from recast.jobs.catalogue import STAGES, chosen, drawn, lane
 from recast.jobs.names import LANES, check_names
 from recast.settings import UserError
 
@@ -49,3 +49,10 @@ def test_a_stage_whose_measurement_can_fail_names_the_failures_that_retry_tries_
     retried = {name for name, stage in STAGES.items() if stage.retryable != "false"}
     assert retried == {"raw_code", "parsed_code", "styled_code", "optimized_code", "rewritten_math"}
     assert {name for name, stage in STAGES.items() if stage.usage} == retried - {"raw_code", "parsed_code"}
+
+
+def test_the_graph_names_each_table_after_those_it_reads_with_its_lane() -> None:
+    assert [table["table_name"] for table in drawn()] == list(STAGES)
+    for place, table in enumerate(drawn()):
+        assert set(table["reads"]) <= {other["table_name"] for other in drawn()[:place]}
+        assert STAGES[table["table_name"]] in lane(table["lane"])

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from deltalake import write_deltalake
 
+from recast import exits
 from recast.cli.main import main
 from recast.jobs import running
 from recast.jobs.catalogue import chosen
@@ -48,7 +49,7 @@ def folder(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def said(*arguments: str) -> str:
     """Return the one line that `recast refresh` ends with."""
     result = CliRunner().invoke(main, ["refresh", *arguments])
-    assert (result.exit_code, result.stdout) == (2, ""), result.exception
+    assert result.exit_code in (exits.USER_ERROR, exits.BUSY) and not result.stdout, result.exception
     (line,) = result.stderr.splitlines()
     return line
 
@@ -186,6 +187,34 @@ def test_a_source_of_the_other_lane_is_looked_for_before_the_first_stage_starts(
     assert "optimized_code is not built" in said(
         "raw_code", "published_code", "--lake", "lake", *code_source(folder), *model
     )
+
+
+def test_why_there_is_work_is_said_without_a_jvm(folder: Path) -> None:
+    told = CliRunner().invoke(main, ["plan", "code", "--why", "--lake", "lake", *code_source(folder)])
+    first, *below = told.stdout.splitlines()
+    assert (told.exit_code, first) == (0, "raw_code: no run is recorded")
+    assert below[0] == "parsed_code: its source is not built yet"
+
+
+def test_another_version_of_a_source_is_why(tmp_path: Path) -> None:
+    settings, stage = settings_in(tmp_path), toy_stage(tmp_path / "bill")
+    write_notes(tmp_path / "source", {"a": ("hello", "ann")})
+    before = stage.source.version(settings)
+    run = ledger.begin("run-1", "notes", before, stage.measured_by(settings), stage.decided_by(settings))
+    ledger.record(settings, run | {"status": "succeeded"})
+    assert running.reasons(settings, [stage]) == {"notes": ()}
+    write_notes(tmp_path / "source", {"a": ("hello again", "ann")})
+    (why,) = running.reasons(settings, [stage])["notes"]
+    assert why == f"source {before} -> {stage.source.version(settings)}"
+
+
+@pytest.mark.parametrize("option", ["--why", "--json"])
+def test_a_plan_without_work_can_end_with_a_status_of_its_own(option: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "changes_of", lambda settings, stage: ())
+    monkeypatch.setattr(running, "is_readable", lambda settings, stage: True)
+    assert CliRunner().invoke(main, ["plan", option]).exit_code == exits.DONE
+    told = CliRunner().invoke(main, ["plan", option, "--detailed-exit-code"])
+    assert (told.exit_code, told.stderr) == (exits.NOTHING_TO_DO, "")
 
 
 def test_a_table_that_lost_a_file_is_never_up_to_date(tmp_path: Path) -> None:

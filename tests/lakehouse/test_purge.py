@@ -70,7 +70,7 @@ def test_what_a_refresh_has_not_removed_yet_is_not_purged(settings: Settings) ->
 
 
 def test_what_is_younger_than_the_retention_stays_and_is_reported(settings: Settings) -> None:
-    lake = taken_down(settings)
+    taken_down(settings)
     report = purge(settings, 168)
     assert not report["proven"]
     assert report["deleted_files"] == 0
