@@ -66,8 +66,8 @@ def refresh(
         outcome.runs += refresh_stages(settings, chosen(names, with_sources), retry=retry, conf=conf)
         if not outcome.runs:
             click.echo("everything is up to date", err=True)
-    if detailed_exit_code and not outcome.runs:
-        raise SystemExit(exits.NOTHING_TO_DO)
+            if detailed_exit_code:
+                raise SystemExit(exits.NOTHING_TO_DO)
 
 
 @main.command(short_help="Show what refresh would do, and do none of it.")

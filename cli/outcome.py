@@ -58,15 +58,15 @@ def told(settings: Settings, as_json: bool, notify: str) -> Iterator[Outcome]:
     Raises:
         UserError: `notify` is no address of HTTP.
     """
-    if notify and urlsplit(notify).scheme not in ("http", "https"):
-        raise UserError("--notify takes an address that begins with http:// or https://")
+    if notify and not is_address(notify):
+        raise UserError("--notify takes an address that begins with http:// or https:// and names a host")
     outcome, began = Outcome(), time.monotonic()
     problem: BaseException | None = None
     try:
         yield outcome
     except BaseException as raised:
         problem = raised
-        outcome.runs = outcome.runs or getattr(raised, "runs", [])
+        outcome.runs = outcome.runs or list(getattr(raised, "runs", []))
         raise
     finally:
         facts = facts_of(settings, outcome, problem, time.monotonic() - began)
@@ -76,6 +76,14 @@ def told(settings: Settings, as_json: bool, notify: str) -> Iterator[Outcome]:
             print(json.dumps(facts))
 
 
+def is_address(url: str) -> bool:
+    """Say whether something can be posted to a URL."""
+    try:
+        return urlsplit(url).scheme in ("http", "https") and bool(urlsplit(url).hostname)
+    except ValueError:
+        return False
+
+
 def facts_of(settings: Settings, outcome: Outcome, problem: BaseException | None, seconds: float) -> dict[str, Any]:
     """Return how a refresh ended, as JSON holds it."""
     status = exits.DONE if problem is None else exits.status_of(problem)
@@ -83,7 +91,7 @@ def facts_of(settings: Settings, outcome: Outcome, problem: BaseException | None
     return {
         "ended": ENDED.get(ended, "failed"),
         "exit_status": status,
-        "problem": None if problem is None else printable(first_line(problem)),
+        "problem": None if problem is None or isinstance(problem, SystemExit) else printable(first_line(problem)),
         "lake": settings.lake,
         "run_id": next((run["run_id"] for run in outcome.runs), None),
         "tables": {run["table_name"]: {name: run.get(name) for name in FACTS} for run in outcome.runs},

@@ -127,7 +127,11 @@ def refresh_stages(
                 rows = None if stage.source.tables else sizes[stage.name]
                 try:
                     run = refresh(spark, settings, stage, run_id, meter, retry, came, rows, limits)
-                except (UserError, LimitError):
+                except UserError as problem:
+                    problem.runs = runs
+                    raise
+                except LimitError as problem:
+                    problem.runs = [*runs, problem.stopped] if problem.stopped else runs
                     raise
                 except Exception as problem:
                     raise RunError(f"{stage.name} failed: {explain(problem)}", runs, problem) from problem

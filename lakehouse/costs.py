@@ -7,6 +7,7 @@ from recast.lakehouse import query
 from recast.lakehouse.settings import AllSettings as Settings
 
 S_PER_HOUR = 3600
+PRICES = ("price_gpu_hour", "price_core_hour", "price_prompt_tokens", "price_output_tokens")
 MILLION = 1_000_000
 
 
@@ -59,16 +60,17 @@ def experience(settings: Settings, table: str) -> Experience | None:
     """Return what the lake's own runs say of a table, None where none has measured a row."""
     if query.version(settings, "runs") is None:
         return None
-    (found,) = query.rows(
-        settings,
-        f"""SELECT coalesce(sum(rows_measured), 0)::BIGINT AS rows,
-                   sum(prompt_tokens) / nullif(sum(rows_measured), 0) AS prompt_tokens,
-                   sum(output_tokens) / nullif(sum(rows_measured), 0) AS output_tokens,
-                   sum(seconds_by_step['measure']) / nullif(sum(rows_measured), 0) AS seconds,
-                   coalesce(sum(engine_seconds), 0) / nullif(sum(rows_measured), 0) AS engine_seconds,
-                   coalesce(sum(executor_seconds), 0) / nullif(sum(rows_measured), 0) AS executor_seconds,
-                   sum(rows_kept) / nullif(sum(rows_in), 0) AS kept
-            FROM runs WHERE table_name = '{table}' AND rows_measured > 0""",
-        "runs",
-    )
-    return Experience(**{name: value or 0 for name, value in found.items()}) if found["rows"] else None
+    runs = query.rows(settings, f"SELECT * FROM runs WHERE table_name = '{table}'", "runs")
+    runs = [run for run in runs if run.get("rows_measured")]
+    rows = sum(run["rows_measured"] for run in runs)
+    if not rows:
+        return None
+
+    def each(name: str) -> float:
+        """Return a column's sum for one measured row; a ledger of an older Recast may lack the column."""
+        return float(sum(run.get(name) or 0 for run in runs) / rows)
+
+    measuring = sum((run.get("seconds_by_step") or {}).get("measure", 0.0) for run in runs) / rows
+    kept = sum(run["rows_kept"] for run in runs) / max(1, sum(run["rows_in"] for run in runs))
+    tokens = (each("prompt_tokens"), each("output_tokens"))
+    return Experience(rows, *tokens, measuring, each("engine_seconds"), each("executor_seconds"), kept)

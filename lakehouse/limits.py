@@ -5,28 +5,36 @@ from collections.abc import Sequence
 
 from recast.exits import STOPPED
 from recast.lakehouse.chunks import Chunk
-from recast.lakehouse.costs import cost_of
+from recast.lakehouse.costs import PRICES, S_PER_HOUR, cost_of
 from recast.lakehouse.ledger import Run
 from recast.lakehouse.settings import AllSettings as Settings
-
-S_PER_HOUR = 3600
+from recast.settings import UserError
 
 
 class LimitError(Exception):
     """A limit was reached. What was committed stays, and the next refresh goes on from there."""
 
     exit_status = STOPPED
+    runs: Sequence[Run] = ()  # of the stages before
+    stopped: Run | None = None  # of the stage that stopped
 
 
 class Limits:
     """What one refresh may still do, over all of its stages; a limit of 0 is none.
 
-    Rows are never more than the limit. Time and money are counted up to the last commit, and a chunk that has begun is
-    finished, so that nothing is paid for in vain: a refresh passes such a limit by the chunk that is measured meanwhile.
+    A chunk that has begun is finished, so that nothing is paid for in vain. Rows pass their limit by no more than the first
+    chunk of a stage, which is taken however large it is, since a limit must not stop all progress. Time and money are
+    counted up to the last commit: two chunks may be under way when such a limit is reached.
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Begin to count."""
+        """Begin to count.
+
+        Raises:
+            UserError: a limit of money without a price is none.
+        """
+        if settings.max_cost and not any(getattr(settings, price) for price in PRICES):
+            raise UserError(f"max_cost needs a price: set one of {', '.join(PRICES)}")
         self.max_rows, self.max_hours, self.max_cost = settings.max_rows, settings.max_hours, settings.max_cost
         self.began = time.monotonic()
         self.rows = 0
@@ -39,14 +47,14 @@ class Limits:
         return max(0, self.max_rows - self.rows) if self.max_rows else None
 
     def fitting(self, chunks: Sequence[Chunk]) -> Sequence[Chunk]:
-        """Return the first chunks, those whose rows may be written."""
+        """Return the first chunks, those whose rows may be written; the first one at least, while any row may be."""
         if self.rows_left is None:
             return chunks
         rows = 0
         for place, chunk in enumerate(chunks):
             rows += chunk.rows
             if rows > self.rows_left:
-                return chunks[:place]
+                return chunks[: max(place, 1 if self.rows_left else 0)]
         return chunks
 
     def count(self, run: Run, settings: Settings) -> None:

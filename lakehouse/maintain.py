@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from deltalake import DeltaTable
 
-from recast.lakehouse import ledger, query
+from recast.lakehouse import ledger, query, releases
 from recast.lakehouse.purge import Deleted, delete, files_below, remove_history, remove_leftovers, tables_of
 from recast.lakehouse.quality import DATA_DOCS
 from recast.lakehouse.settings import Settings
@@ -34,7 +34,7 @@ def maintain(settings: Settings, retention_hours: float) -> list[Kept]:
     """Put small files together, then delete what is older than the retention and not of a table's present version.
 
     Nobody may write into the lake meanwhile: hold the tables' locks. Whoever reads goes on: old files stay for the
-    retention.
+    retention, and those of released versions for good.
 
     Args:
         settings: name the lake.
@@ -47,7 +47,8 @@ def maintain(settings: Settings, retention_hours: float) -> list[Kept]:
         if name not in TABLES:
             continue
         counts = compact(settings, name)
-        deleted = remove_history(settings, lake, name, retention_hours, before, Deleted())
+        released = releases.versions_of(settings, name)
+        deleted = remove_history(settings, lake, name, retention_hours, before, Deleted(), released)
         done.append(Kept(name, *counts, deleted))
     leftovers = remove_leftovers(lake, before)
     pages = [info for info in files_below(lake.joined(DATA_DOCS)) if info.mtime <= before]

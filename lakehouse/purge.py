@@ -150,9 +150,18 @@ def remove_leftovers(lake: Place, before: datetime) -> Deleted:
 
 
 def remove_history(
-    settings: Settings, lake: Place, name: str, retention_hours: float, before: datetime, deleted: Deleted
+    settings: Settings,
+    lake: Place,
+    name: str,
+    retention_hours: float,
+    before: datetime,
+    deleted: Deleted,
+    kept: Sequence[int] = (),
 ) -> Deleted:
-    """Delete the files of old versions of a table, its change feed and the log behind the version current at `before`."""
+    """Delete the files of old versions of a table, its change feed and the log behind the version current at `before`.
+
+    The versions `kept` can be read afterwards, whatever their age.
+    """
     table = query.open_table(settings, name)
     if table is None:
         return deleted
@@ -165,7 +174,11 @@ def remove_history(
         ledger.rows_are_in(settings, name, found, table.version())
     # A table that others may write at this moment keeps files which no commit names yet.
     hours = math.ceil(retention_hours)
-    old = set(table.vacuum(hours, dry_run=True, enforce_retention_duration=False, full=documents))
+    old = set(
+        table.vacuum(
+            hours, dry_run=True, enforce_retention_duration=False, full=documents, keep_versions=list(kept) or None
+        )
+    )
     changes = f"{folder.path}/{CHANGES}/"
     infos = [
         info
@@ -173,14 +186,16 @@ def remove_history(
         if info.path.removeprefix(f"{folder.path}/") in old or (info.path.startswith(changes) and info.mtime <= before)
     ]
     deleted = delete(folder.filesystem, infos, deleted)
-    return remove_log(table, folder, before, deleted)
+    return remove_log(table, folder, before, deleted, kept)
 
 
-def remove_log(table: DeltaTable, folder: Place, before: datetime, deleted: Deleted) -> Deleted:
-    """Delete the log behind the version that was current at `before`, which a checkpoint takes the place of."""
+def remove_log(
+    table: DeltaTable, folder: Place, before: datetime, deleted: Deleted, kept: Sequence[int] = ()
+) -> Deleted:
+    """Delete the log behind the version that was current at `before`, or the first of `kept`; a checkpoint takes its place."""
     log = files_below(folder.joined(LOG))
     commits = [(int(entry[1]), info.mtime) for info in log if (entry := COMMIT.search(info.path))]
-    current = max((number for number, at in commits if at <= before), default=-1)
+    current = min([max((number for number, at in commits if at <= before), default=-1), *kept])
     behind = [info for info in log if (entry := LOG_ENTRY.search(info.path)) and int(entry[1]) < current]
     if any(COMMIT.search(info.path) for info in behind):
         DeltaTable(table.table_uri, version=current).create_checkpoint()

@@ -104,6 +104,7 @@ def refresh(
             run["status"] = "succeeded"
         except LimitError as reached:
             run["status"], run["problem"] = "stopped", str(reached)
+            reached.stopped = run
             raise
         except BaseException as problem:
             run["status"], run["problem"] = "failed", first_line(problem)
@@ -195,6 +196,8 @@ def do(work: Work, planned: Plan, meter: Meter, limits: Limits) -> None:
         )
     meter.expect(planned.to_write)
     recorded_at = time.monotonic()
+    if planned.chunks and limits.reached():
+        raise LimitError(f"{limits.reached()}; {planned.to_write:,} rows are left")
     chunks = limits.fitting(planned.chunks)
     for chunk in measured_ahead(work, chunks, meter, limits):
         # Rows go with the last chunk. Until it is staged, one of them may be the only one that holds its measurement.

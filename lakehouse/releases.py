@@ -67,6 +67,13 @@ def states(settings: Settings, name: str) -> dict[str, State]:
     return found
 
 
+def versions_of(settings: Settings, table: str) -> list[int]:
+    """Return the versions of a table that releases name, but for a table that was deleted since."""
+    id_ = query.identity(settings, table)[1]
+    named = {row["table_version"] for row in recorded(settings) if (row["table_name"], row["table_id"]) == (table, id_)}
+    return sorted(named)
+
+
 def require_readable(settings: Settings, state: State) -> None:
     """Refuse a state of a table whose files are not all there any more.
 

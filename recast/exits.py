@@ -12,7 +12,7 @@ INTERRUPTED = 130  # as shells say it of a process that Ctrl-C ended
 
 MEANINGS = {
     DONE: "done; also where there was nothing to do, unless `--detailed-exit-code` is given",
-    FAILED: "the first stage with work failed, or the program has a fault: nothing was committed",
+    FAILED: "the first stage with work failed, or the program has a fault; a purge that proves nothing",
     USER_ERROR: "a mistake that the user can mend: an option, a setting, a missing table or program",
     GATE_FAILED: "an expectation of a table failed, or too many requests did; the chunk was not committed",
     STOPPED: "a limit was reached (`--max-rows`, `--max-hours`, `--max-cost`); the same command goes on from there",
@@ -27,6 +27,8 @@ def status_of(problem: BaseException) -> int:
     """Return the exit status of a command that ends with this error. An error says its own as `exit_status`."""
     if isinstance(problem, KeyboardInterrupt):
         return INTERRUPTED
+    if isinstance(problem, ModuleNotFoundError):
+        return USER_ERROR
     if isinstance(problem, SystemExit):
         return problem.code if isinstance(problem.code, int) else FAILED if problem.code else DONE
     return int(getattr(problem, "exit_status", FAILED))

@@ -8,7 +8,7 @@ variable (``RECAST_LINT_THRESHOLD=6.5``), in the file ``recast.toml`` of the wor
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -26,9 +26,14 @@ OF_SERVICES = re.compile(r"RECAST_(\w+_)?(SERVICE_(HOST|PORT)|PORT)(_\w+)?")
 
 
 class UserError(Exception):
-    """A mistake that the user can mend; the command line prints its one line and no trace."""
+    """A mistake that the user can mend; the command line prints its one line and no trace.
+
+    Attributes:
+        runs: rows of `runs` of the tables that a refresh brought up to date before.
+    """
 
     exit_status = USER_ERROR
+    runs: Sequence[Any] = ()
 
 
 class BusyError(UserError):

@@ -22,6 +22,8 @@ from tests.conftest import CHECKOUT
 
 RUN = ledger.begin("run-1", "raw_code", "1", {}, {}) | {"status": "succeeded", "rows_in": 7}  # type: ignore[operator]
 GATE = RunError("linted_code failed", [RUN], QualityError("linted_code: a row is lost"))
+STOPPED = LimitError("stopped after 7 rows")
+STOPPED.runs = [RUN]
 OUTCOMES: dict[str, tuple[Any, int, str]] = {
     "done": ([RUN], exits.DONE, "done"),
     "nothing": ([], exits.DONE, "nothing to do"),
@@ -29,7 +31,7 @@ OUTCOMES: dict[str, tuple[Any, int, str]] = {
     "user": (UserError("there is no such table"), exits.USER_ERROR, "user error"),
     "gate": (GATE, exits.GATE_FAILED, "gate failed"),
     "budget": (RunError("x", [], Exception("... ErrorBudgetError: 7 of 9")), exits.GATE_FAILED, "gate failed"),
-    "limit": (LimitError("stopped after 7 rows"), exits.STOPPED, "stopped"),
+    "limit": (STOPPED, exits.STOPPED, "stopped"),
     "partial": (RunError("linted_code failed", [RUN]), exits.PARTIAL, "partial"),
     "busy": (BusyError("another run is writing raw_code"), exits.BUSY, "busy"),
     "interrupted": (KeyboardInterrupt(), exits.INTERRUPTED, "interrupted"),
@@ -55,11 +57,12 @@ def test_every_outcome_has_a_status_and_a_line_of_its_own(name: str, monkeypatch
     ended, lines = refresh(monkeypatch, ends, "--json")
     said = json.loads(lines[-1])
     assert (ended, said["exit_status"], said["ended"]) == (status, status, words)
-    assert set(said["tables"]) == ({"raw_code"} if name in ("done", "gate", "partial") else set())
+    assert set(said["tables"]) == ({"raw_code"} if name in ("done", "gate", "partial", "limit") else set())
 
 
 def test_nothing_to_do_has_a_status_of_its_own_for_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert refresh(monkeypatch, [], "--detailed-exit-code")[0] == exits.NOTHING_TO_DO
+    status, lines = refresh(monkeypatch, [], "--detailed-exit-code", "--json")
+    assert (status, json.loads(lines[-1])["exit_status"]) == (exits.NOTHING_TO_DO, exits.NOTHING_TO_DO)
     assert refresh(monkeypatch, [RUN], "--detailed-exit-code")[0] == exits.DONE
 
 
@@ -111,8 +114,9 @@ def test_an_address_that_nobody_answers_changes_no_outcome_and_is_not_printed(
     assert "secret" not in done.output + "".join(capfd.readouterr())
 
 
-def test_an_address_that_is_none_is_refused_before_anything_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert refresh(monkeypatch, [RUN], "--notify", "ftp://example.org")[0] == exits.USER_ERROR
+@pytest.mark.parametrize("url", ["ftp://example.org", "http://[bad", "http://?token"])
+def test_an_address_that_is_none_is_refused_before_anything_is_done(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refresh(monkeypatch, [RUN], "--notify", url)[0] == exits.USER_ERROR
 
 
 def test_the_page_lists_every_status() -> None:

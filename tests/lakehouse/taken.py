@@ -80,9 +80,10 @@ def _written_once() -> Path:
     for row in rewritten:
         del row["occurrences"]
     write(lake, "styled_code", [{**row, "answer": f"Better:\n```python\n{row['text']}```"} for row in rewritten])
-    write(lake, "published_code", [{k: v for k, v in row.items() if k != "source_text"} for row in rewritten])
+    published = [{k: v for k, v in row.items() if k != "source_text"} for row in rewritten]
+    write(lake, "published_code", [row | {"token_count": 7} for row in published])
     write(lake, "raw_math", PAGES)
-    write(lake, "published_math", PAGES)
+    write(lake, "published_math", [page | {"token_count": 7} for page in PAGES])
     return lake
 
 

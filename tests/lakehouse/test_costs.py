@@ -7,6 +7,7 @@ import pytest
 from recast.jobs.settings import Settings
 from recast.lakehouse import ledger
 from recast.lakehouse.costs import Estimate, cost_of, experience
+from tests.lakehouse.lakes import RUN, write_table
 
 
 def test_a_run_costs_its_gpus_cores_and_tokens() -> None:
@@ -33,3 +34,9 @@ def test_what_measuring_takes_follows_from_the_lakes_own_runs(tmp_path: Path) ->
     assert (known.rows, known.kept) == (40, 0.5)
     assert known.estimate(1000, settings) == Estimate(100_000, 50_000, 2000.0, 0.5)
     assert known.estimate(0, settings) == Estimate(0, 0, 0.0, 0.0)
+
+
+def test_a_ledger_of_an_older_recast_lacks_columns_and_is_read_all_the_same(tmp_path: Path) -> None:
+    write_table(tmp_path, "runs", [RUN | {"rows_measured": 4}])
+    known = experience(Settings(lake=str(tmp_path)), "linted_code")
+    assert known is None or known.seconds == 0

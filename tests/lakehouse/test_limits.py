@@ -8,6 +8,7 @@ from recast.jobs.settings import Settings
 from recast.lakehouse import ledger, limits
 from recast.lakehouse.chunks import Chunk
 from recast.lakehouse.limits import Limits
+from recast.settings import UserError
 
 CHUNKS = [Chunk(number, str(number), None, 10) for number in range(4)]
 
@@ -31,6 +32,16 @@ def test_rows_are_counted_over_all_tables_and_never_passed() -> None:
     limited.count(run("parsed_code", 15), settings)
     assert (limited.rows_left, list(limited.fitting(CHUNKS))) == (0, [])
     assert limited.words() == "stopped after 35 rows, as max_rows = 35 asks"
+
+
+def test_the_first_chunk_is_taken_however_large_it_is_so_that_every_night_gets_on() -> None:
+    limited = Limits(Settings(max_rows=3))
+    assert list(limited.fitting(CHUNKS)) == CHUNKS[:1]
+
+
+def test_a_limit_of_money_without_a_price_is_refused() -> None:
+    with pytest.raises(UserError, match="max_cost needs a price: set one of price_gpu_hour"):
+        Limits(Settings(max_cost=1))
 
 
 def test_money_and_time_are_looked_at_after_a_commit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from recast.lakehouse import ledger, maintain, query
+from recast.lakehouse import ledger, maintain, query, releases
 from recast.lakehouse.settings import Settings
 from recast.settings import UserError
 from tests.lakehouse.taken import blob, build, write
@@ -69,3 +69,14 @@ def test_a_lake_of_a_newer_recast_is_refused_in_one_line(settings: Settings, mon
     monkeypatch.setattr(query, "FORMAT_NUMBER", 0)
     with pytest.raises(UserError, match=r"runs was made by a newer Recast \(format 1, and this one knows 0\): upgrade"):
         query.rows(settings, "SELECT run_id FROM runs")
+
+
+def test_a_released_version_is_read_as_before_whatever_its_age(settings: Settings) -> None:
+    lake = Path(settings.lake)
+    releases.release(settings, "2026-11", ["published_code", "published_math"])
+    DeltaTable(str(lake / "published_code")).delete("true")
+    maintain.maintain(settings, 0)
+    assert query.rows(settings, "SELECT * FROM published_code", "published_code") == []
+    (state,) = [each for name, each in releases.states(settings, "2026-11").items() if name == "published_code"]
+    releases.require_readable(settings, state)
+    assert DeltaTable(str(lake / "published_code"), version=state.when).to_pyarrow_table().num_rows == 3

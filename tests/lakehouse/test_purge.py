@@ -59,7 +59,11 @@ def test_tables_are_read_as_before_by_the_same_version(settings: Settings) -> No
     assert {name: query.version(settings, name) for name in before} == before
     assert query.rows(settings, "SELECT doc_id FROM published_code") == [{"doc_id": B}]
     assert DeltaTable(str(lake / "raw_code")).to_pyarrow_table().num_rows == 1
-    write(lake, "published_code", [{"doc_id": "e" * 40, "text": ROOMS, "repo_name": "a/b", "answer": None}])
+    write(
+        lake,
+        "published_code",
+        [{"doc_id": "e" * 40, "text": ROOMS, "repo_name": "a/b", "answer": None, "token_count": 7}],
+    )
     assert len(query.rows(settings, "SELECT doc_id FROM published_code")) == 2
 
 

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -119,9 +120,15 @@ def test_a_document_that_came_after_its_claim_is_reached_when_it_is_claimed_agai
     assert [each["value"] for each in in_force(settings)] == [late]
 
 
-def published_row(doc_id: str) -> dict[str, str]:
+def published_row(doc_id: str) -> dict[str, Any]:
     """Return a row of published_code."""
-    return {"doc_id": doc_id, "text": f"# rewritten\n{ROOMS}", "repo_name": "eve/late"}
+    return {
+        "doc_id": doc_id,
+        "text": f"# rewritten\n{ROOMS}",
+        "repo_name": "eve/late",
+        "answer": None,
+        "token_count": 7,
+    }
 
 
 def test_lifting_with_content_lifts_all_that_was_taken_down_together(settings: Settings) -> None:
