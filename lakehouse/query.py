@@ -13,6 +13,7 @@ import duckdb
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from recast import s3
 from recast.lakehouse.problems import first_line
 from recast.lakehouse.settings import Settings, is_default_lake, is_local
 from recast.schemas import TABLES
@@ -59,6 +60,8 @@ def open_table(settings: Settings, name: str) -> DeltaTable | None:
             return None
         if not Path(uri).is_dir():
             raise UserError(f"{uri} is a file; a table is a folder. Is --lake right?")
+    elif s3.is_s3(uri):
+        s3.require(settings.lake)
     try:
         return DeltaTable(uri)
     except TableNotFoundError:

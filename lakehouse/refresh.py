@@ -7,7 +7,7 @@ chunk is measured while the last one is checked and committed, so that no engine
 import copy
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
@@ -44,12 +44,14 @@ def refresh(
     retry: bool = False,
     came: Sequence[executors.Executor] = (),
     source_rows: int | None = None,
+    require_held: Callable[[str], None] = lambda name: None,
 ) -> Run | None:
     """Bring a table up to date; return its row of `runs`, or None where there was nothing to do.
 
     Args:
         came: the executors that were there when the application began.
         source_rows: about how many rows the source has, where that was counted already.
+        require_held: asked before each commit, with the table's name; raises UserError where this run holds it no more.
         retry: measure again the rows whose measurement failed for a reason that may have passed.
 
     Raises:
@@ -85,6 +87,7 @@ def refresh(
         found_version=str(query.version(settings, stage.name)),
         reports=[],
         done_before=executors.done(spark),
+        require_held=require_held,
     )
     watch = watching.watch(spark, stage, work.journals, run["started_at"].timestamp(), meter)
     with meter.stage(run, watch):
@@ -100,6 +103,7 @@ def refresh(
         finally:
             record_metrics(work, meter)
             ledger.record(settings, run)
+    require_held(stage.name)
     store.delete_folder(spark, table_folder)
     return run
 
@@ -176,6 +180,7 @@ def do(work: Work, planned: Plan, meter: Meter) -> None:
     if planned.to_remove:
         # Last, because until every chunk is committed a row that goes may be the only one that holds its measurement.
         with meter.step("commit"):
+            work.require_held(work.stage.name)
             removed = work.planned().where("action = 'remove'")
             work.run["rows_removed"] = planned.to_remove
             transaction = (work.transaction_name, 1 + len(planned.chunks))
@@ -233,7 +238,7 @@ def check_and_commit(work: Work, chunk: Chunk, meter: Meter) -> None:
         if usage:
             usage.require(staged, counted, settings)
         expected = planned.agg(F.count("*").alias("rows_in"), F.max("replaces").alias("replaces")).collect()[0]
-        docs = f"{settings.lake}/{quality.DATA_DOCS}" if is_local(settings.lake) else ""
+        docs = f"{settings.lake}/{quality.DATA_DOCS}"
         parameters = {"rows_in": expected["rows_in"]}
         results = quality.check(staged.drop("action"), target, parameters, work.run["run_id"], chunk.number, docs)
         ledger.record_results(settings, results)
@@ -246,6 +251,7 @@ def check_and_commit(work: Work, chunk: Chunk, meter: Meter) -> None:
         record_metrics(work, meter)
         commit = store.merge if expected["replaces"] or not is_local(settings.lake) else store.insert
         try:
+            work.require_held(work.stage.name)
             commit(spark, settings, target, staged, (work.transaction_name, 1 + chunk.number), work.run)
         except BaseException:
             work.run.update(before)

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from recast.settings import Group, config_file, setting
+from recast.urls import endpoint_fault
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 """No settings of Spark besides those in Spark's own files."""
@@ -41,6 +42,12 @@ class Settings(Group):
         least=0,
         most=1,
     )
+    s3_endpoint: str = setting(
+        "",
+        "URL of the S3 store that s3a:// locations lie in; empty: AWS_ENDPOINT_URL, else AWS (docs/object_storage.md)",
+        check=lambda name, endpoint: endpoint_fault(endpoint) and f"{name}: {endpoint_fault(endpoint)}",
+    )
+    s3_region: str = setting("", "region of that store; empty: AWS_REGION")
     error_budget: float = setting(
         0.05, "largest share of failed requests before a run stops by itself", least=0, most=1
     )
