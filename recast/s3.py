@@ -40,8 +40,9 @@ class Location(NamedTuple):
 
 
 def is_s3(location: str) -> bool:
-    """Say whether a location lies in S3 or in a store that speaks its protocol."""
-    return location.partition("://")[0] in SCHEMES and "://" in location
+    """Say whether a location lies in the store that this module finds: one that names its own store or user does not."""
+    scheme, separator, rest = location.partition("://")
+    return bool(separator) and scheme in SCHEMES and "?" not in rest and "@" not in rest.partition("/")[0]
 
 
 def located(location: str) -> Location:

@@ -36,7 +36,7 @@ def place(uri: str) -> Place:
         return Place(pafs.LocalFileSystem(), os.path.abspath(uri))
     if scheme == "file":
         return Place(pafs.LocalFileSystem(), "/" + unquote(rest).lstrip("/"))
-    if s3.is_s3(uri) and not {"?", "@"} & set(rest):
+    if s3.is_s3(uri):
         bucket, path = s3.located(uri)
         where = s3.region() or pafs.resolve_s3_region(bucket)
         return Place(_bucket_files(s3.endpoint(), where), f"{bucket}/{path}".rstrip("/"))

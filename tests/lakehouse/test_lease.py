@@ -210,9 +210,9 @@ def test_a_store_that_cannot_be_used_is_named(store: Store) -> None:
 
 @pytest.mark.slow
 def test_at_no_time_there_are_two_holders_whoever_is_killed_or_stopped(store: Store, tmp_path: Path) -> None:
-    """Four processes contend, as if two were of other machines. One after the other is killed, or stopped for longer than
-    a lease, and others follow."""
-    started, lasts_s = 0, 10.0
+    """Four processes contend, as if two were of other machines. The holder is killed, or stopped for longer than a
+    lease, again and again."""
+    started, lasts_s = 0, 14.0
 
     def contender() -> subprocess.Popen[bytes]:
         nonlocal started
@@ -221,18 +221,26 @@ def test_at_no_time_there_are_two_holders_whoever_is_killed_or_stopped(store: St
         return subprocess.Popen([sys.executable, "-c", CONTENDER, str(tmp_path / str(started)), where, str(lasts_s)])
 
     running = [contender() for _ in range(4)]
-    end = time.monotonic() + lasts_s - 4
+    end = time.monotonic() + lasts_s - 5
     kill = True
     while time.monotonic() < end:
         time.sleep(0.7)
-        victim = running.pop(0)
+        victim = None
+        while victim is None and time.monotonic() < end:
+            said = json.loads(store.objects[OBJECT][0]) if OBJECT in store.objects else {"released": True}
+            held_by = None if said.get("released") else said["process"]
+            victim = next((each for each in running if each.pid == held_by), None)
+            time.sleep(0.01)
+        if victim is None:
+            break
+        running.remove(victim)
         if kill:
             victim.kill()
             victim.wait()
             running.append(contender())
         else:
             victim.send_signal(signal.SIGSTOP)
-            threading.Timer(1.5 * LEASE_S, victim.send_signal, [signal.SIGCONT]).start()
+            threading.Timer(3.5 * LEASE_S, victim.send_signal, [signal.SIGCONT]).start()
             running.append(victim)
         kill = not kill
     for process in running:
