@@ -207,6 +207,16 @@ def test_an_unchanged_lake_is_up_to_date_in_seconds(story: Story) -> None:
     assert time.monotonic() - begun < 2 * SECONDS_S
 
 
+def test_the_pages_commands_run_on_the_lake(story: Story, tmp_path: Path) -> None:
+    page = (clusters.CHECKOUT / "docs" / "object_storage.md").read_text("utf-8")
+    shown = re.findall(r"^```bash\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    lines = [line for block in shown for line in block.splitlines()]
+    assert len(lines) >= 5
+    for line in lines:
+        said = run(["bash", "-c", line], story.env, tmp_path)
+        assert said.returncode == 0 and not re.search("warn", said.stderr, re.IGNORECASE), (line, said)
+
+
 def test_no_secret_is_in_the_lake_the_logs_or_what_spark_shows_of_itself(story: Story, server: Server) -> None:
     events = [path for path in (server.folder.parent / "events").rglob("*") if path.is_file()]
     assert events, "Spark's pages are drawn from these"

@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -75,9 +77,12 @@ def test_two_runs_at_once(holder: subprocess.Popen[str], folder: Path) -> None:
     """The second says which process holds the table and leaves; what the first does not write is free; so is all
     of it when the first is killed."""
     lake = Settings(lake=str(folder / "lake"))
+    since = (folder / "lake" / "_work" / "linted_code.lock").stat().st_mtime
+    at = datetime.fromtimestamp(since, UTC).isoformat(timespec="seconds")
     for _ in range(2):
         line = said("linted_code", "--lake", "lake")
-        assert line == f"recast: another run (process {holder.pid}) is writing linted_code"
+        assert line == f"recast: another run (process {holder.pid}, since {at}) is writing linted_code"
+        time.sleep(1)
     with pytest.raises(UserError, match="is writing raw_code"), holding(lake, [*chosen(["math"]), *chosen(["code"])]):
         pass
     with holding(lake, chosen(["math"])):
