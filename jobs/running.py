@@ -17,13 +17,12 @@ from recast import s3
 from recast.inference.server import engine
 from recast.jobs import asking
 from recast.jobs.settings import Settings
-from recast.lakehouse import lease, ledger, query
+from recast.lakehouse import lease, ledger, query, store
 from recast.lakehouse.ledger import Run
 from recast.lakehouse.problems import warn
 from recast.lakehouse.progress import Meter
 from recast.lakehouse.settings import NOTHING, is_local
 from recast.lakehouse.stage import Stage
-from recast.lakehouse.store import require_client, work_path
 from recast.settings import UserError
 from recast.storage import place, upload
 
@@ -32,6 +31,9 @@ if TYPE_CHECKING:
 
     from recast.lakehouse.executors import Executor
     from recast.lakehouse.plan import Plan
+
+
+ALONE = "let no other program write its tables while a run does (docs/object_storage.md)"
 
 
 class RunError(Exception):
@@ -53,7 +55,7 @@ def holding(settings: Settings, stages: Sequence[Stage]) -> Iterator[Callable[[s
         with locking(settings, names):
             yield lambda name: None
     elif s3.is_s3(settings.lake):
-        with lease.holding(work_path(settings), names) as require:
+        with lease.holding(store.work_path(settings), names) as require:
             yield require
     else:
         warn(f"nothing keeps two runs apart in {settings.lake}: see that one works at a time (docs/object_storage.md)")
@@ -69,7 +71,7 @@ def locking(settings: Settings, names: Sequence[str]) -> Iterator[None]:
     """
     with ExitStack() as held:
         for name in names:
-            path = Path(work_path(settings, f"{name}.lock"))
+            path = Path(store.work_path(settings, f"{name}.lock"))
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 held.enter_context(filelock.FileLock(path, timeout=0))
@@ -121,7 +123,9 @@ def refresh_stages(
         ):
             run_id = time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
             meter.say(f"run {run_id}: {executors.first_line(spark, came)}")
-            require_client(spark, (settings.lake, settings.code_source, settings.math_source))
+            store.require_client(spark, (settings.lake, settings.code_source, settings.math_source))
+            if s3.is_s3(settings.lake) and not store.commits_by_condition(spark, settings.lake):
+                warn(f"Spark commits to {settings.lake} without conditions: {ALONE}")
             workers.check(spark, settings, left, came)
             start_s = time.monotonic() - started
             if spec and not spec.endpoint and session.is_this_machine(executors.master_of(spark)):
@@ -146,7 +150,7 @@ def refresh_stages(
 @contextmanager
 def spark_log(settings: Settings) -> Iterator[Path]:
     """Give the block a file for what the JVM writes: in a local lake, or one of this machine that is copied to the lake."""
-    kept = work_path(settings, "spark.log")
+    kept = store.work_path(settings, "spark.log")
     if is_local(settings.lake):
         yield Path(kept)
         return
