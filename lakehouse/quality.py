@@ -1,5 +1,6 @@
 """Checks the rows that a stage is about to commit with Great Expectations; stores the results as rows and as Data Docs."""
 
+import hashlib
 import os
 import warnings
 from datetime import UTC, datetime
@@ -144,26 +145,17 @@ class Site(NamedTuple):
 
     Attributes:
         folder: where they are drawn; it goes with the process.
-        sent: size in bytes and time of change of each file as it was copied, by its name below the folder.
+        sent: sha256 of each file as it was copied, by its name below the folder: many are drawn again and do not change.
     """
 
     folder: TemporaryDirectory[str]
-    sent: dict[str, tuple[int, int]]
+    sent: dict[str, bytes]
 
 
 @lru_cache(maxsize=4)
 def site_of(docs: str) -> Site:
-    """Return the site that is drawn for a URI. Pages that are there already are empty files in it: the index lists them."""
-    from pyarrow.fs import FileSelector, FileType
-
-    site = Site(TemporaryDirectory(prefix="recast-docs-"), {})
-    filesystem, root = place(docs)
-    for each in filesystem.get_file_info(FileSelector(root, recursive=True, allow_not_found=True)):
-        if each.type == FileType.File and each.path.endswith(".html"):
-            page = Path(site.folder.name, each.path.removeprefix(root).lstrip("/"))
-            page.parent.mkdir(parents=True, exist_ok=True)
-            page.touch()
-    return site
+    """Return the site that this process draws for a URI."""
+    return Site(TemporaryDirectory(prefix="recast-docs-"), {})
 
 
 def drawn_in(docs: str) -> str:
@@ -176,11 +168,11 @@ def publish(docs: str) -> None:
     if is_local(docs):
         return
     site, target = site_of(docs), place(docs)
-    for file in sorted(Path(site.folder.name).rglob("*")):
-        name, state = file.relative_to(site.folder.name).as_posix(), (file.stat().st_size, file.stat().st_mtime_ns)
-        if file.is_file() and state[0] and site.sent.get(name) != state:
+    for file in filter(Path.is_file, sorted(Path(site.folder.name).rglob("*"))):
+        name, found = file.relative_to(site.folder.name).as_posix(), hashlib.sha256(file.read_bytes()).digest()
+        if site.sent.get(name) != found:
             upload(file, target.joined(name))
-            site.sent[name] = state
+            site.sent[name] = found
 
 
 @lru_cache(maxsize=4)
