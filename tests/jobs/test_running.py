@@ -19,6 +19,7 @@ from recast.jobs.catalogue import chosen
 from recast.jobs.running import holding
 from recast.jobs.settings import Settings
 from recast.lakehouse import ledger, session
+from recast.lakehouse.problems import warn
 from recast.settings import UserError
 from tests.lakehouse.toy import settings_in, toy_stage, write_notes
 from tests.sources import write_code
@@ -93,6 +94,28 @@ def test_two_runs_at_once(holder: subprocess.Popen[str], folder: Path) -> None:
     holder.wait()
     with holding(lake, chosen(["code"])):
         pass
+
+
+def test_a_lake_where_nothing_keeps_two_runs_apart_is_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
+    warn.cache_clear()
+    with holding(Settings(lake="hdfs://host/lake"), chosen(["math"])) as require_held:
+        require_held("raw_math")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("recast: nothing keeps two runs apart in hdfs://host/lake: see that one works at a time")
+
+
+def test_the_log_of_a_lake_elsewhere_is_copied_there_and_named_by_its_place_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept: dict[str, str] = {}
+    monkeypatch.setattr(running, "place", lambda uri: uri)
+    monkeypatch.setattr(running, "upload", lambda file, to: kept.update({to: file.read_text()}))
+    told = pytest.raises(UserError, match=r"\(s3a://b/l/_work/spark.log says more\)")
+    with told, running.spark_log(Settings(lake="s3a://b/l")) as log:
+        log.write_text("its words")
+        raise UserError(f"Spark does not start ({log} says more)")
+    assert kept == {"s3a://b/l/_work/spark.log": "its words"}
+    assert not log.exists()
 
 
 def test_a_lake_that_cannot_be_written_is_named(folder: Path) -> None:
