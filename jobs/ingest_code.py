@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from recast.cli.submit import submit
 from recast.jobs.settings import Settings
-from recast.lakehouse import incoming
+from recast.lakehouse import incoming, withheld
 from recast.lakehouse.datasets import column_names, read, value_count, version_of
 from recast.lakehouse.forms.files import require_folder
 from recast.lakehouse.source import Source, nothing_above
@@ -81,7 +81,10 @@ def cleaned(names: Iterable[str]) -> list[Column]:
 
 
 def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
-    """Return one row per Python blob with its occurrences, licences united, ordered by repository and path."""
+    """Return one row per Python blob with its occurrences, licences united, ordered by repository and path.
+
+    Without what was taken down: a blob stays under the repositories that hold it as well.
+    """
     python = listed_files(spark, settings, version).where(F.col("language") == LANGUAGE)
     if python.isEmpty():
         raise UserError(f"no file of {settings.code_source} has the language {LANGUAGE}")
@@ -91,6 +94,8 @@ def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
         incoming.names(F.col("detected_licenses")).alias("detected_licenses"),
         *("length_bytes", "is_vendor", "is_generated"),
     )
+    python = withheld.without(spark, settings, python, "repo", "repo_name")
+    python = withheld.without(spark, settings, python, "blob", "blob_id")
     occurrence = F.struct("repo_name", "path", "revision_id", "snapshot_id", "license_type", "detected_licenses")
     by_blob = python.groupBy(F.coalesce("blob_id", F.lit("")).alias("doc_id")).agg(
         F.sort_array(F.collect_set(occurrence)).alias("occurrences"),
@@ -153,7 +158,7 @@ def fetch(rows: DataFrame, settings: Settings, _scratch: str) -> DataFrame:
     """Add `text` and `fetch_status`."""
     store = settings.require("code_contents")
     require_folder(store)  # else every blob would be missing
-    return contents.add_text(rows, store)
+    return withheld.blanked(rows.sparkSession, settings, contents.add_text(rows, store), "fetch_status")
 
 
 def decide(rows: DataFrame, settings: Settings) -> DataFrame:
@@ -170,7 +175,7 @@ STAGE = Stage(
     decide=decide,
     measured_by=lambda settings: {"rule": 2, "read_from": "content/<blob_id>"},
     decided_by=lambda settings: {"rule": 2},
-    retryable="fetch_status = 'content_missing'",
+    retryable="fetch_status IN ('content_missing', 'taken_down')",
     needs=("recast.udfs.contents",),
     phases=("fetch",),
 )

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recast import s3
 from recast.lakehouse.problems import warn
-from recast.settings import UserError
+from recast.settings import BusyError, UserError
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -68,10 +68,6 @@ class Lease:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-class TakenError(UserError):
-    """Another run holds a table's lease."""
-
-
 @contextlib.contextmanager
 def holding(folder: str, names: Sequence[str]) -> Iterator[Callable[[str], None]]:
     """Hold the leases of tables while the block runs, and give it what a commit asks first: `require`, for one table.
@@ -79,7 +75,8 @@ def holding(folder: str, names: Sequence[str]) -> Iterator[Callable[[str], None]
     They lie in `folder`, the lake's work folder. Where a lease is lost the block is interrupted, as by Ctrl-C.
 
     Raises:
-        UserError: another run holds one of them, or took one over; or the store cannot be used.
+        BusyError: another run holds one of them, or took one over.
+        UserError: the store cannot be used.
     """
     from obstore.exceptions import BaseError
 
@@ -102,7 +99,7 @@ def holding(folder: str, names: Sequence[str]) -> Iterator[Callable[[str], None]
         except KeyboardInterrupt:
             for lease in held:
                 if lease.lost:
-                    raise UserError(lease.lost) from None
+                    raise BusyError(lease.lost) from None
             raise
         finally:
             over.set()
@@ -116,13 +113,13 @@ def take_all(store: "ObjectStore", names: Sequence[str]) -> list[Lease]:
     """Take the leases of tables, all or none.
 
     Raises:
-        TakenError: another run holds one of them.
+        BusyError: another run holds one of them.
         obstore's errors: the store cannot be used.
     """
     found = {name: look(store, name) for name in names}
     for name, each in found.items():
         if each and not is_over(each.said) and each.age_s < LEASE_S:
-            raise TakenError(f"{words(name, each.said)}; it renewed its lease {max(each.age_s, 0):.0f} s ago")
+            raise BusyError(f"{words(name, each.said)}; it renewed its lease {max(each.age_s, 0):.0f} s ago")
     watch(store, {name: each for name, each in found.items() if each and not is_over(each.said)})
     me = myself()
     held: list[Lease] = []
@@ -142,7 +139,7 @@ def watch(store: "ObjectStore", left: dict[str, Found]) -> None:
     """See leases unchanged for LEASE_S, which shows that their runs are dead or have lost them.
 
     Raises:
-        TakenError: one of them was renewed.
+        BusyError: one of them was renewed.
     """
     if not left:
         return
@@ -154,14 +151,14 @@ def watch(store: "ObjectStore", left: dict[str, Found]) -> None:
         for name, found in left.items():
             now = look(store, name)
             if now and now.e_tag != found.e_tag and not is_over(now.said):
-                raise TakenError(words(name, now.said))
+                raise BusyError(words(name, now.said))
 
 
 def take(store: "ObjectStore", name: str, me: dict[str, Any], found: Found | None) -> Lease:
     """Take one lease, which is not there or is the one that was `found`.
 
     Raises:
-        TakenError: another run was quicker.
+        BusyError: another run was quicker.
     """
     asked_at = time.monotonic()
     said = me | {"table": name}
@@ -169,7 +166,7 @@ def take(store: "ObjectStore", name: str, me: dict[str, Any], found: Found | Non
     if e_tag is None:
         now = look(store, name)
         if now is None or now.said.get("owner") != me["owner"]:  # else the answer to a first try was lost
-            raise TakenError(words(name, now.said if now else {}))
+            raise BusyError(words(name, now.said if now else {}))
         e_tag = now.e_tag
     return Lease(store, name, said, e_tag, asked_at + LEASE_S)
 
@@ -225,7 +222,8 @@ def require(lease: Lease) -> None:
     """Stop where a lease is not held any more, or may not be for the time of a commit's first request.
 
     Raises:
-        UserError: it is lost, or the store does not answer.
+        BusyError: it is lost.
+        UserError: the store does not answer.
     """
     give_up_at = time.monotonic() + WAIT_S
     while not lease.lost and lease.until - time.monotonic() < MARGIN_S:
@@ -236,7 +234,7 @@ def require(lease: Lease) -> None:
             )
         time.sleep(0.1)
     if lease.lost:
-        raise UserError(lease.lost)
+        raise BusyError(lease.lost)
 
 
 def release(lease: Lease) -> None:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from pyspark.sql import DataFrame
 
+from recast.exits import GATE_FAILED
 from recast.lakehouse.settings import is_local
 from recast.schemas.table import Expectation, Table
 from recast.storage import place, upload
@@ -24,6 +25,8 @@ Result = dict[str, Any]  # one row of expectation_results
 
 class QualityError(Exception):
     """Staged rows broke a critical expectation; the target is untouched."""
+
+    exit_status = GATE_FAILED
 
 
 def check(

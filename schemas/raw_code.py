@@ -24,6 +24,7 @@ REASONS = {
     "too_large": "the object, its bytes or its text as UTF-8 are more than 4 MiB",
     "wrong_content": "the object's bytes are others than those that git names blob_id",
     "unknown_encoding": "no repository names an encoding that is in the closed list (udfs/encodings.py)",
+    "taken_down": "somebody had this text taken down (recast takedown); after a lift, --retry reads it again",
     "undecodable": "the bytes are text in none of the encodings that repositories name, nor in UTF-8",
 }
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from recast import exits
 from recast.inference import journal
 from recast.jobs.settings import resolve
 from recast.storage import place
@@ -172,11 +173,11 @@ def test_no_answer_that_was_kept_is_paid_for_twice(story: Story) -> None:
 def test_of_two_runs_one_works_and_the_other_says_who_holds_the_lease_and_since_when(story: Story) -> None:
     first, second = story.refused
     held = story.held
-    assert (first.returncode, first.stdout) == (2, "")
+    assert (first.returncode, first.stdout) == (exits.BUSY, "")
     assert first.stderr.startswith(
         f"recast: another run (process {held['process']} on {held['host']}, since {held['since']}) is writing raw_math"
     )
-    assert second.returncode == 2
+    assert second.returncode == exits.BUSY
     assert re.fullmatch(
         r"recast: another run \(process \d+ on \S+, since 20\S+\) is writing raw_code; .*\n", second.stderr
     )
