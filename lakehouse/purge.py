@@ -28,8 +28,8 @@ CHANGES = "_change_data"
 LOG = "_delta_log"
 LOG_ENTRY = re.compile(r"(\d{20})\.(json|crc|checkpoint\..*parquet|checkpoint\.parquet)$")
 REPORTS = "_purges"
-KEPT = re.compile(rf"^{WORK}/[^/]+\.lock$|^{REPORTS}/|^{TOMBSTONES.name}/")
-"""Files that no purge deletes: locks, reports, and the tombstones themselves, which hold hashes only."""
+KEPT = re.compile(rf"^{WORK}/[^/]+\.(lock|lease)$|^{REPORTS}/|^{TOMBSTONES.name}/")
+"""Files that no purge deletes: locks, leases, reports, and the tombstones themselves, which hold hashes only."""
 PASSING = re.compile(r"^(data_docs|_work)/")
 """Logs and pages, which a later run makes anew."""
 
