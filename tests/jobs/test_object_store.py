@@ -109,7 +109,7 @@ def story(server: Server, served_model: tuple[Model, str], tmp_path_factory: pyt
             time.sleep(0.1)
         refused = [recast(env, "refresh", "math")]
         assert driver.poll() is None
-        held = json.loads(read(f"{LAKE}/_work/rewritten_math.lease"))
+        held = leased("raw_math")
     finally:
         os.killpg(driver.pid, signal.SIGKILL)
         driver.wait()
@@ -127,7 +127,9 @@ def story(server: Server, served_model: tuple[Model, str], tmp_path_factory: pyt
         start_new_session=True,
     )
     try:
-        time.sleep(5)
+        while "raw_code.lease" not in files(server, "my lake/_work") or leased("raw_code")["process"] != resumed.pid:
+            assert resumed.poll() is None, "the run ended before a second one met it"
+            time.sleep(0.1)
         refused.append(recast(env, "refresh", "code"))
         output, _ = resumed.communicate(timeout=clusters.SUBMIT_S)
     finally:
@@ -141,6 +143,11 @@ def read(uri: str) -> bytes:
     filesystem, path = place(uri)
     with filesystem.open_input_stream(path) as stream:
         return bytes(stream.read())
+
+
+def leased(table: str) -> dict[str, Any]:
+    """Return what the lease of a table says."""
+    return dict(json.loads(read(f"{LAKE}/_work/{table}.lease")))
 
 
 def files(server: Server, below: str = "") -> list[str]:
@@ -188,8 +195,7 @@ def test_nothing_is_left_but_leases_that_were_given_back_and_sparks_log(story: S
     left = files(server, "my lake/_work")
     assert [name for name in left if not name.endswith(".lease")] == ["spark.log"]
     assert {name.removesuffix(".lease") for name in left} - {"spark.log"} == KEPT.keys()
-    for name in KEPT:
-        assert json.loads(read(f"{LAKE}/_work/{name}.lease"))["released"]
+    assert all(leased(name)["released"] for name in KEPT)
     assert b"WARN" in read(f"{LAKE}/_work/spark.log")
 
 
