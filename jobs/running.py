@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from recast.lakehouse.plan import Plan
 
 
-ALONE = "let no other program write its tables while a run does (docs/object_storage.md)"
-
-
 class RunError(Exception):
     """A stage failed; the message is what its user needs to know.
 
@@ -140,8 +137,6 @@ def refresh_stages(
             run_id = time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
             meter.say(f"run {run_id}: {executors.first_line(spark, came)}")
             store.require_client(spark, (settings.lake, settings.code_source, settings.math_source))
-            if s3.is_s3(settings.lake) and not store.commits_by_condition(spark, settings.lake):
-                warn(f"Spark commits to {settings.lake} without conditions: {ALONE}")
             workers.check(spark, settings, left, came)
             start_s = time.monotonic() - started
             if spec and not spec.endpoint and session.is_this_machine(executors.master_of(spark)):

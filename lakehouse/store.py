@@ -31,7 +31,6 @@ PROPERTIES = {
     # delta-rs and DuckDB read the same tables; through Arrow they cannot see deletion vectors.
     "delta.enableDeletionVectors": "false",
 }
-CONDITIONAL = ("fs.option.create.conditional.overwrite", "fs.s3a.create.performance.enabled")  # what S3A calls it
 WORK = "_work"  # folder of the lake for files that a run needs only until its commit
 
 
@@ -191,12 +190,6 @@ def require_client(spark: SparkSession, locations: Iterable[str]) -> None:
                     "(630 MB, once: docs/object_storage.md)"
                 ) from None
             raise
-
-
-def commits_by_condition(spark: SparkSession, lake: str) -> bool:
-    """Say whether Spark writes a file that must not be there yet, as a commit of Delta's is, by a conditional request."""
-    system, path = hadoop(spark, lake)
-    return all(system.hasPathCapability(path, name) for name in CONDITIONAL)
 
 
 def last_facts(spark: SparkSession, settings: Settings, table: Table) -> dict[str, Any]:

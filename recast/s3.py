@@ -101,9 +101,7 @@ def environment() -> dict[str, str]:
 
 def spark_settings() -> dict[str, str]:
     """Return the settings of Spark's own client; Spark itself takes the keys from the driver's environment."""
-    # A file that must not be there yet is then written by a conditional request (If-None-Match), as a commit of Delta's is:
-    # of two programs that commit one version, one fails.
-    settings = {"s3a.create.performance": "true", "s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem"}
+    settings = {"s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem"}
     if endpoint():
         settings |= {"s3a.endpoint": endpoint(), "s3a.path.style.access": "true"}
         settings["s3a.connection.ssl.enabled"] = str(not endpoint().startswith("http:")).lower()

@@ -85,7 +85,6 @@ def test_endpoint_and_region_are_set_once_and_every_client_has_them_in_its_own_s
     }
     assert s3.spark_settings() == {
         "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
-        "spark.hadoop.fs.s3a.create.performance": "true",
         "spark.hadoop.fs.s3a.endpoint": "http://127.0.0.1:9000",
         "spark.hadoop.fs.s3a.endpoint.region": "here",
         "spark.hadoop.fs.s3a.path.style.access": "true",
