@@ -206,7 +206,7 @@ def test_data_docs_lie_in_the_lake_as_pages_that_browsers_show(story: Story, ser
     assert all(f"validations/{name}/" in index for name in KEPT.keys() - {"raw_math"}), "raw_math is the killed run's"
     filesystem, path = place(f"{LAKE}/data_docs/index.html")
     with filesystem.open_input_stream(path) as stream:
-        assert stream.metadata()[b"Content-Type"] == b"text/html"
+        assert stream.metadata()["Content-Type"] == b"text/html"
 
 
 def test_an_unchanged_lake_is_up_to_date_in_seconds(story: Story) -> None:
