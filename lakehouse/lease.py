@@ -204,9 +204,8 @@ def renew(lease: Lease) -> None:
         if lease.lost:
             return
         asked_at = time.monotonic()
-        said = lease.said | {
-            "renewed": lease.said["renewed"] + 1
-        }  # a tag is a hash: the same words would have the same
+        # An entity tag is a hash of what was written: the same words again would have the same tag.
+        said = lease.said | {"renewed": lease.said["renewed"] + 1}
         e_tag = put(lease.store, lease.name, said, lease.e_tag)
         if e_tag:
             lease.said, lease.e_tag, lease.until = said, e_tag, asked_at + LEASE_S
@@ -313,7 +312,7 @@ def is_over(said: dict[str, Any]) -> bool:
     if said.get("released"):
         return True
     here = bool(said.get("machine")) and said["machine"] == machine()
-    return here and started(said["process"]) != said["started"]
+    return here and started(said.get("process", 0)) != said.get("started")
 
 
 def words(name: str, said: dict[str, Any]) -> str:
