@@ -85,7 +85,6 @@ $(VENV)/.ready: requirements/dev.txt requirements/overrides.txt setup.py lakehou
 	@$(BIN)/python -m recast.lakehouse.session
 	@touch $@
 
-# pyspark has the two jars of Hadoop's own client, which S3's would bring again.
 .cache/s3/.ready: $(VENV)/.ready
 	@test -x "$(GO)" || { echo "make test-s3 builds its S3 server with Go: install it (Debian: apt-get install golang), or name it: make GO=/path/to/go test-s3" >&2; exit 1; }
 	@rm -rf .cache/s3 && mkdir -p .cache/s3
@@ -93,7 +92,7 @@ $(VENV)/.ready: requirements/dev.txt requirements/overrides.txt setup.py lakehou
 	@env GOPATH="$(CURDIR)/.cache/s3/go" GOCACHE="$(CURDIR)/.cache/s3/build" GOBIN="$(CURDIR)/.cache/s3/bin" "$(GO)" install -modcacherw "$(S3_SERVER)" 2>.cache/s3/go.log || { tail -5 .cache/s3/go.log >&2; exit 1; }
 	@echo "fetching Spark's client of S3 (630 MB)"
 	@touch .cache/s3/empty.py
-	@$(BIN)/spark-submit --packages "$(S3_CLIENT)" --conf spark.jars.ivy="$(CURDIR)/.cache/s3/ivy" --conf spark.jars.excludes=org.apache.hadoop:hadoop-client-runtime,org.apache.hadoop:hadoop-client-api .cache/s3/empty.py >.cache/s3/ivy.log 2>&1 || { tail -5 .cache/s3/ivy.log >&2; exit 1; }
+	@$(BIN)/spark-submit --packages "$(S3_CLIENT)" --conf spark.jars.ivy="$(CURDIR)/.cache/s3/ivy" .cache/s3/empty.py >.cache/s3/ivy.log 2>&1 || { tail -5 .cache/s3/ivy.log >&2; exit 1; }
 	@mv .cache/s3/ivy/jars .cache/s3/jars
 	@rm -rf .cache/s3/go .cache/s3/build .cache/s3/ivy
 	@touch $@
