@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 from deltalake import write_deltalake
 
+from recast import exits
 from recast.cli.main import main
 from recast.jobs import running
 from recast.jobs.catalogue import chosen
@@ -48,10 +49,10 @@ def folder(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return empty_folder
 
 
-def said(*arguments: str) -> str:
+def said(*arguments: str, status: int = exits.USER_ERROR) -> str:
     """Return the one line that `recast refresh` ends with."""
     result = CliRunner().invoke(main, ["refresh", *arguments])
-    assert (result.exit_code, result.stdout) == (2, ""), result.exception
+    assert (result.exit_code, result.stdout) == (status, ""), result.exception
     (line,) = result.stderr.splitlines()
     return line
 
@@ -81,7 +82,7 @@ def test_two_runs_at_once(holder: subprocess.Popen[str], folder: Path) -> None:
     since = (folder / "lake" / "_work" / "linted_code.lock").stat().st_mtime
     at = datetime.fromtimestamp(since, UTC).isoformat(timespec="seconds")
     for _ in range(2):
-        line = said("linted_code", "--lake", "lake")
+        line = said("linted_code", "--lake", "lake", status=exits.BUSY)
         assert line == f"recast: another run (process {holder.pid}, since {at}) is writing linted_code"
         time.sleep(1)
     with pytest.raises(UserError, match="is writing raw_code"), holding(lake, [*chosen(["math"]), *chosen(["code"])]):
