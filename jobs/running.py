@@ -5,25 +5,27 @@ import os
 import secrets
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import filelock
 
-from recast import exits
+from recast import exits, s3
 from recast.inference.server import engine
 from recast.jobs import asking
 from recast.jobs.settings import Settings
-from recast.lakehouse import costs, ledger, query, takedown
+from recast.lakehouse import costs, lease, ledger, query, store, takedown
 from recast.lakehouse.ledger import Run
 from recast.lakehouse.limits import LimitError, Limits
+from recast.lakehouse.problems import warn
 from recast.lakehouse.progress import Meter
 from recast.lakehouse.settings import NOTHING, is_local
 from recast.lakehouse.stage import Stage
-from recast.lakehouse.store import work_path
 from recast.settings import BusyError, UserError
+from recast.storage import place, upload
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -53,26 +55,46 @@ class RunError(Exception):
 
 
 @contextmanager
-def holding(settings: Settings, stages: Sequence[Stage]) -> Iterator[None]:
-    """Hold the tables' locks, so that no two runs of this machine write one table at once.
+def holding(settings: Settings, stages: Sequence[Stage]) -> Iterator[Callable[[str], None]]:
+    """Hold the tables' locks, so that no two runs write one table at once, and give the block what a commit asks first.
 
-    The kernel drops them with the process, however it ends. A lake in an object store has no locks: there its scheduler
-    allows one run at a time (docs/cookbook.md), and Delta lets the second of two commits fail.
+    That raises UserError where this run holds a table no more. On a local disk locks are the kernel's, which drops them
+    with the process, however it ends; in S3 they are leases.
 
     Raises:
         BusyError: another run holds one of them.
         UserError: the lake cannot be written.
     """
+    names = [stage.name for stage in stages]
+    if is_local(settings.lake):
+        with locking(settings, names):
+            yield lambda name: None
+    elif s3.is_s3(settings.lake):
+        with lease.holding(store.work_path(settings), names) as require:
+            yield require
+    else:
+        warn(f"nothing keeps two runs apart in {settings.lake}: see that one works at a time (docs/object_storage.md)")
+        yield lambda name: None
+
+
+@contextmanager
+def locking(settings: Settings, names: Sequence[str]) -> Iterator[None]:
+    """Hold the kernel's locks of tables of a local lake.
+
+    Raises:
+        UserError: another run holds one of them, or the lake cannot be written.
+    """
     with ExitStack() as held:
-        for stage in stages if is_local(settings.lake) else ():
-            path = Path(work_path(settings, f"{stage.name}.lock"))
+        for name in names:
+            path = Path(store.work_path(settings, f"{name}.lock"))
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 held.enter_context(filelock.FileLock(path, timeout=0))
                 path.write_text(str(os.getpid()))
             except filelock.Timeout:
+                since = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
                 raise BusyError(
-                    f"another run (process {path.read_text() or 'unknown'}) is writing {stage.name}"
+                    f"another run (process {path.read_text() or 'unknown'}, since {since}) is writing {name}"
                 ) from None
             except OSError as problem:
                 raise UserError(f"cannot write to {settings.lake}: {problem.strerror}. Is --lake right?") from None
@@ -95,7 +117,7 @@ def refresh_stages(
         LimitError: a limit of the settings was reached; likewise, and so is a part of that stage.
         UserError: something that the user can mend.
     """
-    with holding(settings, stages):
+    with holding(settings, stages) as require_held:
         left = from_first_with_work(settings, stages, retry)
         if not left:
             return []
@@ -111,10 +133,13 @@ def refresh_stages(
         meter = meter or Meter()
         started = time.monotonic()
         sizes = {stage.name: stage.source.size(settings) for stage in left}
-        log = Path(work_path(settings, "spark.log")) if is_local(settings.lake) else None
-        with application(log, conf, max(sizes.values()), meter) as (spark, came):
+        with (
+            spark_log(settings) as log,
+            application(log, conf, max(sizes.values()), meter) as (spark, came),
+        ):
             run_id = time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
             meter.say(f"run {run_id}: {executors.first_line(spark, came)}")
+            store.require_client(spark, (settings.lake, settings.code_source, settings.math_source))
             workers.check(spark, settings, left, came)
             start_s = time.monotonic() - started
             if spec and not spec.endpoint and session.is_this_machine(executors.master_of(spark)):
@@ -126,7 +151,7 @@ def refresh_stages(
                 # A table of the lake may have grown since its rows were counted.
                 rows = None if stage.source.tables else sizes[stage.name]
                 try:
-                    run = refresh(spark, settings, stage, run_id, meter, retry, came, rows, limits)
+                    run = refresh(spark, settings, stage, run_id, meter, retry, came, rows, limits, require_held)
                 except UserError as problem:
                     problem.runs = runs
                     raise
@@ -139,6 +164,25 @@ def refresh_stages(
                     runs.append(run)
             meter.show_where_time_went(runs, start_s)
             return runs
+
+
+@contextmanager
+def spark_log(settings: Settings) -> Iterator[Path]:
+    """Give the block a file for what the JVM writes: in a local lake, or one of this machine that is copied to the lake."""
+    kept = store.work_path(settings, "spark.log")
+    if is_local(settings.lake):
+        yield Path(kept)
+        return
+    with tempfile.TemporaryDirectory(prefix="recast-log-") as folder:
+        log = Path(folder, "spark.log")
+        try:
+            yield log
+        except UserError as problem:
+            raise UserError(str(problem).replace(str(log), kept)) from None
+        finally:
+            if log.exists() and log.stat().st_size:
+                with suppress(OSError):
+                    upload(log, place(kept))
 
 
 def plan_stages(

@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from recast import settings
+from recast import s3, settings
 from recast.inference.settings import Settings as InferenceSettings
 from recast.lakehouse.settings import Settings as LakehouseSettings
 from recast.lakehouse.settings import path_fault
@@ -41,8 +41,15 @@ class Settings(InferenceSettings, Thresholds, LakehouseSettings):
 
 
 def resolve(**given: Any) -> Settings:
-    """Return the settings of a run, of which `given` are the strongest. Raises what `recast.settings.resolve` does."""
-    return settings.resolve(Settings, given)
+    """Return the settings of a run, of which `given` are the strongest; where one lies in S3, clients are told the way there.
+
+    Raises:
+        UserError: as `recast.settings.resolve` says, or the environment names an endpoint of S3 that is none.
+    """
+    found = settings.resolve(Settings, given)
+    if any(s3.is_s3(value) for value in vars(found).values() if isinstance(value, str)):
+        s3.use(found.s3_endpoint, found.s3_region)
+    return found
 
 
 @functools.cache

@@ -15,7 +15,7 @@ _RAISED = re.compile(
 # Spark's own errors about a file name it once, and their causes do not.
 _READING = re.compile(r"Encountered error while reading (?:file )?(?P<file>\S.*?)\.(?:\s|$)")
 _WRAPPERS = ("Py4JJavaError", "PythonException", "UndeclaredThrowableException", "InvocationTargetException")
-LOG = "Spark's log, for a local lake _work/spark.log, says more"
+LOG = "Spark's log, _work/spark.log of the lake, says more"
 SMALLER = "give the driver more with --conf spark.driver.memory=8g, or set RECAST_CHUNK_ROWS lower"
 # What machines die of, said by a trace in words of Spark's own: the first that is found is what happened.
 _DEATHS = {

@@ -1,16 +1,20 @@
 """Checks the rows that a stage is about to commit with Great Expectations; stores the results as rows and as Data Docs."""
 
+import hashlib
 import os
 import warnings
 from datetime import UTC, datetime
 from functools import lru_cache, partial
+from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyspark.sql import DataFrame
 
 from recast.exits import GATE_FAILED
+from recast.lakehouse.settings import is_local
 from recast.schemas.table import Expectation, Table
+from recast.storage import place, upload
 
 # Great Expectations must store no row's text: a report would keep personal text after its document was taken down.
 RESULT_FORMAT = {"result_format": "SUMMARY", "partial_unexpected_count": 0, "exclude_unexpected_values": True}
@@ -36,7 +40,7 @@ def check(
         parameters: values of ``$PARAMETER``, such as ``rows_in``.
         run_id: run the rows belong to.
         chunk: number of the chunk in its run, from 0.
-        docs: local folder for Data Docs; empty draws none.
+        docs: folder or URI for Data Docs; empty draws none.
     """
     gx, context = library(), context_for(docs)
     name = f"{table.name}-{run_id}-{chunk}"
@@ -61,6 +65,8 @@ def check(
     context.checkpoints.delete(name)
     context.validation_definitions.delete(name)
     context.data_sources.delete(name)
+    if docs:
+        publish(docs)
     (validation,) = outcome.run_results.values()
     return [result_row(result, run_id, table.name, chunk) for result in validation.results]
 
@@ -137,13 +143,48 @@ def bytecode_folder() -> TemporaryDirectory[str]:
     return TemporaryDirectory(prefix="recast-jinja-")
 
 
+class Site(NamedTuple):
+    """Data Docs that are drawn on this machine and copied elsewhere.
+
+    Attributes:
+        folder: where they are drawn; it goes with the process.
+        sent: sha256 of each file as it was copied, by its name below the folder: many are drawn again and do not change.
+    """
+
+    folder: TemporaryDirectory[str]
+    sent: dict[str, bytes]
+
+
+@lru_cache(maxsize=4)
+def site_of(docs: str) -> Site:
+    """Return the site that this process draws for a URI."""
+    return Site(TemporaryDirectory(prefix="recast-docs-"), {})
+
+
+def drawn_in(docs: str) -> str:
+    """Return the local folder in which the Data Docs of a place are drawn."""
+    return docs if is_local(docs) else site_of(docs).folder.name
+
+
+def publish(docs: str) -> None:
+    """Copy what was drawn since the last call to where Data Docs belong. Raises OSError where that place refuses."""
+    if is_local(docs):
+        return
+    site, target = site_of(docs), place(docs)
+    for file in filter(Path.is_file, sorted(Path(site.folder.name).rglob("*"))):
+        name, found = file.relative_to(site.folder.name).as_posix(), hashlib.sha256(file.read_bytes()).digest()
+        if site.sent.get(name) != found:
+            upload(file, target.joined(name))
+            site.sent[name] = found
+
+
 @lru_cache(maxsize=4)
 def context_for(docs: str) -> Any:
-    """Return the process's one Great Expectations context for a Data Docs folder; building one takes a second."""
+    """Return the process's one Great Expectations context for a place of Data Docs; building one takes a second."""
     context = library().get_context(mode="ephemeral")
     context.variables.progress_bars = library().data_context.types.base.ProgressBarsConfig(globally=False)
     if docs:
-        store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": docs}
+        store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": drawn_in(docs)}
         index = {"class_name": "DefaultSiteIndexBuilder"}
         context.add_data_docs_site(
             DATA_DOCS, {"class_name": "SiteBuilder", "site_index_builder": index, "store_backend": store}

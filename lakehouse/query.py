@@ -12,6 +12,7 @@ import duckdb
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from recast import s3
 from recast.lakehouse import time_travel, views
 from recast.lakehouse.confinement import REFUSED, confine, only_reads, quoted
 from recast.lakehouse.problems import first_line
@@ -62,6 +63,8 @@ def open_table(settings: Settings, name: str) -> DeltaTable | None:
             return None
         if not Path(uri).is_dir():
             raise UserError(f"{uri} is a file; a table is a folder. Is --lake right?")
+    elif s3.is_s3(uri):
+        s3.require(settings.lake)
     try:
         return readable(DeltaTable(uri), uri)
     except TableNotFoundError:

@@ -7,7 +7,7 @@ chunk is measured while the last one is checked and committed, so that no engine
 import copy
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
@@ -47,12 +47,14 @@ def refresh(
     came: Sequence[executors.Executor] = (),
     source_rows: int | None = None,
     limits: Limits | None = None,
+    require_held: Callable[[str], None] = lambda name: None,
 ) -> Run | None:
     """Bring a table up to date; return its row of `runs`, or None where there was nothing to do.
 
     Args:
         came: the executors that were there when the application began.
         source_rows: about how many rows the source has, where that was counted already.
+        require_held: asked before each commit, with the table's name; raises UserError where this run holds it no more.
         retry: measure again the rows whose measurement failed for a reason that may have passed.
         limits: what the whole refresh may still do; by default what the settings say for this table alone.
 
@@ -93,6 +95,7 @@ def refresh(
         found_version=str(query.version(settings, stage.name)),
         reports=[],
         done_before=executors.done(spark),
+        require_held=require_held,
     )
     watch = watching.watch(spark, stage, work.journals, run["started_at"].timestamp(), meter)
     with meter.stage(run, watch):
@@ -113,6 +116,7 @@ def refresh(
             record_metrics(work, meter)
             limits.count(run, settings)
             ledger.record(settings, run)
+    require_held(stage.name)
     store.delete_folder(spark, table_folder)
     return run
 
@@ -211,6 +215,7 @@ def do(work: Work, planned: Plan, meter: Meter, limits: Limits) -> None:
         raise LimitError(f"{limits.words()}; {sum(chunk.rows for chunk in left):,} rows are left")
     if planned.to_remove and not planned.chunks:
         with meter.step("commit"):
+            work.require_held(work.stage.name)
             work.run["rows_removed"] = planned.to_remove
             transaction = (work.transaction_name, 1)
             store.remove(work.spark, work.settings, work.stage.target, work.gone(), transaction, work.run)
@@ -269,7 +274,7 @@ def check_and_commit(work: Work, chunk: Chunk, meter: Meter, to_remove: int = 0)
         if usage:
             usage.require(staged, counted, settings)
         expected = planned.agg(F.count("*").alias("rows_in"), F.max("replaces").alias("replaces")).collect()[0]
-        docs = f"{settings.lake}/{quality.DATA_DOCS}" if is_local(settings.lake) else ""
+        docs = f"{settings.lake}/{quality.DATA_DOCS}"
         parameters = {"rows_in": expected["rows_in"]}
         results = quality.check(staged.drop("action"), target, parameters, work.run["run_id"], chunk.number, docs)
         ledger.record_results(settings, results)
@@ -283,6 +288,7 @@ def check_and_commit(work: Work, chunk: Chunk, meter: Meter, to_remove: int = 0)
         work.run["rows_removed"] = to_remove
         transaction = (work.transaction_name, 1 + chunk.number)
         try:
+            work.require_held(work.stage.name)
             if to_remove or expected["replaces"] or not is_local(settings.lake):
                 gone = work.gone() if to_remove else None
                 store.merge(spark, settings, target, staged, transaction, work.run, gone)

@@ -27,6 +27,7 @@ from pyspark.find_spark_home import _find_spark_home
 from pyspark.sql import SparkSession
 from pyspark.sql.utils import is_remote
 
+from recast import s3
 from recast.lakehouse import sizes
 from recast.lakehouse.problems import first_line
 from recast.lakehouse.settings import NOTHING
@@ -291,7 +292,9 @@ def filled(conf: Mapping[str, str], name: str, submitted: bool, rows: int) -> Sp
         # Executors may lack what fetch_jars gave the driver.
         settings.set("spark.jars", ",".join([*filter(None, [jars]), *map(str, delta_jars())]))
     settings.set(sizes.SIZED, "")
-    for key, value in gaps.items():
+    if words := s3.conflict(given):
+        raise UserError(words)
+    for key, value in (gaps | s3.spark_settings()).items():
         settings.setIfMissing(key, value)
     return settings
 
@@ -318,6 +321,8 @@ def with_needed(session: SparkSession) -> SparkSession:
     for key, value in NEEDED.items():
         if session.conf.get(key, None) is None:
             session.conf.set(key, value)
+    # Python workers of other hosts find S3 as the driver does. A setting of Spark would show the keys on its pages.
+    session.sparkContext.environment.update(s3.environment())
     return session
 
 

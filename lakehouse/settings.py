@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from recast.settings import Group, config_file, setting
+from recast.urls import endpoint_fault
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 """No settings of Spark besides those in Spark's own files."""
@@ -41,6 +42,12 @@ class Settings(Group):
         least=0,
         most=1,
     )
+    s3_endpoint: str = setting(
+        "",
+        "URL of the S3 store that s3a:// locations lie in; empty: AWS_ENDPOINT_URL, else AWS (docs/object_storage.md)",
+        check=lambda name, endpoint: endpoint_fault(endpoint) and f"{name}: {endpoint_fault(endpoint)}",
+    )
+    s3_region: str = setting("", "region of that store; empty: AWS_REGION")
     max_rows: int = setting(0, "rows after which a refresh stops, over all of its tables; 0: no limit", least=0)
     max_hours: float = setting(0.0, "hours after which a refresh stops at a chunk's end; 0: no limit", least=0)
     max_cost: float = setting(0.0, "cost by the prices at which a refresh stops at a chunk's end; 0: no limit", least=0)

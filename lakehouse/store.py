@@ -1,19 +1,23 @@
 """The only module that knows Delta: where tables lie, and how they are read, staged, merged and removed from."""
 
 import json
+import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
+from recast import s3
 from recast.lakehouse import query
 from recast.lakehouse.settings import Settings
 from recast.schemas.table import Table
+from recast.settings import UserError
 
 if TYPE_CHECKING:
     from delta.tables import DeltaTable
@@ -178,6 +182,26 @@ def hadoop(spark: SparkSession, path: str) -> tuple[Any, Any]:
     jvm: Any = spark._jvm
     java_path = jvm.org.apache.hadoop.fs.Path(path)
     return java_path.getFileSystem(spark._jsc.hadoopConfiguration()), java_path
+
+
+def require_client(spark: SparkSession, locations: Iterable[str]) -> None:
+    """Stop where Spark has no client for S3 and one of the locations lies there.
+
+    Raises:
+        UserError: with the coordinates of the client that fits this Spark's Hadoop.
+    """
+    for location in filter(s3.is_s3, locations):
+        try:
+            hadoop(spark, location)
+        except Py4JJavaError as problem:
+            jvm: Any = spark._jvm
+            package = f"org.apache.hadoop:hadoop-aws:{jvm.org.apache.hadoop.util.VersionInfo.getVersion()}"
+            if re.search(r"No FileSystem for scheme|ClassNotFound", str(problem)):
+                raise UserError(
+                    f"Spark has no client for {location}: give --conf spark.jars.packages={package} "
+                    "(630 MB, once: docs/object_storage.md)"
+                ) from None
+            raise
 
 
 def last_facts(spark: SparkSession, settings: Settings, table: Table) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A stage's run under way: the values that every step of it needs, where its files lie, and the rows that it reads."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pyspark.sql import DataFrame, SparkSession
@@ -27,6 +28,7 @@ class Work(NamedTuple):
         found_version: version of the target as the run found it; empty where it was not built.
         reports: what the stage's service reported so far.
         done_before: what the application's executors had done before the run.
+        require_held: asked before each commit, with the table's name; raises UserError where this run holds it no more.
     """
 
     spark: SparkSession
@@ -39,6 +41,7 @@ class Work(NamedTuple):
     found_version: str = ""
     reports: list[Any] = []  # noqa: RUF012 - every run is given its own
     done_before: executors.Done = executors.Done({}, 0.0)
+    require_held: Callable[[str], None] = lambda name: None
 
     @property
     def actions_path(self) -> str:

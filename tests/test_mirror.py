@@ -61,6 +61,7 @@ WHOLE = {
     "jobs/test_error_budget.py",
     "jobs/test_fingerprints.py",
     "jobs/test_ingest_forms.py",
+    "jobs/test_object_store.py",
     "jobs/test_packaging.py",
     "jobs/test_progress_of_answers.py",
     "lakehouse/test_measuring_ahead.py",

@@ -9,6 +9,7 @@ from typing import NoReturn, TypeVar
 
 import pyarrow.fs as pafs
 
+from recast import s3
 from recast.lakehouse.settings import is_local
 from recast.settings import UserError
 from recast.storage import place
@@ -73,8 +74,10 @@ def require_folder(location: str) -> None:
     """Stop where there is no folder.
 
     Raises:
-        UserError: there is nothing, or a file.
+        UserError: there is nothing, or a file, or its bucket cannot be used.
     """
+    if s3.is_s3(location):
+        s3.require(location)
     filesystem, path = place(location)
     found = filesystem.get_file_info(path).type
     if found == pafs.FileType.NotFound:

@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,6 +20,7 @@ from recast.jobs.catalogue import chosen
 from recast.jobs.running import holding
 from recast.jobs.settings import Settings
 from recast.lakehouse import ledger, session
+from recast.lakehouse.problems import warn
 from recast.settings import UserError
 from tests.lakehouse.toy import settings_in, toy_stage, write_notes
 from tests.sources import write_code
@@ -46,10 +49,10 @@ def folder(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return empty_folder
 
 
-def said(*arguments: str) -> str:
+def said(*arguments: str, status: int = exits.USER_ERROR) -> str:
     """Return the one line that `recast refresh` ends with."""
     result = CliRunner().invoke(main, ["refresh", *arguments])
-    assert result.exit_code in (exits.USER_ERROR, exits.BUSY) and not result.stdout, result.exception
+    assert (result.exit_code, result.stdout) == (status, ""), result.exception
     (line,) = result.stderr.splitlines()
     return line
 
@@ -76,9 +79,12 @@ def test_two_runs_at_once(holder: subprocess.Popen[str], folder: Path) -> None:
     """The second says which process holds the table and leaves; what the first does not write is free; so is all
     of it when the first is killed."""
     lake = Settings(lake=str(folder / "lake"))
+    since = (folder / "lake" / "_work" / "linted_code.lock").stat().st_mtime
+    at = datetime.fromtimestamp(since, UTC).isoformat(timespec="seconds")
     for _ in range(2):
-        line = said("linted_code", "--lake", "lake")
-        assert line == f"recast: another run (process {holder.pid}) is writing linted_code"
+        line = said("linted_code", "--lake", "lake", status=exits.BUSY)
+        assert line == f"recast: another run (process {holder.pid}, since {at}) is writing linted_code"
+        time.sleep(1)
     with pytest.raises(UserError, match="is writing raw_code"), holding(lake, [*chosen(["math"]), *chosen(["code"])]):
         pass
     with holding(lake, chosen(["math"])):
@@ -89,6 +95,28 @@ def test_two_runs_at_once(holder: subprocess.Popen[str], folder: Path) -> None:
     holder.wait()
     with holding(lake, chosen(["code"])):
         pass
+
+
+def test_a_lake_where_nothing_keeps_two_runs_apart_is_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
+    warn.cache_clear()
+    with holding(Settings(lake="hdfs://host/lake"), chosen(["math"])) as require_held:
+        require_held("raw_math")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("recast: nothing keeps two runs apart in hdfs://host/lake: see that one works at a time")
+
+
+def test_the_log_of_a_lake_elsewhere_is_copied_there_and_named_by_its_place_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept: dict[str, str] = {}
+    monkeypatch.setattr(running, "place", lambda uri: uri)
+    monkeypatch.setattr(running, "upload", lambda file, to: kept.update({to: file.read_text()}))
+    told = pytest.raises(UserError, match=r"\(s3a://b/l/_work/spark.log says more\)")
+    with told, running.spark_log(Settings(lake="s3a://b/l")) as log:
+        log.write_text("its words")
+        raise UserError(f"Spark does not start ({log} says more)")
+    assert kept == {"s3a://b/l/_work/spark.log": "its words"}
+    assert not log.exists()
 
 
 def test_a_lake_that_cannot_be_written_is_named(folder: Path) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from recast.lakehouse import quality
 from recast.lakehouse.quality import QualityError, Result, bytecode_folder, library, require
 from recast.schemas import TABLES
 from recast.schemas.table import Expectation, document_expectations, unexpected_rows
+from recast.storage import Place
 
 
 def result(expectation: str, severity: str = "critical", success: bool = False, observed: str = "3 rows") -> Result:
@@ -87,3 +89,29 @@ def test_data_docs_compile_their_templates_there() -> None:
 
     assert view.Environment(loader=DictLoader({"a": "{{ b }}"})).get_template("a").render(b=1) == "1"
     assert list(Path(bytecode_folder().name).iterdir())
+
+
+def test_data_docs_of_a_lake_elsewhere_are_copied_there_and_again_only_where_they_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr(quality, "place", lambda uri: Place(None, uri.removeprefix("s3a://")))
+    monkeypatch.setattr(quality, "upload", lambda file, to: sent.append(f"{to.path} {file.read_text()}"))
+    docs = "s3a://lake/l/data_docs"
+    drawn = Path(quality.drawn_in(docs))
+    (drawn / "static").mkdir()
+    (drawn / "static" / "style.css").write_text("same")
+    for page in ("first", "second"):
+        (drawn / "index.html").write_text(page)
+        (drawn / "static" / "style.css").write_text("same")
+        quality.publish(docs)
+    assert sent == [
+        "lake/l/data_docs/index.html first",
+        "lake/l/data_docs/static/style.css same",
+        "lake/l/data_docs/index.html second",
+    ]
+
+
+def test_data_docs_of_a_local_lake_are_drawn_where_they_lie(tmp_path: Path) -> None:
+    assert quality.drawn_in(str(tmp_path)) == str(tmp_path)
+    quality.publish(str(tmp_path))
