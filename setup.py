@@ -35,6 +35,7 @@ setup(
         "tenacity>=9,<10",
         "filelock>=3.16,<4",
         "numpy>=2,<3",
+        "charset-normalizer>=3.4,<4",
     ],
     package_data={
         "recast.lakehouse": ["log4j2.properties"],

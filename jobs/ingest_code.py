@@ -1,6 +1,7 @@
-"""raw_code: reads The Stack v2 (ids and contents), one row per Python blob, with every place it occurs.
+"""raw_code: reads The Stack v2 (ids and contents), one row per blob of our languages, with every place it occurs.
 
-Promises: each blob's object is fetched once; a blob that cannot be read is a row with a reason.
+Promises: each blob's object is fetched once, and not before the settings take it; a blob that is not taken or cannot be read
+is a row with a reason.
 """
 
 from collections.abc import Collection, Iterable
@@ -9,18 +10,21 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recast.cli.submit import submit
+from recast.jobs import selection, taking
 from recast.jobs.settings import Settings
-from recast.lakehouse import incoming
+from recast.lakehouse import incoming, sampling
 from recast.lakehouse.datasets import column_names, read, value_count, version_of
 from recast.lakehouse.forms.files import require_folder
 from recast.lakehouse.source import Source, nothing_above
+from recast.lakehouse.source_sql import SPARK
 from recast.lakehouse.stage import Stage, keep
 from recast.schemas import raw_code
 from recast.settings import UserError
 from recast.udfs import contents
 from recast.udfs.encodings import NAMES, SEPARATORS, UTF_8
 
-LANGUAGE = "Python"
+LINE_END = r"\r\n|\r|\n"
+NO_ALPHANUM = r"[^\p{L}\p{N}]+"
 UNKNOWN = ""  # stands for every encoding that is not in the closed list, so that these are counted together
 REPOSITORY_COLUMNS = {"repo_name": "string", "revision_id": "string", "snapshot_id": "string"}
 FILE_COLUMNS = {
@@ -81,25 +85,32 @@ def cleaned(names: Iterable[str]) -> list[Column]:
 
 
 def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
-    """Return one row per Python blob with its occurrences, licences united, ordered by repository and path."""
-    python = listed_files(spark, settings, version).where(F.col("language") == LANGUAGE)
-    if python.isEmpty():
-        raise UserError(f"no file of {settings.code_source} has the language {LANGUAGE}")
-    python = python.select(
+    """Return one row per blob of our languages with its occurrences, licences united, ordered by repository and path."""
+    ours = listed_files(spark, settings, version)
+    if languages := selection.words(settings.code_languages):
+        ours = ours.where(F.col("language").isin(languages))
+    if ours.isEmpty():
+        raise UserError(f"no file of {settings.code_source} has a language of {', '.join(languages) or 'any name'}")
+    ours = ours.select(
         *REPOSITORY_COLUMNS,
-        *cleaned(("blob_id", "path", "src_encoding", "license_type")),
+        F.coalesce(incoming.name(F.col("blob_id")), F.lit("")).alias("doc_id"),
+        *cleaned(("path", "language", "src_encoding", "license_type")),
         incoming.names(F.col("detected_licenses")).alias("detected_licenses"),
         *("length_bytes", "is_vendor", "is_generated"),
     )
     occurrence = F.struct("repo_name", "path", "revision_id", "snapshot_id", "license_type", "detected_licenses")
-    by_blob = python.groupBy(F.coalesce("blob_id", F.lit("")).alias("doc_id")).agg(
-        F.sort_array(F.collect_set(occurrence)).alias("occurrences"),
-        F.collect_set(F.struct("repo_name", encoding_of("src_encoding").alias("encoding"))).alias("said"),
-        F.min(F.when(encoding_of("src_encoding") == UNKNOWN, F.col("src_encoding"))).alias("unknown_encoding"),
-        F.min(license_rank("license_type")).alias("license"),
-        F.max("length_bytes").alias("length_bytes"),
-        F.max("is_vendor").alias("is_vendor"),
-        F.max("is_generated").alias("is_generated"),
+    by_blob = (
+        sampling.sampled(ours, settings.sample)
+        .groupBy("doc_id")
+        .agg(
+            F.sort_array(F.collect_set(occurrence)).alias("occurrences"),
+            F.collect_set(F.struct("repo_name", encoding_of("src_encoding").alias("encoding"))).alias("said"),
+            F.min(F.when(encoding_of("src_encoding") == UNKNOWN, F.col("src_encoding"))).alias("unknown_encoding"),
+            F.min(license_rank("license_type")).alias("license"),
+            F.max("length_bytes").alias("length_bytes"),
+            F.min("language").alias("language"),
+            *(F.min(F.coalesce(mark, F.lit(False))).alias(mark) for mark in ("is_vendor", "is_generated")),
+        )
     )
     by_blob = by_blob.withColumn("encodings", most_said_first("said", "unknown_encoding"))
     licenses = F.flatten(F.filter("occurrences.detected_licenses", lambda found: found.isNotNull()))
@@ -109,10 +120,7 @@ def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
         incoming.identity((), "doc_id", "encodings").alias("input_hash"),
         "encodings",
         F.col("encodings")[0].alias("src_encoding"),
-        "length_bytes",
-        "is_vendor",
-        "is_generated",
-        "occurrences",
+        *("language", "length_bytes", "is_vendor", "is_generated", "occurrences"),
         F.col("occurrences")[0]["repo_name"].alias("repo_name"),
         F.col("occurrences")[0]["path"].alias("path"),
         F.col("license.license_type"),
@@ -149,18 +157,47 @@ def license_rank(column: str) -> Column:
     return F.struct(place, said.alias("license_type"))
 
 
+def refusal(settings: Settings) -> str:
+    """Return, in SQL over stored columns, the first reason that a listing gives for not taking a blob; null for none."""
+    return taking.first_of(taking.against_files(settings, SPARK, taking.STORED))
+
+
 def fetch(rows: DataFrame, settings: Settings, _scratch: str) -> DataFrame:
-    """Add `text` and `fetch_status`."""
+    """Add `text` and `fetch_status`, fetched for what the settings take."""
     store = settings.require("code_contents")
     require_folder(store)  # else every blob would be missing
-    return contents.add_text(rows, store)
+    is_taken = F.expr(f"({refusal(settings)}) IS NULL")
+    fetched = contents.add_text(rows.where(is_taken), store)
+    refused = rows.where(~is_taken).withColumns(
+        {"text": F.lit(None).cast("string"), "fetch_status": F.lit(raw_code.NOT_FETCHED)}
+    )
+    return fetched.unionByName(refused)
 
 
 def decide(rows: DataFrame, settings: Settings) -> DataFrame:
-    """Keep what could be read."""
-    for status in raw_code.REASONS:
+    """Keep what the settings take and what could be read."""
+    rows = with_shape(rows).withColumn("reason", F.coalesce("reason", F.expr(refusal(settings))))
+    for status in raw_code.UNREAD:
         rows = keep(rows, F.col("fetch_status") != status, otherwise=status)
-    return rows
+    return rows.withColumn("reason", F.coalesce("reason", F.expr(taking.first_of(taking.against_text(settings)))))
+
+
+def with_shape(rows: DataFrame) -> DataFrame:
+    """Give the columns that say of what shape a text is, where a row has none yet."""
+    # A line's end at the end of a text begins no further line.
+    lines = F.split(F.regexp_replace("text", rf"({LINE_END})\z", ""), LINE_END)
+    characters = F.length("text")
+    shape = {
+        "max_line_length": F.array_max(F.transform(lines, F.length)),
+        "line_count": F.when(characters == 0, 0).otherwise(F.size(lines)),
+        "mean_line_length": F.aggregate(lines, F.lit(0), lambda sum_, line: sum_ + F.length(line)) / F.size(lines),
+        "alphanum_fraction": F.try_divide(F.length(F.regexp_replace("text", NO_ALPHANUM, "")), characters),
+    }
+    types = {column.name: column.type for column in raw_code.TABLE.columns}
+    has_text = F.col("text").isNotNull()
+    return rows.withColumns(
+        {name: F.coalesce(name, F.when(has_text, value)).cast(types[name]) for name, value in shape.items()}
+    )
 
 
 STAGE = Stage(
@@ -169,8 +206,10 @@ STAGE = Stage(
     measure=fetch,
     decide=decide,
     measured_by=lambda settings: {"rule": 2, "read_from": "content/<blob_id>"},
-    decided_by=lambda settings: {"rule": 2},
+    decided_by=lambda settings: {"rule": 3, **selection.facts(settings, "code")},
     retryable="fetch_status = 'content_missing'",
+    unmeasured=f"fetch_status = '{raw_code.NOT_FETCHED}'",
+    due=lambda settings: f"fetch_status = '{raw_code.NOT_FETCHED}' AND ({refusal(settings)}) IS NULL",
     needs=("recast.udfs.contents",),
     phases=("fetch",),
 )

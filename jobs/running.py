@@ -15,7 +15,7 @@ import filelock
 from recast.inference.server import engine
 from recast.jobs import asking
 from recast.jobs.settings import Settings
-from recast.lakehouse import ledger, query
+from recast.lakehouse import due, ledger, query
 from recast.lakehouse.ledger import Run
 from recast.lakehouse.progress import Meter
 from recast.lakehouse.settings import NOTHING, is_local
@@ -174,7 +174,8 @@ def has_work(settings: Settings, stage: Stage) -> bool:
     """
     query.require_whole(settings, stage.name)
     facts = (stage.measured_by(settings), stage.decided_by(settings))
-    return bool(ledger.changes(settings, ledger.begin("", stage.name, stage.source.version(settings), *facts)))
+    run = ledger.begin("", stage.name, stage.source.version(settings), *facts)
+    return bool(ledger.changes(settings, run) or due.failures(settings, stage, run))
 
 
 def from_first_with_work(settings: Settings, stages: Sequence[Stage], retry: bool) -> Sequence[Stage]:

@@ -2,11 +2,12 @@
 
 import functools
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from recast import settings
 from recast.inference.settings import Settings as InferenceSettings
+from recast.jobs.selection import Settings as Selection
 from recast.lakehouse.settings import Settings as LakehouseSettings
 from recast.lakehouse.settings import path_fault
 from recast.settings import setting
@@ -14,7 +15,7 @@ from recast.udfs.settings import Settings as Thresholds
 
 
 @dataclass(frozen=True)
-class Settings(InferenceSettings, Thresholds, LakehouseSettings):
+class Settings(InferenceSettings, Thresholds, Selection, LakehouseSettings):
     """The settings of a run, besides those of its Spark session. Paths may be local or any URI that Spark can read."""
 
     code_source: str = setting(
@@ -41,8 +42,13 @@ class Settings(InferenceSettings, Thresholds, LakehouseSettings):
 
 
 def resolve(**given: Any) -> Settings:
-    """Return the settings of a run, of which `given` are the strongest. Raises what `recast.settings.resolve` does."""
-    return settings.resolve(Settings, given)
+    """Return the settings of a run, of which `given` are the strongest. A sample has a lake of its own beside the lake.
+
+    Raises:
+        UserError: as `recast.settings.resolve` says.
+    """
+    found = settings.resolve(Settings, given)
+    return replace(found, lake=f"{found.lake}-sample-{found.sample}") if found.sample else found
 
 
 @functools.cache

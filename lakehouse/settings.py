@@ -41,6 +41,11 @@ class Settings(Group):
         least=0,
         most=1,
     )
+    retry_after_hours: float = setting(
+        0.0,
+        "hours after which a refresh tries again what failed for a reason that may have passed; 0: --retry alone",
+        least=0,
+    )
     error_budget: float = setting(
         0.05, "largest share of failed requests before a run stops by itself", least=0, most=1
     )

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from recast.columns import extended
-from recast.schemas.raw_code import Content
+from recast.schemas.raw_code import GUESSED, Content
 from recast.storage import Place, place
-from recast.udfs.encodings import NAMES, UTF_8, normalised
+from recast.udfs.encodings import read
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -81,20 +81,13 @@ def git_name(raw: bytes) -> str:
 
 
 def decode(raw: bytes, encodings: Sequence[str]) -> Content:
-    """Decode bytes in the first of `encodings`, then UTF-8, in which they are text.
-
-    Names that are none of `recast.udfs.encodings` are passed over; where there are no others, the bytes are not read.
-    """
-    known = [NAMES[name] for name in map(normalised, filter(None, encodings)) if name in NAMES]
-    if encodings and not known:
-        return Content(None, "unknown_encoding")
-    for encoding in dict.fromkeys([*known, UTF_8]):
-        try:
-            text = raw.decode(encoding).encode()
-        except (UnicodeError, ValueError):  # some codecs raise a bare ValueError
-            continue
-        return Content(text, FETCHED) if len(text) <= MAX_TEXT_BYTES else Content(None, "too_large")
-    return Content(None, "undecodable")
+    """Decode bytes, of which repositories say that they are in one of `encodings`, as `recast.udfs.encodings` does."""
+    text, _, said = read(raw, encodings)
+    if text is None:
+        return Content(None, said)
+    if len(text) > MAX_TEXT_BYTES:
+        return Content(None, "too_large")
+    return Content(text, GUESSED if said == "guess" else FETCHED)
 
 
 def fetch_all(batches: Iterable[pa.RecordBatch], store_uri: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:

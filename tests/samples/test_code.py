@@ -134,7 +134,7 @@ READING = {
     "gzip_cut_off": "not_gzip",
     "huge": "too_large",
     "unknown_encoding": "unknown_encoding",
-    "wrong_encoding": "undecodable",
+    "undecodable": "undecodable",
     "wrong_content": "wrong_content",
 }
 SYNTAX = {
@@ -192,7 +192,7 @@ def test_every_reason_that_a_file_can_have_shows_in_the_small_set(small: Path) -
     their blob_id."""
     from recast.schemas import raw_code
 
-    assert set(READING.values()) == set(raw_code.REASONS) - {"bad_blob_id"}
+    assert set(READING.values()) == set(raw_code.UNREAD) - {"bad_blob_id", raw_code.NOT_FETCHED}
     assert set(SYNTAX.values()) == set(syntax.REASONS) - {"missing", "not_unicode", *guard.REASONS}
 
 
