@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recast.inference.journal import Place
+from recast.journal import Place
 from recast.schemas import raw_code
 from recast.udfs import contents
 from recast.udfs.contents import FETCHED, Content, decode, unpack
