@@ -4,23 +4,29 @@ Promises: each blob's object is fetched once; a blob that cannot be read is a ro
 """
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recast.cli.submit import submit
 from recast.jobs.settings import Settings
-from recast.lakehouse import incoming
+from recast.lakehouse import executors, incoming, ledger
 from recast.lakehouse.datasets import column_names, read, value_count, version_of
 from recast.lakehouse.forms.files import require_folder
 from recast.lakehouse.source import Source, nothing_above
 from recast.lakehouse.stage import Stage, keep
+from recast.lakehouse.staging import TASKS_PER_CORE
 from recast.schemas import raw_code
 from recast.settings import UserError
-from recast.udfs import contents
+from recast.udfs.contents import fetching
+from recast.udfs.contents.checking import require_answering
+from recast.udfs.contents.fetching import Spec
+from recast.udfs.contents.stores import store_at
 from recast.udfs.encodings import NAMES, SEPARATORS, UTF_8
 
 LANGUAGE = "Python"
+CHUNKS_AT_ONCE = 2  # recast.lakehouse.refresh
 UNKNOWN = ""  # stands for every encoding that is not in the closed list, so that these are counted together
 REPOSITORY_COLUMNS = {"repo_name": "string", "revision_id": "string", "snapshot_id": "string"}
 FILE_COLUMNS = {
@@ -149,16 +155,58 @@ def license_rank(column: str) -> Column:
     return F.struct(place, said.alias("license_type"))
 
 
-def fetch(rows: DataFrame, settings: Settings, _scratch: str) -> DataFrame:
-    """Add `text` and `fetch_status`."""
-    store = settings.require("code_contents")
-    require_folder(store)  # else every blob would be missing
-    return contents.add_text(rows, store)
+def fetch(rows: DataFrame, settings: Settings, journal: str) -> DataFrame:
+    """Add `text` and `fetch_status`.
+
+    Raises:
+        UserError: the store is not there, or does not answer.
+    """
+    spec = fetch_spec(settings, executors.most_cores(rows.sparkSession), journal)
+    if spec.store.remote:
+        require_answering(spec.store, settings.fetch_timeout_s)
+    else:
+        require_folder(spec.store.location)  # else every blob would be missing
+    return fetching.add_text(rows.repartition(spec.buckets, "input_hash"), spec)
+
+
+def fetch_spec(settings: Settings, cores: int, journal: str) -> Spec:
+    """Return how each task fetches: its share of what all of them may ask a store for, by how many run at once.
+
+    As many run as there are cores, or fewer where the store is asked for less at once; of two chunks, since the next one
+    begins while the last tasks of one still run.
+    """
+    store = store_at(
+        settings.require("code_contents"),
+        settings.contents_endpoint,
+        settings.contents_region,
+        settings.contents_anonymous,
+    )
+    tasks = settings.partitions or TASKS_PER_CORE * cores
+    running = cores
+    if cores > settings.fetch_at_once:
+        tasks = min(tasks, settings.fetch_at_once // CHUNKS_AT_ONCE)
+        running = CHUNKS_AT_ONCE * tasks
+    limited = store.remote
+    return Spec(
+        store,
+        at_once=settings.fetch_at_once // running,
+        requests_per_s=settings.fetch_requests_per_s / running if limited else 0.0,
+        bytes_per_s=settings.fetch_bytes_per_s / running if limited else 0.0,
+        timeout_s=settings.fetch_timeout_s,
+        journal=journal,
+        fingerprint=ledger.fingerprint(measured_by(settings)),
+        buckets=tasks,
+    )
+
+
+def measured_by(_settings: Settings) -> dict[str, Any]:
+    """Return what changes a fetched text by intent. Whatever store it comes from, git's name of it is the same."""
+    return {"rule": 2, "read_from": "content/<blob_id>"}
 
 
 def decide(rows: DataFrame, settings: Settings) -> DataFrame:
     """Keep what could be read."""
-    for status in raw_code.REASONS:
+    for status in raw_code.FETCH_FAILURES:
         rows = keep(rows, F.col("fetch_status") != status, otherwise=status)
     return rows
 
@@ -168,10 +216,10 @@ STAGE = Stage(
     source=Source(source_version, blobs, size=lambda settings: value_count(settings.code_source), gathered=True),
     measure=fetch,
     decide=decide,
-    measured_by=lambda settings: {"rule": 2, "read_from": "content/<blob_id>"},
+    measured_by=measured_by,
     decided_by=lambda settings: {"rule": 2},
-    retryable="fetch_status = 'content_missing'",
-    needs=("recast.udfs.contents",),
+    retryable=raw_code.AGAIN,
+    needs=("recast.udfs.contents.fetching",),
     phases=("fetch",),
 )
 

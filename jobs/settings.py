@@ -10,11 +10,13 @@ from recast.inference.settings import Settings as InferenceSettings
 from recast.lakehouse.settings import Settings as LakehouseSettings
 from recast.lakehouse.settings import path_fault
 from recast.settings import setting
+from recast.udfs.contents.settings import Settings as ContentsSettings
+from recast.udfs.contents.settings import contents_fault
 from recast.udfs.settings import Settings as Thresholds
 
 
 @dataclass(frozen=True)
-class Settings(InferenceSettings, Thresholds, LakehouseSettings):
+class Settings(InferenceSettings, ContentsSettings, Thresholds, LakehouseSettings):
     """The settings of a run, besides those of its Spark session. Paths may be local or any URI that Spark can read."""
 
     code_source: str = setting(
@@ -23,7 +25,12 @@ class Settings(InferenceSettings, Thresholds, LakehouseSettings):
         place="source",
         check=path_fault,
     )
-    code_contents: str = setting("", "folder or URI with one gzip object per blob_id", place="location")
+    code_contents: str = setting(
+        "",
+        "folder, s3:// or https:// with one gzip object per blob_id (docs/contents.md)",
+        place="location",
+        check=contents_fault,
+    )
     code_dataset: str = setting("bigcode/the-stack-v2-train-smol-ids", "name recorded as the code rows' source dataset")
     math_source: str = setting(
         "",

@@ -13,6 +13,7 @@ import contextlib
 import logging
 import os
 import re
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -139,6 +140,17 @@ def recalled(uri: str, fingerprint: str, buckets: int, bucket: int) -> Iterator[
     for journal in _folders(Place(own.filesystem, own.path.rpartition("/")[0])):
         for folder in _folders(journal.joined(fingerprint)):
             yield from segments(folder, bucket if folder.path.endswith(f"/{buckets}") else None)
+
+
+def task_bucket() -> int:
+    """Return the bucket of this task: its partition's number, 0 outside Spark."""
+    if "pyspark" in sys.modules:
+        from pyspark import TaskContext
+
+        context = TaskContext.get()
+        if context is not None:
+            return int(context.partitionId())
+    return 0
 
 
 def progress(uri: str) -> Progress:

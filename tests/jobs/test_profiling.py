@@ -11,7 +11,7 @@ from recast.jobs.profiling import Profile, profiles
 from recast.jobs.settings import Settings
 from recast.schemas import raw_math
 from recast.settings import UserError
-from recast.udfs.contents import MAX_TEXT_BYTES
+from recast.udfs.contents.blobs import MAX_TEXT_BYTES
 from tests.jobs.lanes import PAGES, File, write_pages, write_repositories
 from tests.jobs.test_ingest_forms import FORMS
 from tests.sources import REPOSITORIES, table_of
