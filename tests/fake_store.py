@@ -53,6 +53,7 @@ class Store:
         self.requests: list[str] = []
         self.agents: set[str] = set()
         self.in_flight = self.most_in_flight = 0
+        self.connections: set[Connection] = set()
         self.random = random.Random(0)
 
     def fill(self, count: int, size: int) -> None:
@@ -144,9 +145,11 @@ class Connection(asyncio.Protocol):
         """Keep the transport."""
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
+        self.store.connections.add(self)
 
     def connection_lost(self, _problem: Exception | None) -> None:
         """Stop to drip."""
+        self.store.connections.discard(self)
         if self.drips:
             self.drips.cancel()
         if self.pending:
@@ -185,8 +188,9 @@ class Connection(asyncio.Protocol):
 
     def send(self, how: Behaviour, body: bytes) -> None:
         """Send a response, whole or as its behaviour says."""
-        length = 1 << 40 if how.body in ("slow", "endless") else len(body)
-        head = [f"HTTP/1.1 {how.status} {WORDS.get(how.status, 'Whatever')}", f"Content-Length: {length}"]
+        length = f"Content-Length: {1_000_000 if how.body == 'slow' else len(body)}"
+        head = [f"HTTP/1.1 {how.status} {WORDS.get(how.status, 'Whatever')}"]
+        head.append("Connection: close" if how.body == "endless" else length)
         head += [f"{name}: {value}" for name, value in how.headers.items()]
         start = "\r\n".join([*head, "", ""]).encode()
         if how.body == "cut":

@@ -10,19 +10,19 @@ from recast.urls import endpoint_fault
 
 def contents_fault(name: str, location: str) -> str | None:
     """Return what is wrong with a store's location; one that holds a credential is not repeated."""
-    scheme, separator, rest = location.partition("://")
-    if not separator:
-        return None
+    rest = location.partition("://")[2]
     if "@" in rest.partition("/")[0] or re.search("[?#]", rest):
         return (
             f"{name} holds a user name, a password or a query: credentials come from the environment (docs/contents.md)"
         )
+    remote = re.match("(s3[an]?|https?):", location)
     try:
-        usable = bool(urlsplit(location).hostname)
+        named = urlsplit(location).hostname
     except ValueError:
-        usable = False
-    if scheme in ("s3", "s3a", "s3n", "http", "https") and not usable:
-        return f"{name} is {location}; give {scheme}://{'bucket' if scheme.startswith('s3') else 'host'}/prefix"
+        named = None
+    if remote and not named:
+        host = "bucket" if remote[1].startswith("s3") else "host"
+        return f"{name} is {location}; give {remote[1]}://{host}/prefix"
     return None
 
 
