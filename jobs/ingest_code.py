@@ -5,6 +5,7 @@ is a row with a reason.
 """
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -12,19 +13,24 @@ from pyspark.sql import functions as F
 from recast.cli.submit import submit
 from recast.jobs import selection, taking
 from recast.jobs.settings import Settings
-from recast.lakehouse import incoming, sampling
+from recast.lakehouse import executors, incoming, ledger, sampling
 from recast.lakehouse.datasets import column_names, read, value_count, version_of
 from recast.lakehouse.forms.files import require_folder
 from recast.lakehouse.source import Source, nothing_above
 from recast.lakehouse.source_sql import SPARK
 from recast.lakehouse.stage import Stage, keep
+from recast.lakehouse.staging import TASKS_PER_CORE
 from recast.schemas import raw_code
 from recast.settings import UserError
-from recast.udfs import contents
+from recast.udfs.contents import fetching
+from recast.udfs.contents.checking import require_answering
+from recast.udfs.contents.fetching import Spec
+from recast.udfs.contents.stores import store_at
 from recast.udfs.encodings import NAMES, SEPARATORS, UTF_8
 
 LINE_END = r"\r\n|\r|\n"
 NO_ALPHANUM = r"[^\p{L}\p{N}]+"
+CHUNKS_AT_ONCE = 2  # recast.lakehouse.refresh
 UNKNOWN = ""  # stands for every encoding that is not in the closed list, so that these are counted together
 REPOSITORY_COLUMNS = {"repo_name": "string", "revision_id": "string", "snapshot_id": "string"}
 FILE_COLUMNS = {
@@ -162,22 +168,62 @@ def refusal(settings: Settings) -> str:
     return taking.first_of(taking.against_files(settings, SPARK, taking.STORED))
 
 
-def fetch(rows: DataFrame, settings: Settings, _scratch: str) -> DataFrame:
-    """Add `text` and `fetch_status`, fetched for what the settings take."""
-    store = settings.require("code_contents")
-    require_folder(store)  # else every blob would be missing
+def fetch(rows: DataFrame, settings: Settings, journal: str) -> DataFrame:
+    """Add `text` and `fetch_status`, fetched for what the settings take.
+
+    Raises:
+        UserError: the store is not there, or does not answer.
+    """
+    spec = fetch_spec(settings, executors.most_cores(rows.sparkSession), journal)
+    if spec.store.remote:
+        require_answering(spec.store, settings.fetch_timeout_s)
+    else:
+        require_folder(spec.store.location)  # else every blob would be missing
     is_taken = F.expr(f"({refusal(settings)}) IS NULL")
-    fetched = contents.add_text(rows.where(is_taken), store)
-    refused = rows.where(~is_taken).withColumns(
-        {"text": F.lit(None).cast("string"), "fetch_status": F.lit(raw_code.NOT_FETCHED)}
+    refused = {"text": F.lit(None).cast("string"), "fetch_status": F.lit(raw_code.NOT_FETCHED)}
+    fetched = fetching.add_text(rows.where(is_taken).repartition(spec.buckets, "input_hash"), spec)
+    return fetched.unionByName(rows.where(~is_taken).withColumns(refused))
+
+
+def fetch_spec(settings: Settings, cores: int, journal: str) -> Spec:
+    """Return how each task fetches: its share of what all of them may ask a store for, by how many run at once.
+
+    As many run as there are cores, or fewer where the store is asked for less at once; of two chunks, since the next one
+    begins while the last tasks of one still run.
+    """
+    store = store_at(
+        settings.require("code_contents"),
+        settings.contents_endpoint,
+        settings.contents_region,
+        settings.contents_anonymous,
     )
-    return fetched.unionByName(refused)
+    tasks = settings.partitions or TASKS_PER_CORE * cores
+    running = cores
+    if cores > settings.fetch_at_once:
+        tasks = min(tasks, settings.fetch_at_once // CHUNKS_AT_ONCE)
+        running = CHUNKS_AT_ONCE * tasks
+    limited = store.remote
+    return Spec(
+        store,
+        at_once=settings.fetch_at_once // running,
+        requests_per_s=settings.fetch_requests_per_s / running if limited else 0.0,
+        bytes_per_s=settings.fetch_bytes_per_s / running if limited else 0.0,
+        timeout_s=settings.fetch_timeout_s,
+        journal=journal,
+        fingerprint=ledger.fingerprint(measured_by(settings)),
+        buckets=tasks,
+    )
+
+
+def measured_by(_settings: Settings) -> dict[str, Any]:
+    """Return what changes a fetched text by intent. Whatever store it comes from, git's name of it is the same."""
+    return {"rule": 2, "read_from": "content/<blob_id>"}
 
 
 def decide(rows: DataFrame, settings: Settings) -> DataFrame:
     """Keep what the settings take and what could be read."""
     rows = with_shape(rows).withColumn("reason", F.coalesce("reason", F.expr(refusal(settings))))
-    for status in raw_code.UNREAD:
+    for status in (raw_code.NOT_FETCHED, *raw_code.FETCH_FAILURES):
         rows = keep(rows, F.col("fetch_status") != status, otherwise=status)
     return rows.withColumn("reason", F.coalesce("reason", F.expr(taking.first_of(taking.against_text(settings)))))
 
@@ -205,12 +251,12 @@ STAGE = Stage(
     source=Source(source_version, blobs, size=lambda settings: value_count(settings.code_source), gathered=True),
     measure=fetch,
     decide=decide,
-    measured_by=lambda settings: {"rule": 2, "read_from": "content/<blob_id>"},
+    measured_by=measured_by,
     decided_by=lambda settings: {"rule": 3, **selection.facts(settings, "code")},
-    retryable="fetch_status = 'content_missing'",
+    retryable=raw_code.AGAIN,
     unmeasured=f"fetch_status = '{raw_code.NOT_FETCHED}'",
     due=lambda settings: f"fetch_status = '{raw_code.NOT_FETCHED}' AND ({refusal(settings)}) IS NULL",
-    needs=("recast.udfs.contents",),
+    needs=("recast.udfs.contents.fetching",),
     phases=("fetch",),
 )
 

@@ -23,7 +23,7 @@ from recast.lakehouse.settings import NOTHING
 from recast.lakehouse.source_sql import Dialect, NotUnicodeError, Opened, by_duckdb, by_spark
 from recast.schemas import raw_math
 from recast.settings import UserError
-from recast.udfs.contents import MAX_TEXT_BYTES
+from recast.udfs.contents.blobs import MAX_TEXT_BYTES
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -53,6 +53,10 @@ class Settings(Group):
     sample: int = setting(
         0, "take this many documents, drawn by hash, into a lake of their own (LAKE-sample-N); 0: all", least=0
     )
+    price_per_1000_requests: float = setting(
+        0.0, "what a store asks for 1,000 requests, in any currency; for estimates alone", least=0
+    )
+    price_per_gb: float = setting(0.0, "what it asks for a GB that leaves it; for estimates alone", least=0)
     code_languages: str = setting("Python", "languages of the files that are listed as rows")
     code_license_types: str = setting(
         "permissive",

@@ -11,11 +11,13 @@ from recast.jobs.selection import Settings as Selection
 from recast.lakehouse.settings import Settings as LakehouseSettings
 from recast.lakehouse.settings import path_fault
 from recast.settings import setting
+from recast.udfs.contents.settings import Settings as ContentsSettings
+from recast.udfs.contents.settings import contents_fault
 from recast.udfs.settings import Settings as Thresholds
 
 
 @dataclass(frozen=True)
-class Settings(InferenceSettings, Thresholds, Selection, LakehouseSettings):
+class Settings(InferenceSettings, ContentsSettings, Thresholds, Selection, LakehouseSettings):
     """The settings of a run, besides those of its Spark session. Paths may be local or any URI that Spark can read."""
 
     code_source: str = setting(
@@ -24,7 +26,12 @@ class Settings(InferenceSettings, Thresholds, Selection, LakehouseSettings):
         place="source",
         check=path_fault,
     )
-    code_contents: str = setting("", "folder or URI with one gzip object per blob_id", place="location")
+    code_contents: str = setting(
+        "",
+        "folder, s3:// or https:// with one gzip object per blob_id (docs/contents.md)",
+        place="location",
+        check=contents_fault,
+    )
     code_dataset: str = setting("bigcode/the-stack-v2-train-smol-ids", "name recorded as the code rows' source dataset")
     math_source: str = setting(
         "",

@@ -39,22 +39,58 @@ TEXT_POLICY = {
 }
 """Reasons that a fetched text gives, under the settings."""
 
-UNREAD = {
-    NOT_FETCHED: "the settings of an earlier run refused it, and it was not fetched since",
-    "bad_blob_id": "the listing's blob_id is not 40 hexadecimal digits; where it has none, doc_id is empty",
-    "content_missing": "the content store has no object of this blob_id",
-    "not_gzip": "the object is not a gzip stream, or it breaks off",
-    "too_large": "the object, its bytes or its text as UTF-8 are more than 4 MiB",
-    "wrong_content": "the object's bytes are others than those that git names blob_id",
-    "unknown_encoding": "no repository names an encoding that is in the closed list (udfs/encodings.py)",
-    "undecodable": "the bytes are text in no encoding that repositories or the file name, nor in UTF-8, nor in one that is guessed",
+
+class Failure(NamedTuple):
+    """A reason why a blob has no text. `again` says whether trying again makes sense: it lies with the store, which may mend."""
+
+    meaning: str
+    again: bool
+
+
+FETCH_FAILURES = {
+    "bad_blob_id": Failure(
+        "the listing's blob_id is not 40 hexadecimal digits; where it has none, doc_id is empty", again=False
+    ),
+    "content_missing": Failure("the store has no object of this blob_id", again=True),
+    "forbidden": Failure(
+        "the store refuses to show the object; so does a bucket without list permission where there is none", again=True
+    ),
+    "throttled": Failure("the store asked for fewer requests, again and again", again=True),
+    "store_error": Failure("the store failed at this object, again and again", again=True),
+    "timeout": Failure("the object did not come in the time of a request, again and again", again=True),
+    "cut_off": Failure("the object breaks off: on its way, again and again, or as the store has it", again=True),
+    "not_gzip": Failure("the object is not a gzip stream", again=True),
+    "too_large": Failure("the object, its bytes or its text as UTF-8 are more than 4 MiB", again=False),
+    "wrong_content": Failure("the object's bytes are others than those that git names blob_id", again=True),
+    "unknown_encoding": Failure(
+        "no repository names an encoding that is in the closed list (udfs/encodings.py)", again=False
+    ),
+    "undecodable": Failure(
+        "the bytes are text in no encoding that repositories or the file name, nor in UTF-8, nor in a likely one",
+        again=False,
+    ),
 }
-"""Why there is no text, as `fetch_status` says it."""
-REASONS = POLICY | UNREAD | TEXT_POLICY
+"""Closed list of what `fetch_status` says of a blob without text, in the order in which it is found out."""
+
+AGAIN = "fetch_status IN ({})".format(", ".join(f"'{name}'" for name, each in FETCH_FAILURES.items() if each.again))
+"""SQL condition on the rows that `--retry` fetches again."""
+
+REASONS = {
+    **POLICY,
+    NOT_FETCHED: "the settings of an earlier run refused it, and it was not fetched since",
+    **{name: each.meaning for name, each in FETCH_FAILURES.items()},
+    **TEXT_POLICY,
+}
+
+
+def failures_table() -> str:
+    """Return FETCH_FAILURES as a table in Markdown; docs/contents.md shows it."""
+    rows = (f"| `{name}` | {each.meaning} | {'yes' if each.again else 'no'} |" for name, each in FETCH_FAILURES.items())
+    return "\n".join(["| reason | meaning | tried again by `--retry` |", "|---|---|---|", *rows])
 
 
 class Content(NamedTuple):
-    """What was read of a blob: its text as UTF-8, or None and a reason of UNREAD as `fetch_status`."""
+    """What was read of a blob: its text as UTF-8, or None and a reason of FETCH_FAILURES as `fetch_status`."""
 
     text: Annotated[bytes | None, "the decoded content; null where it could not be read", "string"]
     fetch_status: Annotated[

@@ -16,7 +16,7 @@ from recast.jobs.settings import Settings
 from recast.lakehouse import query
 from recast.schemas import TABLES
 from recast.settings import UserError
-from recast.udfs import contents
+from recast.udfs.contents import blobs
 from tests.jobs.lanes import File, Lane, Model, improved, write_repositories
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ UNREADABLE = {
     "undecodable": File("accents.py", '"""Müller"""\n'.encode("latin-1")),
     "unknown_encoding": File("odd.py", program("odd"), src_encoding="klingon"),
     "wrong_content": File("other.py", program("other"), stored=gzip.compress(program("another"), mtime=0)),
-    "too_large": File("large.py", b"#" * (contents.MAX_TEXT_BYTES + 1)),
+    "too_large": File("large.py", b"#" * (blobs.MAX_TEXT_BYTES + 1)),
 }
 BROKEN_OFF = File("broken.py", program("broken"), stored=gzip.compress(program("broken"))[:-9])
 REPOSITORIES = {

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recast.udfs import contents
 from recast.udfs.child import guard
+from recast.udfs.contents import blobs
 from recast.udfs.python import scoring, syntax
 from recast.udfs.python.linter import lint
 from recast.udfs.settings import Settings as Thresholds
@@ -131,7 +131,7 @@ def test_each_defect_is_there_and_explained(small: Path, full: Path) -> None:
 READING = {
     "content_missing": "content_missing",
     "not_gzip": "not_gzip",
-    "gzip_cut_off": "not_gzip",
+    "gzip_cut_off": "cut_off",
     "huge": "too_large",
     "unknown_encoding": "unknown_encoding",
     "undecodable": "undecodable",
@@ -157,12 +157,12 @@ SYNTAX = {
 }
 
 
-def read(folder: Path, file: dict) -> contents.Content:
+def read(folder: Path, file: dict) -> blobs.Content:
     path = folder / "code" / "content" / file["blob_id"]
     return (
-        contents.unpack(path.read_bytes(), file["blob_id"], [file["src_encoding"]])
+        blobs.unpack(path.read_bytes(), file["blob_id"], [file["src_encoding"]])
         if path.exists()
-        else contents.Content(None, "content_missing")
+        else blobs.Content(None, "content_missing")
     )
 
 
@@ -192,7 +192,8 @@ def test_every_reason_that_a_file_can_have_shows_in_the_small_set(small: Path) -
     their blob_id."""
     from recast.schemas import raw_code
 
-    assert set(READING.values()) == set(raw_code.UNREAD) - {"bad_blob_id", raw_code.NOT_FETCHED}
+    of_a_store = {"forbidden", "throttled", "store_error", "timeout"}
+    assert set(READING.values()) == set(raw_code.FETCH_FAILURES) - {"bad_blob_id", *of_a_store}
     assert set(SYNTAX.values()) == set(syntax.REASONS) - {"missing", "not_unicode", *guard.REASONS}
 
 
@@ -277,7 +278,7 @@ def test_the_huge_object_is_small_until_it_is_unpacked(small: Path) -> None:
     (blob,) = manifest(small)["code"]["defects"]["huge"]
     packed = (small / "code" / "content" / blob).read_bytes()
     assert len(packed) < 20_000
-    assert len(zlib.decompress(packed, wbits=31)) > contents.MAX_TEXT_BYTES
+    assert len(zlib.decompress(packed, wbits=31)) > blobs.MAX_TEXT_BYTES
 
 
 # What the lint stage makes of a defect.

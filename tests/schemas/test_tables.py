@@ -5,7 +5,7 @@ import re
 import pytest
 
 from recast.jobs.catalogue import STAGES
-from recast.schemas import TABLES, reasons
+from recast.schemas import TABLES, raw_code, raw_math, reasons
 from recast.schemas.table import WITHDRAWN, Table
 from recast.udfs.python import scoring, syntax
 
@@ -61,36 +61,13 @@ def test_conservation_is_an_expectation_of_every_document_table(table: Table) ->
 
 
 REASONS_GIVEN = {
-    "raw_code": {
-        *("license_not_taken", "license_denied", "license_not_allowed", "vendored", "generated", "path_not_taken"),
-        *(
-            "below_min_bytes",
-            "above_max_bytes",
-            "line_too_long",
-            "lines_too_long",
-            "too_many_lines",
-            "too_few_alphanums",
-        ),
-        *("not_fetched", "encoding_guessed", "bad_blob_id", "content_missing", "not_gzip", "too_large"),
-        *("unknown_encoding", "undecodable", "wrong_content"),
-    },
+    "raw_code": {*raw_code.POLICY, raw_code.NOT_FETCHED, *raw_code.FETCH_FAILURES, *raw_code.TEXT_POLICY},
     "parsed_code": set(syntax.REASONS),
     "linted_code": {"low_score", "blanket_pragma", "not_linted", *scoring.STATUS_REASONS.values(), WITHDRAWN},
     "styled_code": {*reasons.CODE, WITHDRAWN} - {"not_self_contained"},
     "optimized_code": {*reasons.CODE, WITHDRAWN},
     "published_code": {"no_tokens"},
-    "raw_math": {
-        *("score_too_low", "score_below_floor", "language_not_taken", "language_unsure", "too_few_tokens"),
-        *(
-            "too_many_tokens",
-            "domain_denied",
-            "domain_not_allowed",
-            "too_large",
-            "not_unicode",
-            "no_text",
-            "null_bytes",
-        ),
-    },
+    "raw_math": {*raw_math.POLICY, "too_large", "not_unicode", "no_text", "null_bytes"},
     "rewritten_math": {*reasons.MATH, WITHDRAWN},
     "published_math": {"no_tokens"},
 }
