@@ -14,12 +14,14 @@ KINDS = (*MARKS, "guessed")
 """What `code_dropped` may name: files that a listing marks, and those whose encoding is a guess."""
 MAX_LISTED_BYTES = 4 * 1024 * 1024  # a larger file is `too_large` once it was fetched
 DOMAIN = re.compile(r"[\w-]+(\.[\w-]+)*")
+ANY = "any"
 LICENSE = re.compile(r"[\w.+-]+")
 
 
 def words(value: str) -> list[str]:
-    """Return what a list in a setting holds, by name and each once; commas stand between."""
-    return sorted({word.strip() for word in value.split(",")} - {""})
+    """Return what a list in a setting holds, by name and each once; commas stand between. `any` stands for no list."""
+    found = {word.strip() for word in value.split(",")} - {""}
+    return [] if ANY in found else sorted(found)
 
 
 def each_of(known: Collection[str]) -> Callable[[str, str], str | None]:
@@ -44,7 +46,7 @@ def each_like(form: re.Pattern[str], what: str) -> Callable[[str, str], str | No
 
 @dataclass(frozen=True)
 class Settings(Group):
-    """What is taken of the sources. Lists are words with commas between; 0 and an empty list set no limit.
+    """What is taken of the sources. Lists are words with commas between; 0, an empty list and `any` set no limit.
 
     The recipe takes every Python file and every page. The default is stricter in one thing: files without a permissive
     licence are not taken. The limits of StarCoder2 (arXiv 2402.19173, section 3.1) are named where a setting is one.

@@ -58,7 +58,7 @@ NOT_PARSING = {
 UNREADABLE = {
     "content_missing": File("missing.py", program("missing"), stored=None),
     "not_gzip": File("plain.py", program("plain"), stored=program("plain")),
-    "undecodable": File("accents.py", '"""Müller"""\n'.encode("latin-1")),
+    "undecodable": File("picture.py", bytes(range(256))),
     "unknown_encoding": File("odd.py", program("odd"), src_encoding="klingon"),
     "wrong_content": File("other.py", program("other"), stored=gzip.compress(program("another"), mtime=0)),
     "too_large": File("large.py", b"#" * (blobs.MAX_TEXT_BYTES + 1)),
@@ -89,6 +89,8 @@ def built(spark: "SparkSession", served_model: Served, tmp_path_factory: pytest.
         lake=str(folder / "lake"),
         code_source=str(folder / "source" / "data"),
         code_contents=str(folder / "source" / "content"),
+        code_license_types="",
+        code_max_bytes=0,
         endpoint=url,
         model="model-a",
         window=4,

@@ -50,7 +50,8 @@ ODD = {
 def lane(spark: "SparkSession", tmp_path: Path) -> Lane:
     """A lane without a source or a model yet."""
     places = {"math_source": "math", "code_source": "code/data", "code_contents": "code/content", "lake": "lake"}
-    return Lane(Settings(**{name: str(tmp_path / place) for name, place in places.items()}), Model())
+    settings = Settings(**{name: str(tmp_path / place) for name, place in places.items()}, code_license_types="")
+    return Lane(settings, Model())
 
 
 def pages(lane: Lane, *rows: dict[str, Any]) -> dict[str, Any]:

@@ -7,8 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from recast.jobs import profiling
 from recast.jobs.profiling import Profile, profiles
 from recast.jobs.settings import Settings
+from recast.lakehouse.datasets import version_of
 from recast.schemas import raw_math
 from recast.settings import UserError
 from recast.udfs.contents.blobs import MAX_TEXT_BYTES
@@ -155,6 +157,23 @@ def test_a_fault_of_one_source_hides_no_other(tmp_path: Path) -> None:
     assert (math.fault, math.takes) == ("", 1)
     swapped = profiles(Settings(code_source=settings.math_source, math_source=settings.math_source))
     assert "has neither a column 'files'" in swapped[0].fault
+
+
+def test_a_source_whose_store_fails_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_pages(tmp_path / "math", [("u", "1")])
+    write_repositories(tmp_path / "code", FILES)
+    settings = Settings(code_source=str(tmp_path / "code" / "data"), math_source=str(tmp_path / "math"))
+    listed = version_of
+
+    def failing(where: str, given: str) -> str:
+        if where == settings.code_source:
+            raise OSError(5, "Input/output error")
+        return listed(where, given)
+
+    monkeypatch.setattr(profiling, "version_of", failing)
+    code, math = profiles(settings)
+    assert code.fault == f"{settings.code_source} cannot be read: [Errno 5] Input/output error"
+    assert (math.fault, math.takes) == ("", 1)
 
 
 def test_a_source_that_is_not_set_is_named() -> None:
