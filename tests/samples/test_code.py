@@ -131,7 +131,7 @@ def test_each_defect_is_there_and_explained(small: Path, full: Path) -> None:
 READING = {
     "content_missing": "content_missing",
     "not_gzip": "not_gzip",
-    "gzip_cut_off": "not_gzip",
+    "gzip_cut_off": "cut_off",
     "huge": "too_large",
     "unknown_encoding": "unknown_encoding",
     "wrong_encoding": "undecodable",
@@ -188,11 +188,12 @@ def test_a_text_that_does_not_parse_is_refused_for_its_own_reason(small: Path) -
 
 
 def test_every_reason_that_a_file_can_have_shows_in_the_small_set(small: Path) -> None:
-    """A null text never reaches the syntax stage, no encoding holds lone surrogates, and the manifest knows files by
-    their blob_id."""
+    """A null text never reaches the syntax stage, no encoding holds lone surrogates, the manifest knows files by their
+    blob_id, and a folder does not fail as a store does."""
     from recast.schemas import raw_code
 
-    assert set(READING.values()) == set(raw_code.REASONS) - {"bad_blob_id"}
+    of_stores = {"forbidden", "throttled", "store_error", "timeout"}
+    assert set(READING.values()) == set(raw_code.FETCH_FAILURES) - {"bad_blob_id", *of_stores}
     assert set(SYNTAX.values()) == set(syntax.REASONS) - {"missing", "not_unicode", *guard.REASONS}
 
 

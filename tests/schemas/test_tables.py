@@ -5,7 +5,7 @@ import re
 import pytest
 
 from recast.jobs.catalogue import STAGES
-from recast.schemas import TABLES, reasons
+from recast.schemas import TABLES, raw_code, reasons
 from recast.schemas.table import WITHDRAWN, Table
 from recast.udfs.python import scoring, syntax
 
@@ -61,15 +61,7 @@ def test_conservation_is_an_expectation_of_every_document_table(table: Table) ->
 
 
 REASONS_GIVEN = {
-    "raw_code": {
-        "bad_blob_id",
-        "content_missing",
-        "not_gzip",
-        "too_large",
-        "unknown_encoding",
-        "undecodable",
-        "wrong_content",
-    },
+    "raw_code": set(raw_code.FETCH_FAILURES),
     "parsed_code": set(syntax.REASONS),
     "linted_code": {"low_score", "blanket_pragma", "not_linted", *scoring.STATUS_REASONS.values(), WITHDRAWN},
     "styled_code": {*reasons.CODE, WITHDRAWN} - {"not_self_contained"},
