@@ -57,7 +57,7 @@ class Store:
         self.random = random.Random(0)
 
     def fill(self, count: int, size: int) -> None:
-        """Make so many objects whose text has about so many bytes."""
+        """Make so many objects whose texts have so many bytes."""
         for blob_id, packed in made(count, size):
             self.objects[blob_id] = packed
 
@@ -108,6 +108,7 @@ class Store:
     def facts(self) -> dict[str, Any]:
         """Return what tests and benchmarks want to know."""
         return {
+            "names": sorted(self.objects),
             "asked": self.asked,
             "served": self.served,
             "agents": sorted(self.agents),
@@ -121,11 +122,10 @@ def refusal(status: int, code: str) -> tuple[Behaviour, bytes]:
 
 
 def made(count: int, size: int) -> list[tuple[str, bytes]]:
-    """Return so many objects: the git name and the packed bytes of a text of about `size` bytes."""
-    found = []
+    """Return so many objects: the git name and the packed bytes of a text of `size` bytes."""
+    found, filling = [], random.Random(0).randbytes(size // 2 + 1).hex().encode()
     for number in range(count):
-        line = f"value_{number} = {hashlib.sha256(str(number).encode()).hexdigest()!r}\n".encode()
-        text = line + b"".join(b"name_%d = %d\n" % (n, n * number) for n in range(max(0, size - len(line)) // 22))
+        text = (b"# %d\n# " % number + filling)[:size]
         name = hashlib.sha1(b"blob %d\0" % len(text) + text, usedforsecurity=False).hexdigest()
         found.append((name, gzip.compress(text, 1, mtime=0)))
     return found
