@@ -59,10 +59,10 @@ def figures(files: int) -> dict[str, Any]:
 
 
 @contextmanager
-def serving(objects: int, size: int = TEXT_BYTES, *options: str) -> Iterator[str]:
+def serving(objects: int, size: int = TEXT_BYTES, errors: float = ERRORS) -> Iterator[str]:
     """Give the endpoint of a server with so many objects until the block ends."""
-    command = [sys.executable, "tests/fake_store.py", "--objects", str(objects), "--size", str(size), *options]
-    command += ["--latency", str(LATENCY_S), "--errors", str(ERRORS)]
+    command = [sys.executable, "tests/fake_store.py", "--objects", str(objects), "--size", str(size)]
+    command += ["--latency", str(LATENCY_S), "--errors", str(errors)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout
         try:
