@@ -167,9 +167,7 @@ def measure(files: int) -> dict[str, Any]:
         documents = generate(folder / "listing", files)
         generate(folder / "smaller", files // 10)
         (folder / "content").mkdir()
-        settings = Settings(
-            lake=f"{folder}/lake", code_source=f"{folder}/listing", code_contents=f"{folder}/content"
-        )
+        settings = Settings(lake=f"{folder}/lake", code_source=f"{folder}/listing", code_contents=f"{folder}/content")
         smaller = replace(settings, code_source=f"{folder}/smaller")
         exploded = explode(settings, smaller, files)
         result = {"files": files, **exploded, "right": exploded["documents"] == documents}

@@ -57,12 +57,12 @@ class Store:
         self.random = random.Random(0)
 
     def fill(self, count: int, size: int) -> None:
-        """Make so many objects whose text has about so many bytes."""
+        """Make so many objects whose texts have so many bytes."""
         for blob_id, packed in made(count, size):
             self.objects[blob_id] = packed
 
-    def respond(self, target: str) -> tuple[Behaviour, bytes]:
-        """Return how a request is answered, and the body."""
+    def respond(self, target: str, head_only: bool = False) -> tuple[Behaviour, bytes]:
+        """Return how a request is answered, and the body, of which a HEAD request gets the length."""
         parts = urlsplit(target)
         bucket, _, path = unquote(parts.path).lstrip("/").partition("/")
         key = path.rpartition("/")[2]
@@ -81,7 +81,7 @@ class Store:
             return how, self.objects.get(key, b"")
         if key not in self.objects:
             return refusal(404, "NoSuchKey")
-        self.served[key] += 1
+        self.served[key] += not head_only
         return Behaviour(), self.objects[key]
 
     def signature_fault(self, path: str, query: dict[str, str]) -> str:
@@ -108,6 +108,7 @@ class Store:
     def facts(self) -> dict[str, Any]:
         """Return what tests and benchmarks want to know."""
         return {
+            "names": sorted(self.objects),
             "asked": self.asked,
             "served": self.served,
             "agents": sorted(self.agents),
@@ -121,11 +122,10 @@ def refusal(status: int, code: str) -> tuple[Behaviour, bytes]:
 
 
 def made(count: int, size: int) -> list[tuple[str, bytes]]:
-    """Return so many objects: the git name and the packed bytes of a text of about `size` bytes."""
-    found = []
+    """Return so many objects: the git name and the packed bytes of a text of `size` bytes."""
+    found, filling = [], random.Random(0).randbytes(size // 2 + 1).hex().encode()
     for number in range(count):
-        line = f"value_{number} = {hashlib.sha256(str(number).encode()).hexdigest()!r}\n".encode()
-        text = line + b"".join(b"name_%d = %d\n" % (n, n * number) for n in range(max(0, size - len(line)) // 22))
+        text = (b"# %d\n# " % number + filling)[:size]
         name = hashlib.sha1(b"blob %d\0" % len(text) + text, usedforsecurity=False).hexdigest()
         found.append((name, gzip.compress(text, 1, mtime=0)))
     return found
@@ -163,7 +163,7 @@ class Connection(asyncio.Protocol):
             return
         head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
         lines = head.decode("latin-1").split("\r\n")
-        target = lines[0].split(" ")[1]
+        method, target, _ = lines[0].split(" ", 2)
         if target == "/facts":
             self.send(Behaviour(), json.dumps(self.store.facts()).encode())
             return
@@ -173,27 +173,29 @@ class Connection(asyncio.Protocol):
         self.store.in_flight += 1
         self.pending = True
         self.store.most_in_flight = max(self.store.most_in_flight, self.store.in_flight)
-        self.loop.call_later(self.store.latency_s, self.answer, target)
+        self.loop.call_later(self.store.latency_s, self.answer, method, target)
 
-    def answer(self, target: str) -> None:
+    def answer(self, method: str, target: str) -> None:
         """Send the answer."""
         if not self.pending:
             return  # the client is gone
-        how, body = self.store.respond(target)
+        how, body = self.store.respond(target, method == "HEAD")
         if how.body == "hang":
             return
         self.pending = False
         self.store.in_flight -= 1
-        self.send(how, body)
+        self.send(how, body, method == "HEAD")
 
-    def send(self, how: Behaviour, body: bytes) -> None:
+    def send(self, how: Behaviour, body: bytes, head_only: bool = False) -> None:
         """Send a response, whole or as its behaviour says."""
         length = f"Content-Length: {1_000_000 if how.body == 'slow' else len(body)}"
         head = [f"HTTP/1.1 {how.status} {WORDS.get(how.status, 'Whatever')}"]
         head.append("Connection: close" if how.body == "endless" else length)
         head += [f"{name}: {value}" for name, value in how.headers.items()]
         start = "\r\n".join([*head, "", ""]).encode()
-        if how.body == "cut":
+        if head_only:
+            self.transport.write(start)
+        elif how.body == "cut":
             self.transport.write(start + body[: len(body) // 2])
             self.transport.close()
         elif how.body in ("slow", "endless"):

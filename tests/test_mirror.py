@@ -9,6 +9,7 @@ CHECKOUT = Path(__file__).parents[1]
 FOLDERS = ("cli", "jobs", "lakehouse", "inference", "udfs", "schemas", "prompts", "samples", "benchmarks", "docs")
 TOGETHER = {
     "benchmarks/test_hostile.py": "benchmarks/hostile_files benchmarks/hostile_lane benchmarks/hostile_run",
+    "benchmarks/test_ingest.py": "benchmarks/ingest_clients benchmarks/ingest_fetching",
     "benchmarks/test_lint.py": "benchmarks/corpus benchmarks/scripts",
     "benchmarks/test_lint_shortcuts.py": "benchmarks/lint_shortcuts_worker",
     "benchmarks/test_verdicts.py": "benchmarks/hostile_answers benchmarks/verdict_code benchmarks/verdict_pages",

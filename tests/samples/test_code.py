@@ -188,12 +188,12 @@ def test_a_text_that_does_not_parse_is_refused_for_its_own_reason(small: Path) -
 
 
 def test_every_reason_that_a_file_can_have_shows_in_the_small_set(small: Path) -> None:
-    """A null text never reaches the syntax stage, no encoding holds lone surrogates, and the manifest knows files by
-    their blob_id."""
+    """A null text never reaches the syntax stage, no encoding holds lone surrogates, the manifest knows files by their
+    blob_id, and a folder does not fail as a store does."""
     from recast.schemas import raw_code
 
-    of_a_store = {"forbidden", "throttled", "store_error", "timeout"}
-    assert set(READING.values()) == set(raw_code.FETCH_FAILURES) - {"bad_blob_id", *of_a_store}
+    of_stores = {"forbidden", "throttled", "store_error", "timeout"}
+    assert set(READING.values()) == set(raw_code.FETCH_FAILURES) - {"bad_blob_id", *of_stores}
     assert set(SYNTAX.values()) == set(syntax.REASONS) - {"missing", "not_unicode", *guard.REASONS}
 
 

@@ -30,8 +30,8 @@ logger = logging.getLogger(__name__)
 MOST_AT_ONCE = 64
 """Most requests of a task in flight. An answer may take MAX_TEXT_BYTES, and twice as many rows may wait for theirs."""
 MAX_BATCH_BYTES = 8_000_000  # of texts that go to the journal and to Spark together
-MAX_BATCH_ROWS = 1024
-FLUSH_S = 1.0  # so long a text may wait for others to go with: a kill costs no more
+MAX_BATCH_ROWS = 256
+FLUSH_S = 0.5  # so long a text may wait for others to go with: a kill costs no more
 SEGMENTS_HELD = 8  # of journals, in memory
 FAILURES_IN_A_ROW = 100
 OF_STORES = ("forbidden", "throttled", "store_error", "timeout", "cut_off")
