@@ -13,9 +13,10 @@ MARKS = ("vendored", "generated")
 KINDS = (*MARKS, "guessed")
 """What `code_dropped` may name: files that a listing marks, and those whose encoding is a guess."""
 MAX_LISTED_BYTES = 4 * 1024 * 1024  # a larger file is `too_large` once it was fetched
-DOMAIN = re.compile(r"[\w-]+(\.[\w-]+)*")
 ANY = "any"
+DOMAIN = re.compile(r"[\w-]+(\.[\w-]+)*")
 LICENSE = re.compile(r"[\w.+-]+")
+LANGUAGE = re.compile(r"[\w+#'.*()/ -]+")
 
 
 def words(value: str) -> list[str]:
@@ -59,7 +60,11 @@ class Settings(Group):
         0.0, "what a store asks for 1,000 requests, in any currency; for estimates alone", least=0
     )
     price_per_gb: float = setting(0.0, "what it asks for a GB that leaves it; for estimates alone", least=0)
-    code_languages: str = setting("Python", "languages of the files that are listed as rows")
+    code_languages: str = setting(
+        "Python",
+        "languages of the files that are rows, as the source calls them",
+        check=each_like(LANGUAGE, "language"),
+    )
     code_license_types: str = setting(
         "permissive",
         f"words for licences that are taken, of {', '.join(reversed(LICENSE_TYPES))}; every occurrence must have one",
@@ -92,7 +97,9 @@ class Settings(Group):
         0, "lowest int_score of a page: 3 takes what is in FineMath-3+, 4 what is in FineMath-4+", least=0
     )
     math_score_floor: float = setting(0.0, "lowest score of a page, which int_score rounds", least=0)
-    math_languages: str = setting("", "languages of pages, as the source calls them (en)")
+    math_languages: str = setting(
+        "", "languages of pages, as the source calls them (en)", check=each_like(LANGUAGE, "language")
+    )
     math_language_floor: float = setting(
         0.0, "lowest share by which a page is in its language (language_score)", least=0, most=1
     )

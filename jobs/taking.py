@@ -66,13 +66,13 @@ def against_files(settings: Settings, sql: Dialect, files: Files) -> dict[str, s
 
 def fitting_path(settings: Settings, sql: Dialect, path: str) -> str:
     """Return the condition that a path is one of those that are taken; empty where all are."""
-    globs = (words(settings.code_paths_allowed), words(settings.code_paths_denied))
-    allowed, denied = (
-        f"{sql.matches}(coalesce({path}, ''), {quoted('|'.join(pattern(each, sql.backslash) for each in listing))})"
-        for listing in globs
-    )
-    parts = [allowed] if globs[0] else []
-    return " AND ".join([*parts, f"NOT {denied}"] if globs[1] else parts)
+
+    def fits(globs: list[str]) -> str:
+        form = "|".join(pattern(glob, sql.backslash) for glob in globs)
+        return f"{sql.matches}(coalesce({path}, ''), {quoted(form)})"
+
+    allowed, denied = words(settings.code_paths_allowed), words(settings.code_paths_denied)
+    return " AND ".join([*([fits(allowed)] if allowed else ()), *([f"NOT {fits(denied)}"] if denied else ())])
 
 
 def pattern(glob: str, backslash: str = "\\") -> str:
@@ -85,8 +85,8 @@ def pattern(glob: str, backslash: str = "\\") -> str:
     found, rest = "", glob.removeprefix("/")
     while rest:
         token = next((token for token in shape if rest.startswith(token)), rest[0])
-        plain = token if not token.isascii() or token.isalnum() or token in "_/" else backslash + token
-        found += shape.get(token, plain)
+        plain = not token.isascii() or token.isalnum() or token in "_/"
+        found += shape.get(token, token if plain else backslash + token.replace("\\", backslash))
         rest = rest.removeprefix(token)
     return f"^/?{'' if '/' in glob else '(.*/)?'}{found}$"
 
