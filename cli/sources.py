@@ -16,6 +16,7 @@ from recast.settings import UserError
 
 SHOWN_KINDS = 6
 SECONDS_PER_HOUR = 3600
+MILLION = 1_000_000
 UNITS = {"TB": 10**12, "GB": 10**9, "MB": 10**6, "kB": 10**3}
 HEADINGS = {"language": "languages", "license_type": "licences", "detected_license": "detected"}
 
@@ -52,8 +53,8 @@ def hours(profile: Profile, settings: Settings) -> float:
 
 def cost(profile: Profile, settings: Settings) -> float:
     """Return what fetching costs at most, at the prices of the settings: objects are smaller than what they hold."""
-    of_requests = profile.fetch.requests / 1000 * settings.price_per_1000_requests
-    return of_requests + profile.fetch.bytes / UNITS["GB"] * settings.price_per_gb
+    of_requests = profile.fetch.requests / MILLION * settings.price_requests
+    return of_requests + profile.fetch.bytes / UNITS["GB"] * settings.price_gb
 
 
 def block(profile: Profile, settings: Settings) -> None:

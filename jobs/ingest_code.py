@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from recast.cli.submit import submit
 from recast.jobs import selection, taking
 from recast.jobs.settings import Settings
-from recast.lakehouse import executors, incoming, ledger, sampling
+from recast.lakehouse import executors, incoming, ledger, sampling, withheld
 from recast.lakehouse.datasets import column_names, read, value_count, version_of
 from recast.lakehouse.forms.files import require_folder
 from recast.lakehouse.source import Source, nothing_above
@@ -21,6 +21,7 @@ from recast.lakehouse.source_sql import SPARK
 from recast.lakehouse.stage import Stage, keep
 from recast.lakehouse.staging import TASKS_PER_CORE
 from recast.schemas import raw_code
+from recast.schemas.table import TAKEN_DOWN
 from recast.settings import UserError
 from recast.udfs.contents import fetching
 from recast.udfs.contents.checking import require_answering
@@ -91,7 +92,10 @@ def cleaned(names: Iterable[str]) -> list[Column]:
 
 
 def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
-    """Return one row per blob of our languages with its occurrences, licences united, ordered by repository and path."""
+    """Return one row per blob of our languages with its occurrences, licences united, ordered by repository and path.
+
+    Without what was taken down: a blob stays under the repositories that hold it as well.
+    """
     ours = listed_files(spark, settings, version)
     if languages := selection.words(settings.code_languages):
         ours = ours.where(F.col("language").isin(languages))
@@ -104,6 +108,8 @@ def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
         incoming.names(F.col("detected_licenses")).alias("detected_licenses"),
         *("length_bytes", "is_vendor", "is_generated"),
     )
+    ours = withheld.without(spark, settings, ours, "repo", "repo_name")
+    ours = withheld.without(spark, settings, ours, "blob", "doc_id")
     occurrence = F.struct("repo_name", "path", "revision_id", "snapshot_id", "license_type", "detected_licenses")
     by_blob = (
         sampling.sampled(ours, settings.sample)
@@ -182,6 +188,7 @@ def fetch(rows: DataFrame, settings: Settings, journal: str) -> DataFrame:
     is_taken = F.expr(f"({refusal(settings)}) IS NULL")
     refused = {"text": F.lit(None).cast("string"), "fetch_status": F.lit(raw_code.NOT_FETCHED)}
     fetched = fetching.add_text(rows.where(is_taken).repartition(spec.buckets, "input_hash"), spec)
+    fetched = withheld.blanked(rows.sparkSession, settings, fetched, "fetch_status")
     return fetched.unionByName(rows.where(~is_taken).withColumns(refused))
 
 
@@ -223,7 +230,7 @@ def measured_by(_settings: Settings) -> dict[str, Any]:
 def decide(rows: DataFrame, settings: Settings) -> DataFrame:
     """Keep what the settings take and what could be read."""
     rows = with_shape(rows).withColumn("reason", F.coalesce("reason", F.expr(refusal(settings))))
-    for status in (raw_code.NOT_FETCHED, *raw_code.FETCH_FAILURES):
+    for status in (raw_code.NOT_FETCHED, *raw_code.FETCH_FAILURES, TAKEN_DOWN):
         rows = keep(rows, F.col("fetch_status") != status, otherwise=status)
     return rows.withColumn("reason", F.coalesce("reason", F.expr(taking.first_of(taking.against_text(settings)))))
 
@@ -253,7 +260,7 @@ STAGE = Stage(
     decide=decide,
     measured_by=measured_by,
     decided_by=lambda settings: {"rule": 3, **selection.facts(settings, "code")},
-    retryable=raw_code.AGAIN,
+    retryable=f"{raw_code.AGAIN} OR fetch_status = '{TAKEN_DOWN}'",
     unmeasured=f"fetch_status = '{raw_code.NOT_FETCHED}'",
     due=lambda settings: f"fetch_status = '{raw_code.NOT_FETCHED}' AND ({refusal(settings)}) IS NULL",
     needs=("recast.udfs.contents.fetching",),

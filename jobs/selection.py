@@ -56,10 +56,8 @@ class Settings(Group):
     sample: int = setting(
         0, "take this many documents, drawn by hash, into a lake of their own (LAKE-sample-N); 0: all", least=0
     )
-    price_per_1000_requests: float = setting(
-        0.0, "what a store asks for 1,000 requests, in any currency; for estimates alone", least=0
-    )
-    price_per_gb: float = setting(0.0, "what it asks for a GB that leaves it; for estimates alone", least=0)
+    price_requests: float = setting(0.0, "price of a million requests to the store of contents", least=0)
+    price_gb: float = setting(0.0, "price of a GB that leaves the store of contents", least=0)
     code_languages: str = setting(
         "Python",
         "languages of the files that are rows, as the source calls them",

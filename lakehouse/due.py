@@ -9,6 +9,9 @@ from recast.lakehouse import query
 from recast.lakehouse.ledger import Run
 from recast.lakehouse.settings import Settings
 from recast.lakehouse.stage import Stage
+from recast.schemas.table import TAKEN_DOWN
+
+NOT_TAKEN_DOWN = f"(reason IS NULL OR reason <> '{TAKEN_DOWN}')"
 
 
 def retried_before(settings: Settings, run: Run) -> datetime | None:
@@ -28,7 +31,7 @@ def failures(settings: Settings, stage: Stage, run: Run) -> tuple[str, ...]:
         return ()
     statement = (
         f"SELECT count(*) AS rows FROM {stage.name} "
-        f"WHERE ({stage.retryable}) AND written_at < TIMESTAMPTZ '{before.isoformat()}'"
+        f"WHERE ({stage.retryable}) AND {NOT_TAKEN_DOWN} AND written_at < TIMESTAMPTZ '{before.isoformat()}'"
     )
     (found,) = query.rows(settings, statement, stage.name)
     return (f"{found['rows']:,} failures are tried again",) if found["rows"] else ()
@@ -36,6 +39,8 @@ def failures(settings: Settings, stage: Stage, run: Run) -> tuple[str, ...]:
 
 def is_due(settings: Settings, stage: Stage, run: Run, retry: bool) -> Column:
     """Return the condition on the target's rows that are measured now; `retry` says whether all failures are."""
-    failed, before = F.expr(stage.retryable), retried_before(settings, run)
-    old = F.lit(retry) if before is None else F.lit(retry) | (F.col("written_at") < F.lit(before))
-    return F.coalesce((failed & old) | F.expr(stage.due(settings)), F.lit(False))
+    before = retried_before(settings, run)
+    again = F.lit(retry)
+    if before is not None:
+        again |= F.expr(NOT_TAKEN_DOWN) & (F.col("written_at") < F.lit(before))
+    return F.coalesce((F.expr(stage.retryable) & again) | F.expr(stage.due(settings)), F.lit(False))

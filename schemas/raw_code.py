@@ -7,6 +7,7 @@ from recast.schemas.table import (
     CODE_SOURCE,
     IDENTITY,
     PROVENANCE,
+    TAKEN_DOWN,
     VERDICT,
     Column,
     Expectation,
@@ -79,6 +80,7 @@ REASONS = {
     **POLICY,
     NOT_FETCHED: "the settings of an earlier run refused it, and it was not fetched since",
     **{name: each.meaning for name, each in FETCH_FAILURES.items()},
+    TAKEN_DOWN: "somebody had this text taken down (recast takedown); after a lift, --retry reads it again",
     **TEXT_POLICY,
 }
 

@@ -74,7 +74,7 @@ def test_hours_and_cost_follow_from_the_slower_rate_and_both_prices() -> None:
     assert (hours(profile, rates), cost(profile, rates)) == (5 * 10**9 / 10**6 / 3600, 0)
     assert hours(profile, replace(rates, fetch_bytes_per_s=0.0)) == 1
     assert hours(profile, replace(rates, fetch_bytes_per_s=0.0, fetch_requests_per_s=0.0)) == 0
-    prices = replace(rates, price_per_1000_requests=0.5, price_per_gb=0.1)
+    prices = replace(rates, price_requests=500.0, price_gb=0.1)
     assert cost(profile, prices) == pytest.approx(7.2 * 0.5 + 5 * 0.1)
     assert lines(profile, prices)["fetches"].endswith(
         "1.4 hours at 2 requests/s and 1,000,000 bytes/s, costs at most 4.10"

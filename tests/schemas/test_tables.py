@@ -6,7 +6,7 @@ import pytest
 
 from recast.jobs.catalogue import STAGES
 from recast.schemas import TABLES, raw_code, raw_math, reasons
-from recast.schemas.table import WITHDRAWN, Table
+from recast.schemas.table import TAKEN_DOWN, WITHDRAWN, Table
 from recast.udfs.python import scoring, syntax
 
 DOCUMENTS = [TABLES[name] for name in STAGES]
@@ -47,7 +47,7 @@ def test_every_column_is_named_once_and_explained(table: Table) -> None:
 
 def test_the_catalogue_holds_what_the_jobs_write_and_the_operations_tables() -> None:
     assert list(STAGES) == [name for name in TABLES if name in STAGES], "in the same order"
-    assert set(TABLES) - set(STAGES) == {"runs", "expectation_results"}
+    assert set(TABLES) - set(STAGES) == {"runs", "expectation_results", "tombstones"}
     assert all(stage.target is TABLES[name] for name, stage in STAGES.items())
 
 
@@ -61,7 +61,10 @@ def test_conservation_is_an_expectation_of_every_document_table(table: Table) ->
 
 
 REASONS_GIVEN = {
-    "raw_code": {*raw_code.POLICY, raw_code.NOT_FETCHED, *raw_code.FETCH_FAILURES, *raw_code.TEXT_POLICY},
+    "raw_code": {
+        *(*raw_code.POLICY, *raw_code.FETCH_FAILURES, *raw_code.TEXT_POLICY),
+        *(raw_code.NOT_FETCHED, TAKEN_DOWN),
+    },
     "parsed_code": set(syntax.REASONS),
     "linted_code": {"low_score", "blanket_pragma", "not_linted", *scoring.STATUS_REASONS.values(), WITHDRAWN},
     "styled_code": {*reasons.CODE, WITHDRAWN} - {"not_self_contained"},
