@@ -3,6 +3,7 @@
 What was fetched is taken out of the store after each run, so a second fetch of it would be `content_missing`.
 """
 
+import gzip
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -184,7 +185,7 @@ def test_what_is_counted_before_is_what_is_taken(lane: Fetching) -> None:
     reasons, fetched = lane.run(**changes)
     assert found.takes == found.fetch.requests == len(fetched) == 4
     dropped = {reason: count for reason, count in found.drops.items() if count}
-    assert dropped.pop("repeated") == 2 - 1 + 0 or True
+    assert dropped["repeated"] == 2
     for reason in ("license_not_taken", "license_denied", "path_not_taken"):
         assert dropped[reason] == [*reasons.values()].count(reason)
 
@@ -194,7 +195,7 @@ def test_a_failure_is_tried_again_once_it_is_old_enough(lane: Fetching) -> None:
     lane.write({"a/a": [FILES["good"], missing]})
     reasons, _ = lane.run()
     assert reasons["other"] == "content_missing"
-    (lane.folder / "code" / "content" / missing.blob_id).write_bytes(__import__("gzip").compress(missing.content))
+    (lane.folder / "code" / "content" / missing.blob_id).write_bytes(gzip.compress(missing.content))
     assert lane.refresh("raw_code", retry_after_hours=1.0) == {}
     soon = replace(lane.settings, retry_after_hours=1e-7)
     (plan,) = plan_stages(soon, [STAGES["raw_code"]])
