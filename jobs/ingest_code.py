@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from recast.cli.submit import submit
 from recast.jobs.settings import Settings
 from recast.lakehouse import executors, incoming, ledger
-from recast.lakehouse.datasets import column_names, read, value_count, version_of
+from recast.lakehouse.datasets import column_names, form_of, read, value_count, version_of
 from recast.lakehouse.forms.files import require_folder
 from recast.lakehouse.source import Source, nothing_above
 from recast.lakehouse.stage import Stage, keep
@@ -20,6 +20,7 @@ from recast.lakehouse.staging import TASKS_PER_CORE
 from recast.schemas import raw_code
 from recast.settings import UserError
 from recast.udfs.contents import fetching
+from recast.udfs.contents.blobs import MAX_TEXT_BYTES
 from recast.udfs.contents.checking import require_answering
 from recast.udfs.contents.fetching import Spec
 from recast.udfs.contents.stores import store_at
@@ -44,6 +45,8 @@ PER_REPOSITORY = REPOSITORY_COLUMNS | {f"files.{name}": type_ for name, type_ in
 """What is read of the-stack-v2-train-smol-ids: a row per repository, which lists its files."""
 PER_FILE = REPOSITORY_COLUMNS | FILE_COLUMNS
 """What is read of the-stack-v2-dedup and the-stack-v2: a row per file."""
+CONTENT = "content"
+"""Column with the text of a file, of a source with a row per file that holds its texts itself."""
 
 
 def source_columns(names: Collection[str], where: str) -> dict[str, str]:
@@ -64,18 +67,36 @@ def source_columns(names: Collection[str], where: str) -> dict[str, str]:
 
 def source_version(settings: Settings) -> str:
     """Return the version of the source's listing."""
-    settings.require("code_contents")
-    return version_of(settings.require("code_source"), settings.source_version)
+    where = settings.require("code_source")
+    if not (settings.code_contents or may_hold_contents(where)):
+        settings.require("code_contents")
+    return version_of(where, settings.source_version)
+
+
+def may_hold_contents(where: str) -> bool:
+    """Say whether a source has a column `content`, as far as that can be seen without a JVM."""
+    try:
+        form = form_of(where)
+        schema = form.schema(where, None) if form.scan else None
+    except UserError:
+        return False
+    return schema is None or CONTENT in schema.names
 
 
 def listed_files(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
-    """Return a row per file that the source lists: the columns of PER_FILE, with the names of its repository cleaned."""
+    """Return a row per file that the source lists: the columns of PER_FILE, with the names of its repository cleaned.
+
+    Where no store of contents is set, `content` is among them.
+    """
     where = settings.require("code_source")
     columns = source_columns(column_names(spark, where), where)
-    rows = read(spark, where, columns, version)
     repository = cleaned(REPOSITORY_COLUMNS)
     if columns is PER_FILE:
-        return rows.select(*repository, *FILE_COLUMNS)
+        inline = () if settings.code_contents else (CONTENT,)
+        rows = read(spark, where, PER_FILE | dict.fromkeys(inline, "string"), version)
+        return rows.select(*repository, *FILE_COLUMNS, *inline)
+    settings.require("code_contents")
+    rows = read(spark, where, columns, version)
     # A repository may list hundreds of thousands of files: none is carried on in one row.
     files = rows.select(*repository, F.explode("files").alias("file"))
     return files.select(*REPOSITORY_COLUMNS, *(f"file.{name}" for name in FILE_COLUMNS))
@@ -91,11 +112,13 @@ def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
     python = listed_files(spark, settings, version).where(F.col("language") == LANGUAGE)
     if python.isEmpty():
         raise UserError(f"no file of {settings.code_source} has the language {LANGUAGE}")
+    inline = () if settings.code_contents else ("source_text",)
     python = python.select(
         *REPOSITORY_COLUMNS,
         *cleaned(("blob_id", "path", "src_encoding", "license_type")),
         incoming.names(F.col("detected_licenses")).alias("detected_licenses"),
         *("length_bytes", "is_vendor", "is_generated"),
+        *(F.substring(F.col(CONTENT).cast("binary"), 1, MAX_TEXT_BYTES + 1).alias("source_text") for _ in inline),
     )
     occurrence = F.struct("repo_name", "path", "revision_id", "snapshot_id", "license_type", "detected_licenses")
     by_blob = python.groupBy(F.coalesce("blob_id", F.lit("")).alias("doc_id")).agg(
@@ -106,6 +129,7 @@ def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
         F.max("length_bytes").alias("length_bytes"),
         F.max("is_vendor").alias("is_vendor"),
         F.max("is_generated").alias("is_generated"),
+        *(F.max(name).alias(name) for name in inline),
     )
     by_blob = by_blob.withColumn("encodings", most_said_first("said", "unknown_encoding"))
     licenses = F.flatten(F.filter("occurrences.detected_licenses", lambda found: found.isNotNull()))
@@ -126,6 +150,7 @@ def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
         F.lit(settings.code_dataset).alias("source_dataset"),
         F.lit(version).alias("source_version"),
         nothing_above().alias("made_by"),
+        *inline,
     )
 
 
@@ -156,11 +181,13 @@ def license_rank(column: str) -> Column:
 
 
 def fetch(rows: DataFrame, settings: Settings, journal: str) -> DataFrame:
-    """Add `text` and `fetch_status`.
+    """Add `text` and `fetch_status`: fetched, or read from the source's own column.
 
     Raises:
         UserError: the store is not there, or does not answer.
     """
+    if "source_text" in rows.columns:
+        return fetching.add_inline(rows)
     spec = fetch_spec(settings, executors.most_cores(rows.sparkSession), journal)
     if spec.store.remote:
         require_answering(spec.store, settings.fetch_timeout_s)

@@ -40,6 +40,32 @@ def unpack(packed: bytes, blob_id: str, encodings: Sequence[str], plain: bool = 
     return decode(raw, encodings)
 
 
+def inline(text: bytes | None, blob_id: str, encodings: Sequence[str]) -> Content:
+    """Return the content of a blob whose text a source holds itself, as UTF-8, where git's name proves that it is the blob's.
+
+    The blob may be the text in UTF-8 or in any of `encodings`.
+    """
+    if not BLOB_ID.fullmatch(blob_id):
+        return Content(None, "bad_blob_id")
+    if text is None:
+        return Content(None, "content_missing")
+    found = unpack(text, blob_id, encodings, plain=True)
+    if found.fetch_status in ("wrong_content", "cut_off") and _is_named(text, blob_id, encodings):
+        return Content(text, FETCHED)
+    return found if found.fetch_status != "cut_off" else Content(None, "wrong_content")
+
+
+def _is_named(text: bytes, blob_id: str, encodings: Sequence[str]) -> bool:
+    """Say whether a text has git's name in one of the encodings."""
+    for encoding in {NAMES[name] for name in map(normalised, filter(None, encodings)) if name in NAMES}:
+        try:
+            if git_name(text.decode().encode(encoding)) == blob_id:
+                return True
+        except (UnicodeError, ValueError):
+            continue
+    return False
+
+
 def git_name(raw: bytes) -> str:
     """Return the name that git gives to a file of these bytes: a SHA-1, hexadecimal."""
     return hashlib.sha1(b"blob %d\0" % len(raw) + raw, usedforsecurity=False).hexdigest()

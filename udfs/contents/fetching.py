@@ -18,7 +18,7 @@ from recast import journal
 from recast.columns import extended
 from recast.schemas.raw_code import FETCH_FAILURES, Content
 from recast.storage import Place
-from recast.udfs.contents.blobs import BLOB_ID, unpack
+from recast.udfs.contents.blobs import BLOB_ID, inline, unpack
 from recast.udfs.contents.manners import TRIES, Manners, backoff_s
 from recast.udfs.contents.stores import Get, Missed, Store, opened
 
@@ -84,6 +84,28 @@ def add_text(rows: "DataFrame", spec: Spec) -> "DataFrame":
     schema = extended(rows.schema, Content)
     arrow = to_arrow_schema(schema)
     return rows.mapInArrow(lambda batches: fetch_all(batches, spec, arrow, journal.task_bucket()), schema)
+
+
+def add_inline(rows: "DataFrame") -> "DataFrame":
+    """Return `rows` with `text` and `fetch_status`, read from their own column `source_text` (binary)."""
+    from pyspark.sql.pandas.types import to_arrow_schema
+
+    schema = extended(rows.schema, Content)
+    arrow = to_arrow_schema(schema)
+    return rows.mapInArrow(lambda batches: (part for batch in batches for part in _inline(batch, arrow)), schema)
+
+
+def _inline(batch: pa.RecordBatch, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a batch with their contents, at most MAX_BATCH_BYTES of texts, and one more, together."""
+    ready: list[tuple[Row, Content]] = []
+    texts = batch.column("source_text")
+    for row in _rows(batch):
+        ready.append((row, inline(texts[row.place].as_py(), row.blob_id, row.encodings)))
+        if _is_full(ready, sum(len(content.text or b"") for _, content in ready)):
+            yield from _with_contents(ready, schema)
+            ready = []
+    if ready:
+        yield from _with_contents(ready, schema)
 
 
 def fetch_all(

@@ -18,7 +18,7 @@ from recast.udfs.contents.blobs import FETCHED, MAX_TEXT_BYTES
 from recast.udfs.contents.fetching import Spec, StoreError, fetch_all
 from recast.udfs.contents.stores import Missed, Store, store_at
 from tests.sources import blob_id
-from tests.udfs.contents.conftest import Served
+from tests.stores import Served
 
 GIVEN = pa.schema([("doc_id", pa.string()), ("input_hash", pa.string()), ("encodings", pa.list_(pa.string()))])
 GOTTEN = pa.schema([*GIVEN, ("text", pa.string()), ("fetch_status", pa.string())])
