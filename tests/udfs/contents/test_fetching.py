@@ -303,3 +303,8 @@ def test_what_is_said_of_a_store_is_what_the_schema_lists() -> None:
     assert all(raw_code.FETCH_FAILURES[name].again for name in fetching.OF_STORES)
     assert Missed("x", "words").words == "words"
     assert not Store("/folder").remote
+
+
+def test_the_page_shows_the_reasons_and_whether_trying_again_makes_sense() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "contents.md").read_text("utf-8")
+    assert raw_code.failures_table() in page, "print(raw_code.failures_table()), and put it into docs/contents.md"
