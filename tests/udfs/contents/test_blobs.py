@@ -39,7 +39,7 @@ def test_no_bytes_and_no_encoding_raise(raw: bytes, encodings: list[str]) -> Non
 
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_gzip_stream_are_not_gzip(raw: bytes) -> None:
-    if raw[:2] != b"\x1f\x8b" and raw:
+    if raw[:2] != b"\x1f\x8b" and len(raw) > 1:
         assert unpack(raw, blob_id(raw), ()) == Content(None, "not_gzip")
 
 
@@ -47,8 +47,7 @@ def test_bytes_that_are_no_gzip_stream_are_not_gzip(raw: bytes) -> None:
 def test_a_stream_that_breaks_off_is_cut_off(raw: bytes, data: st.DataObject) -> None:
     packed = gzip.compress(raw)
     kept = data.draw(st.integers(1, len(packed) - 1))
-    found = unpack(packed[:kept], blob_id(raw), ["latin-1"]).fetch_status
-    assert found == ("cut_off" if kept > 1 else "not_gzip")
+    assert unpack(packed[:kept], blob_id(raw), ["latin-1"]).fetch_status == "cut_off"
 
 
 @given(st.binary(min_size=1, max_size=300), st.data())
