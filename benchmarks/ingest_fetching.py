@@ -25,13 +25,14 @@ from typing import Any
 import pyarrow as pa
 
 from recast.udfs.contents.blobs import MAX_TEXT_BYTES
-from recast.udfs.contents.fetching import MOST_AT_ONCE, Spec, fetch_all
+from recast.udfs.contents.fetching import Spec, fetch_all
 from recast.udfs.contents.stores import base_url, store_at
 from tests import fake_store
 
 ROOT = Path(__file__).parents[1]
 LATENCY_S, ERRORS, TEXT_BYTES = 0.02, 0.01, 4_000
-ROUNDS = 3
+ROUNDS = 5
+AT_ONCE = 32
 LARGE = 200  # objects of the largest size, for the peak of memory
 GIVEN = pa.schema([("doc_id", pa.string()), ("input_hash", pa.string()), ("encodings", pa.list_(pa.string()))])
 GOTTEN = pa.schema([*GIVEN, ("text", pa.string()), ("fetch_status", pa.string())])
@@ -93,9 +94,9 @@ async def bare_client_s(endpoint: str, names: Sequence[str]) -> float:
                         break
 
     start = time.monotonic()
-    connector = aiohttp.TCPConnector(limit=MOST_AT_ONCE)
+    connector = aiohttp.TCPConnector(limit=AT_ONCE)
     async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
-        await asyncio.gather(*(work(session) for _ in range(MOST_AT_ONCE)))
+        await asyncio.gather(*(work(session) for _ in range(AT_ONCE)))
     return time.monotonic() - start
 
 
@@ -108,7 +109,7 @@ def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
 
 def fetch_s(endpoint: str, names: Sequence[str], folder: str) -> float:
     """Return in how many seconds a task fetches the objects; what it yields is written as to Spark, and dropped."""
-    spec = Spec(store_at("s3://store/content", endpoint, "", True), journal=f"{folder}/journal/run-0")
+    spec = Spec(store_at("s3://store/content", endpoint, "", True), AT_ONCE, journal=f"{folder}/journal/run-0")
     start, fetched = time.monotonic(), 0
     with open(os.devnull, "wb") as sink, pa.ipc.new_stream(sink, GOTTEN) as stream:
         for batch in fetch_all(batches(names), spec, GOTTEN):

@@ -14,7 +14,7 @@ from recast.cli.submit import submit
 from recast.jobs import selection, taking
 from recast.jobs.settings import Settings
 from recast.lakehouse import executors, incoming, ledger, sampling, withheld
-from recast.lakehouse.datasets import column_names, read, value_count, version_of
+from recast.lakehouse.datasets import column_names, form_of, read, value_count, version_of
 from recast.lakehouse.forms.files import require_folder
 from recast.lakehouse.source import Source, nothing_above
 from recast.lakehouse.source_sql import SPARK
@@ -24,6 +24,7 @@ from recast.schemas import raw_code
 from recast.schemas.table import TAKEN_DOWN
 from recast.settings import UserError
 from recast.udfs.contents import fetching
+from recast.udfs.contents.blobs import MAX_TEXT_BYTES
 from recast.udfs.contents.checking import require_answering
 from recast.udfs.contents.fetching import Spec
 from recast.udfs.contents.stores import store_at
@@ -49,6 +50,8 @@ PER_REPOSITORY = REPOSITORY_COLUMNS | {f"files.{name}": type_ for name, type_ in
 """What is read of the-stack-v2-train-smol-ids: a row per repository, which lists its files."""
 PER_FILE = REPOSITORY_COLUMNS | FILE_COLUMNS
 """What is read of the-stack-v2-dedup and the-stack-v2: a row per file."""
+CONTENT = "content"
+"""Column with the text of a file, of a source with a row per file that holds its texts itself."""
 
 
 def source_columns(names: Collection[str], where: str) -> dict[str, str]:
@@ -69,18 +72,36 @@ def source_columns(names: Collection[str], where: str) -> dict[str, str]:
 
 def source_version(settings: Settings) -> str:
     """Return the version of the source's listing."""
-    settings.require("code_contents")
-    return version_of(settings.require("code_source"), settings.source_version)
+    where = settings.require("code_source")
+    if not (settings.code_contents or may_hold_contents(where)):
+        settings.require("code_contents")
+    return version_of(where, settings.source_version)
+
+
+def may_hold_contents(where: str) -> bool:
+    """Say whether a source has a column `content`, as far as that can be seen without a JVM."""
+    try:
+        form = form_of(where)
+        schema = form.schema(where, None) if form.scan else None
+    except UserError:
+        return False
+    return schema is None or CONTENT in schema.names
 
 
 def listed_files(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
-    """Return a row per file that the source lists: the columns of PER_FILE, with the names of its repository cleaned."""
+    """Return a row per file that the source lists: the columns of PER_FILE, with the names of its repository cleaned.
+
+    Where no store of contents is set, `content` is among them.
+    """
     where = settings.require("code_source")
     columns = source_columns(column_names(spark, where), where)
-    rows = read(spark, where, columns, version)
     repository = cleaned(REPOSITORY_COLUMNS)
     if columns is PER_FILE:
-        return rows.select(*repository, *FILE_COLUMNS)
+        inline = () if settings.code_contents else (CONTENT,)
+        rows = read(spark, where, PER_FILE | dict.fromkeys(inline, "string"), version)
+        return rows.select(*repository, *FILE_COLUMNS, *inline)
+    settings.require("code_contents")
+    rows = read(spark, where, columns, version)
     # A repository may list hundreds of thousands of files: none is carried on in one row.
     files = rows.select(*repository, F.explode("files").alias("file"))
     return files.select(*REPOSITORY_COLUMNS, *(f"file.{name}" for name in FILE_COLUMNS))
@@ -101,28 +122,28 @@ def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
         ours = ours.where(F.col("language").isin(languages))
     if ours.isEmpty():
         raise UserError(f"no file of {settings.code_source} has a language of {', '.join(languages) or 'any name'}")
+    inline = () if settings.code_contents else ("source_text",)
     ours = ours.select(
         *REPOSITORY_COLUMNS,
         F.coalesce(incoming.name(F.col("blob_id")), F.lit("")).alias("doc_id"),
         *cleaned(("path", "language", "src_encoding", "license_type")),
         incoming.names(F.col("detected_licenses")).alias("detected_licenses"),
         *("length_bytes", "is_vendor", "is_generated"),
+        *(F.substring(F.col(CONTENT).cast("binary"), 1, MAX_TEXT_BYTES + 1).alias("source_text") for _ in inline),
     )
     ours = withheld.without(spark, settings, ours, "repo", "repo_name")
     ours = withheld.without(spark, settings, ours, "blob", "doc_id")
+    ours = sampling.sampled(ours, settings.sample)
     occurrence = F.struct("repo_name", "path", "revision_id", "snapshot_id", "license_type", "detected_licenses")
-    by_blob = (
-        sampling.sampled(ours, settings.sample)
-        .groupBy("doc_id")
-        .agg(
-            F.sort_array(F.collect_set(occurrence)).alias("occurrences"),
-            F.collect_set(F.struct("repo_name", encoding_of("src_encoding").alias("encoding"))).alias("said"),
-            F.min(F.when(encoding_of("src_encoding") == UNKNOWN, F.col("src_encoding"))).alias("unknown_encoding"),
-            F.min(license_rank("license_type")).alias("license"),
-            F.max("length_bytes").alias("length_bytes"),
-            F.min("language").alias("language"),
-            *(F.min(F.coalesce(mark, F.lit(False))).alias(mark) for mark in ("is_vendor", "is_generated")),
-        )
+    by_blob = ours.groupBy("doc_id").agg(
+        F.sort_array(F.collect_set(occurrence)).alias("occurrences"),
+        F.collect_set(F.struct("repo_name", encoding_of("src_encoding").alias("encoding"))).alias("said"),
+        F.min(F.when(encoding_of("src_encoding") == UNKNOWN, F.col("src_encoding"))).alias("unknown_encoding"),
+        F.min(license_rank("license_type")).alias("license"),
+        F.max("length_bytes").alias("length_bytes"),
+        F.min("language").alias("language"),
+        *(F.min(F.coalesce(mark, F.lit(False))).alias(mark) for mark in ("is_vendor", "is_generated")),
+        *(F.max(name).alias(name) for name in inline),
     )
     by_blob = by_blob.withColumn("encodings", most_said_first("said", "unknown_encoding"))
     licenses = F.flatten(F.filter("occurrences.detected_licenses", lambda found: found.isNotNull()))
@@ -140,6 +161,7 @@ def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
         F.lit(settings.code_dataset).alias("source_dataset"),
         F.lit(version).alias("source_version"),
         nothing_above().alias("made_by"),
+        *inline,
     )
 
 
@@ -175,21 +197,32 @@ def refusal(settings: Settings) -> str:
 
 
 def fetch(rows: DataFrame, settings: Settings, journal: str) -> DataFrame:
-    """Add `text` and `fetch_status`, fetched for what the settings take.
+    """Add `text` and `fetch_status`, for what the settings take.
+
+    Raises:
+        UserError: as `contents_of` says.
+    """
+    is_taken = F.expr(f"({refusal(settings)}) IS NULL")
+    taken = contents_of(rows.where(is_taken), settings, journal)
+    taken = withheld.blanked(rows.sparkSession, settings, taken, "fetch_status")
+    none = {"text": F.lit(None).cast("string"), "fetch_status": F.lit(raw_code.NOT_FETCHED)}
+    return taken.unionByName(rows.where(~is_taken).withColumns(none))
+
+
+def contents_of(rows: DataFrame, settings: Settings, journal: str) -> DataFrame:
+    """Add `text` and `fetch_status`: fetched, or read from the source's own column.
 
     Raises:
         UserError: the store is not there, or does not answer.
     """
+    if "source_text" in rows.columns:
+        return fetching.add_inline(rows)
     spec = fetch_spec(settings, executors.most_cores(rows.sparkSession), journal)
     if spec.store.remote:
         require_answering(spec.store, settings.fetch_timeout_s)
     else:
         require_folder(spec.store.location)  # else every blob would be missing
-    is_taken = F.expr(f"({refusal(settings)}) IS NULL")
-    refused = {"text": F.lit(None).cast("string"), "fetch_status": F.lit(raw_code.NOT_FETCHED)}
-    fetched = fetching.add_text(rows.where(is_taken).repartition(spec.buckets, "input_hash"), spec)
-    fetched = withheld.blanked(rows.sparkSession, settings, fetched, "fetch_status")
-    return fetched.unionByName(rows.where(~is_taken).withColumns(refused))
+    return fetching.add_text(rows.repartition(spec.buckets, "input_hash"), spec)
 
 
 def fetch_spec(settings: Settings, cores: int, journal: str) -> Spec:

@@ -45,6 +45,7 @@ WHOLE = {
     "jobs/test_crash.py",
     "jobs/test_error_budget.py",
     "jobs/test_fingerprints.py",
+    "jobs/test_ingest_contents.py",
     "jobs/test_ingest_forms.py",
     "jobs/test_packaging.py",
     "jobs/test_progress_of_answers.py",

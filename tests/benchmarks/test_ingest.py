@@ -22,7 +22,7 @@ def test_all_figures_come_and_little_is_fetched_twice(monkeypatch: pytest.Monkey
     monkeypatch.setattr(ingest_fetching, "ROUNDS", 1)
     monkeypatch.setattr(ingest_fetching, "LARGE", 3)
     found = ingest_fetching.figures(2_000)
-    assert found["in_flight_most"] <= ingest_fetching.MOST_AT_ONCE
+    assert found["in_flight_most"] <= ingest_fetching.AT_ONCE
     assert found["refetched_after_kill"] <= 1_000
     assert 0 < found["peak_memory_mb"] < 1_000
 

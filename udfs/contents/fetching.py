@@ -5,7 +5,7 @@ import logging
 import os
 import queue
 import threading
-import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -18,7 +18,7 @@ from recast import journal
 from recast.columns import extended
 from recast.schemas.raw_code import FETCH_FAILURES, Content
 from recast.storage import Place
-from recast.udfs.contents.blobs import BLOB_ID, unpack
+from recast.udfs.contents.blobs import BLOB_ID, inline, unpack
 from recast.udfs.contents.manners import TRIES, Manners, backoff_s
 from recast.udfs.contents.stores import Get, Missed, Store, opened
 
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 64
-"""Most requests of a task in flight. An answer may take MAX_TEXT_BYTES, and twice as many rows may wait for theirs."""
+"""Most requests of a task in flight. Twice as many rows may be under way, and each may have a text of MAX_TEXT_BYTES."""
+MAX_HELD_BYTES = 64_000_000  # of texts that wait to be taken; while they do, nothing more is asked for
+ROWS_AHEAD = 1024  # rows that are given away to be fetched
 MAX_BATCH_BYTES = 8_000_000  # of texts that go to the journal and to Spark together
 MAX_BATCH_ROWS = 256
 FLUSH_S = 0.5  # so long a text may wait for others to go with: a kill costs no more
@@ -74,7 +76,12 @@ class Row(NamedTuple):
     encodings: list[str]
 
 
-Done = tuple[Row, Content | Exception]
+class Done(NamedTuple):
+    """Rows that were fetched, and how many bytes of texts; or what ended the fetching after these."""
+
+    rows: list[tuple[Row, Content]]
+    size: int
+    problem: Exception | None = None
 
 
 def add_text(rows: "DataFrame", spec: Spec) -> "DataFrame":
@@ -86,60 +93,76 @@ def add_text(rows: "DataFrame", spec: Spec) -> "DataFrame":
     return rows.mapInArrow(lambda batches: fetch_all(batches, spec, arrow, journal.task_bucket()), schema)
 
 
+def add_inline(rows: "DataFrame") -> "DataFrame":
+    """Return `rows` with `text` and `fetch_status`, read from their own column `source_text` (binary)."""
+    from pyspark.sql.pandas.types import to_arrow_schema
+
+    schema = extended(rows.schema, Content)
+    arrow = to_arrow_schema(schema)
+    return rows.mapInArrow(lambda batches: (part for batch in batches for part in _inline(batch, arrow)), schema)
+
+
+def _inline(batch: pa.RecordBatch, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a batch with their contents, at most MAX_BATCH_BYTES of texts, and one more, together."""
+    ready: list[tuple[Row, Content]] = []
+    texts = batch.column("source_text")
+    for row in _rows(batch):
+        ready.append((row, inline(texts[row.place].as_py(), row.blob_id, row.encodings)))
+        if _is_full(ready):
+            yield from _with_contents(ready, schema)
+            ready = []
+    if ready:
+        yield from _with_contents(ready, schema)
+
+
 def fetch_all(
     batches: Iterable[pa.RecordBatch], spec: Spec, schema: pa.Schema, bucket: int = 0
 ) -> Iterator[pa.RecordBatch]:
     """Add `text` and `fetch_status` to the rows of `batches`, which hold `doc_id`, `input_hash` and `encodings`.
 
-    Rows come as they are fetched, each once. At most MAX_BATCH_BYTES of texts, and one more, are handed on together.
+    Rows come as they are fetched, each once. About MAX_BATCH_BYTES of texts are handed on together.
 
     Raises:
         StoreError: the store fails altogether.
         JournalError: the journal cannot be written.
     """
-    at_once = max(1, min(spec.at_once, MOST_AT_ONCE))
     known, writer = Recalled(spec, bucket), _writer(spec, bucket)
     rows = (row for batch in batches for row in _rows(batch))
     done: queue.SimpleQueue[Done] = queue.SimpleQueue()
-    ready: list[tuple[Row, Content]] = []
-    fresh: list[tuple[Row, Content]] = []
-    size, unfinished, flush_at = 0, 0, 0.0
-    row = next(rows, None)
-    with fetching(spec, at_once, done.put) as ask:
-        while row or unfinished or ready:
-            asked = []
-            while row and unfinished < 2 * at_once and not _is_full(ready, size):
+    asked = 0
+    with fetching(spec, done.put) as fetches:
+        while True:
+            more, recalled, ended = [], [], True
+            for row in rows:
                 if found := known.get(row.key):
-                    ready.append((row, found))
-                    size += len(found.text or b"")
+                    recalled.append((row, found))
                 else:
-                    asked.append(row)
-                    unfinished += 1
-                row = next(rows, None)
-            ask(asked)
-            flush_at = flush_at if ready else time.monotonic() + FLUSH_S
-            while unfinished and not _is_full(ready, size):
-                try:
-                    given, content = done.get(timeout=max(0.0, flush_at - time.monotonic())) if ready else done.get()
-                except queue.Empty:
+                    more.append(row)
+                if asked + len(more) >= ROWS_AHEAD or _is_full(recalled):
+                    ended = False
                     break
-                if isinstance(content, Exception):
-                    _store(writer, fresh, spec)
-                    raise content
-                unfinished -= 1
-                ready.append((given, content))
-                fresh.append(ready[-1])
-                size += len(content.text or b"")
-                if row and done.empty():
-                    break  # to ask for more
-            if ready and (_is_full(ready, size) or time.monotonic() >= flush_at or not (row or unfinished)):
-                _store(writer, fresh, spec)
-                yield from _with_contents(ready, schema)
-                ready, fresh, size = [], [], 0
+            fetches.ask(more)
+            asked += len(more)
+            yield from _with_contents(recalled, schema)
+            if _is_full(recalled):
+                continue
+            if not asked and ended:
+                return
+            came = done.get()
+            _store(writer, came.rows, spec)
+            if came.problem:
+                raise came.problem
+            asked -= len(came.rows)
+            yield from _with_contents(came.rows, schema)
+            fetches.handed_on(came.size)
 
 
-def _is_full(ready: Sequence[object], size: int) -> bool:
-    return size >= MAX_BATCH_BYTES or len(ready) >= MAX_BATCH_ROWS
+def _size(ready: Iterable[tuple[Row, Content]]) -> int:
+    return sum(len(content.text or b"") for _, content in ready)
+
+
+def _is_full(ready: Sequence[tuple[Row, Content]]) -> bool:
+    return len(ready) >= MAX_BATCH_ROWS or _size(ready) >= MAX_BATCH_BYTES
 
 
 def _rows(batch: pa.RecordBatch) -> Iterator[Row]:
@@ -209,32 +232,36 @@ class Recalled:
 
 
 @contextmanager
-def fetching(spec: Spec, at_once: int, done: Callable[[Done], None]) -> Iterator[Callable[[Sequence[Row]], None]]:
-    """Give a function that has rows fetched by a thread of its own; `done` gets each with its content, or an error."""
-    fetches = Fetches(spec, at_once, done)
+def fetching(spec: Spec, done: Callable[[Done], None]) -> "Iterator[Fetches]":
+    """Give what fetches rows in a thread of its own until the block ends; `done` gets them, many at a time."""
+    fetches = Fetches(spec, done)
     thread = threading.Thread(target=fetches.run, name="recast-fetches", daemon=True)
     thread.start()
     try:
-        yield fetches.ask
+        yield fetches
     finally:
         fetches.stop()
         thread.join(timeout=10.0)
 
 
 class Fetches:
-    """An event loop that fetches the rows it is given, `at_once` at a time."""
+    """An event loop that fetches rows. It and who takes them meet seldom: each time Python's threads wait for each other."""
 
-    def __init__(self, spec: Spec, at_once: int, done: Callable[[Done], None]) -> None:
+    def __init__(self, spec: Spec, done: Callable[[Done], None]) -> None:
         """Begin without rows."""
         self._spec, self._done = spec, done
+        self._at_once = max(1, min(spec.at_once, MOST_AT_ONCE))
         self._manners = Manners(spec.requests_per_s, spec.bytes_per_s)
-        self._slots = asyncio.Semaphore(at_once)
-        self._at_once = at_once
+        self._slots = asyncio.Semaphore(self._at_once)
         self._failed_in_a_row = 0
         self._loop = asyncio.new_event_loop()
         self._stopped = asyncio.Event()
+        self._get: Get | None = None
+        self._waiting: deque[Row] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._opened: asyncio.Future[Get] = self._loop.create_future()
+        self._ready: list[tuple[Row, Content]] = []
+        self._size = self._held = 0  # bytes in `_ready`, and of all that was not handed on yet
+        self._flush: asyncio.TimerHandle | None = None
 
     def run(self) -> None:
         """Fetch until `stop`, in this thread."""
@@ -246,46 +273,82 @@ class Fetches:
 
     def ask(self, rows: Sequence[Row]) -> None:
         """Have rows fetched; from any thread."""
-        if rows:
-            self._loop.call_soon_threadsafe(self._start, rows)
+        self._call(self._take, rows)
+
+    def handed_on(self, size: int) -> None:
+        """Say that so many bytes of texts are no longer held; from any thread."""
+        self._call(self._free, size)
 
     def stop(self) -> None:
         """Ask for nothing more; from any thread."""
+        self._call(self._stopped.set)
+
+    def _call(self, function: Callable[..., None], *arguments: object) -> None:
         with suppress(RuntimeError):  # it has ended
-            self._loop.call_soon_threadsafe(self._stopped.set)
+            self._loop.call_soon_threadsafe(function, *arguments)
 
     async def _serve(self) -> None:
         try:
-            async with opened(self._spec.store, self._at_once, self._spec.timeout_s) as get:
-                self._opened.set_result(get)
+            async with opened(self._spec.store, self._at_once, self._spec.timeout_s) as self._get:
+                self._start()
                 await self._stopped.wait()
+                self._waiting.clear()
                 for task in self._tasks:
                     task.cancel()
                 await asyncio.gather(*self._tasks, return_exceptions=True)
         except Exception as problem:
-            if self._opened.done():
-                raise
-            self._opened.set_exception(problem)
-            await self._stopped.wait()
+            self._hand_over(problem)
 
-    def _start(self, rows: Sequence[Row]) -> None:
-        for row in rows:
-            task = self._loop.create_task(self._one(row))
+    def _take(self, rows: Sequence[Row]) -> None:
+        self._waiting.extend(rows)
+        self._start()
+
+    def _free(self, size: int) -> None:
+        self._held -= size
+        self._start()
+
+    def _start(self) -> None:
+        """Begin to fetch rows that wait, while memory allows. Those that wait to be tried again count like those in flight."""
+        most = 2 * self._at_once
+        while self._get and self._waiting and len(self._tasks) < most and self._held < MAX_HELD_BYTES:
+            task = self._loop.create_task(self._one(self._waiting.popleft(), self._get))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _one(self, row: Row) -> None:
+    async def _one(self, row: Row, get: Get) -> None:
         try:
-            self._done((row, await self._content(row)))
+            content = await self._content(row, get)
         except Exception as problem:
-            self._done((row, problem))
+            self._hand_over(problem)
+            return
+        size = len(content.text or b"")
+        self._ready.append((row, content))
+        self._size += size
+        self._held += size
+        if (
+            len(self._ready) >= MAX_BATCH_ROWS
+            or self._size >= MAX_BATCH_BYTES
+            or len(self._tasks) + len(self._waiting) <= 1
+        ):
+            self._hand_over()
+        elif not self._flush:
+            self._flush = self._loop.call_later(FLUSH_S, self._hand_over)
+        self._loop.call_soon(self._start)
 
-    async def _content(self, row: Row) -> Content:
+    def _hand_over(self, problem: Exception | None = None) -> None:
+        if self._flush:
+            self._flush.cancel()
+        ready, size = self._ready, self._size
+        self._ready, self._size, self._flush = [], 0, None
+        if ready or problem:
+            self._done(Done(ready, size, problem))
+
+    async def _content(self, row: Row, get: Get) -> Content:
         """Return a blob's content. Raises StoreError."""
         if not BLOB_ID.fullmatch(row.blob_id):
             return Content(None, "bad_blob_id")
         try:
-            packed = await self._fetched(row.blob_id)
+            packed = await self._fetched(row.blob_id, get)
         except Missed as missed:
             content = Content(None, missed.status)
             self._note(missed)
@@ -294,9 +357,8 @@ class Fetches:
             self._failed_in_a_row = 0
         return content
 
-    async def _fetched(self, blob_id: str) -> bytes:
+    async def _fetched(self, blob_id: str, get: Get) -> bytes:
         """Return a blob's object, asked for again while a failure may pass. Raises Missed."""
-        get = await asyncio.shield(self._opened)
         for tried in range(1, TRIES + 1):
             async with self._slots:
                 await self._manners.turn()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from recast.schemas import raw_code
 from recast.udfs.contents import blobs
-from recast.udfs.contents.blobs import FETCHED, Content, decode, unpack
+from recast.udfs.contents.blobs import FETCHED, Content, decode, inline, unpack
 from recast.udfs.encodings import NAMES
 from tests.sources import blob_id
 
@@ -39,7 +39,7 @@ def test_no_bytes_and_no_encoding_raise(raw: bytes, encodings: list[str]) -> Non
 
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_gzip_stream_are_not_gzip(raw: bytes) -> None:
-    if raw[:2] != b"\x1f\x8b" and raw:
+    if raw[:2] != b"\x1f\x8b" and len(raw) > 1:
         assert unpack(raw, blob_id(raw), ()) == Content(None, "not_gzip")
 
 
@@ -47,8 +47,7 @@ def test_bytes_that_are_no_gzip_stream_are_not_gzip(raw: bytes) -> None:
 def test_a_stream_that_breaks_off_is_cut_off(raw: bytes, data: st.DataObject) -> None:
     packed = gzip.compress(raw)
     kept = data.draw(st.integers(1, len(packed) - 1))
-    found = unpack(packed[:kept], blob_id(raw), ["latin-1"]).fetch_status
-    assert found == ("cut_off" if kept > 1 else "not_gzip")
+    assert unpack(packed[:kept], blob_id(raw), ["latin-1"]).fetch_status == "cut_off"
 
 
 @given(st.binary(min_size=1, max_size=300), st.data())
@@ -157,3 +156,17 @@ def test_a_mirror_may_have_a_blob_as_it_is_and_whatever_it_has_is_held_against_t
     assert unpack(b"<html>not found</html>", blob_id(raw), (), plain=True).fetch_status == "wrong_content"
     packed = gzip.compress(raw)
     assert unpack(packed, blob_id(packed), ("latin-1",), plain=True).text == packed.decode("latin-1").encode()
+
+
+def test_a_text_that_the_source_holds_is_held_against_the_blobs_name_in_every_encoding_that_is_named() -> None:
+    for raw, encoding in ((b"x = 1\n", "UTF-8"), ("caf\xe9".encode("latin-1"), "ISO-8859-1"), (b"", "UTF-8")):
+        text = raw.decode(encoding).encode()
+        assert inline(text, blob_id(raw), [encoding]) == Content(text, FETCHED)
+    assert inline("caf\xe9".encode(), blob_id("caf\xe9".encode("latin-1")), ["UTF-8"]) == Content(None, "wrong_content")
+    assert inline(b"changed", blob_id(b"x"), ["UTF-8", "klingon"]) == Content(None, "wrong_content")
+    assert inline(b"", blob_id(b"x"), []) == Content(None, "wrong_content")
+    assert inline(None, blob_id(b"x"), []) == Content(None, "content_missing")
+    assert inline(b"x", "x", []) == Content(None, "bad_blob_id")
+    assert inline(b"\xff", blob_id(b"\xff"), ["UTF-8"]) == Content(None, "undecodable")
+    large = b"#" * (blobs.MAX_TEXT_BYTES + 1)
+    assert inline(large, blob_id(large), ["UTF-8"]) == Content(None, "too_large")

@@ -7,7 +7,7 @@ from recast.udfs.contents import checking
 from recast.udfs.contents.checking import EMPTY_BLOB, require_answering
 from recast.udfs.contents.stores import Store, store_at
 from tests.sources import blob_id
-from tests.udfs.contents.conftest import Served
+from tests.stores import Served
 
 
 @pytest.fixture(autouse=True)

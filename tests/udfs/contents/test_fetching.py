@@ -4,7 +4,7 @@ import gzip
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,7 +18,7 @@ from recast.udfs.contents.blobs import FETCHED, MAX_TEXT_BYTES
 from recast.udfs.contents.fetching import Spec, StoreError, fetch_all
 from recast.udfs.contents.stores import Missed, Store, store_at
 from tests.sources import blob_id
-from tests.udfs.contents.conftest import Served
+from tests.stores import Served
 
 GIVEN = pa.schema([("doc_id", pa.string()), ("input_hash", pa.string()), ("encodings", pa.list_(pa.string()))])
 GOTTEN = pa.schema([*GIVEN, ("text", pa.string()), ("fetch_status", pa.string())])
@@ -260,21 +260,14 @@ def test_large_texts_come_in_several_batches_and_few_are_held_at_a_time(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fetching, "MAX_BATCH_BYTES", 10_000)
-    raw = b"#" * 4_000
-    name = served.put(raw)
-    read = 0
-
-    def counted() -> Iterable[pa.RecordBatch]:
-        nonlocal read
-        for batch in batches_of([name] * 640, 8):
-            read += batch.num_rows
-            yield batch
-
+    monkeypatch.setattr(fetching, "MAX_HELD_BYTES", 20_000)
+    name = served.put(b"#" * 4_000)
     came = 0
-    for batch in fetch_all(counted(), Spec(served.anonymous, 4), GOTTEN):
+    for batch in fetch_all(batches_of([name] * 640, 8), Spec(served.anonymous, 4), GOTTEN):
         came += batch.num_rows
         assert batch["text"].nbytes <= 10_000 + 4_000 + 100
-        assert read - came <= 2 * 4 + 3 + 2 * 8
+        time.sleep(0.001)
+        assert served.fake.asked[name] - came <= 20_000 / 4_000 + 2 * 4 + 3
     assert came == 640
 
 
@@ -303,3 +296,8 @@ def test_what_is_said_of_a_store_is_what_the_schema_lists() -> None:
     assert all(raw_code.FETCH_FAILURES[name].again for name in fetching.OF_STORES)
     assert Missed("x", "words").words == "words"
     assert not Store("/folder").remote
+
+
+def test_the_page_shows_the_reasons_and_whether_trying_again_makes_sense() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "contents.md").read_text("utf-8")
+    assert raw_code.failures_table() in page, "print(raw_code.failures_table()), and put it into docs/contents.md"

@@ -13,7 +13,7 @@ from recast.udfs.contents import stores
 from recast.udfs.contents.blobs import MAX_TEXT_BYTES
 from recast.udfs.contents.stores import Missed, Store, base_url, opened, store_at
 from tests.sources import blob_id
-from tests.udfs.contents.conftest import Served
+from tests.stores import Served
 
 TEXT = b"x = 1\n"
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCY"
