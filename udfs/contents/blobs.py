@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Sequence
 
 from recast.schemas.raw_code import GUESSED, Content
-from recast.udfs.encodings import read
+from recast.udfs.encodings import NAMES, normalised, read
 
 MAX_TEXT_BYTES = 4 * 1024 * 1024  # of the object, its bytes and its text: 4 for a character that limits.py lets through
 FETCHED = "fetched"
