@@ -15,7 +15,8 @@ from recast.jobs import profiling
 from recast.jobs.catalogue import STAGES
 from recast.jobs.running import plan_stages
 from recast.jobs.settings import Settings
-from recast.lakehouse import query
+from recast.lakehouse import ledger, query
+from recast.lakehouse.work import Work
 from tests.jobs.lanes import File, Lane, Model, write_pages, write_repositories
 
 if TYPE_CHECKING:
@@ -236,3 +237,14 @@ def test_pages_are_decided_again_from_stored_columns(lane: Fetching) -> None:
     assert reasons(math_min_tokens=1) == [None, None, "too_few_tokens"]
     hosts = {row["host"] for row in math.rows("raw_math", "host").values()}
     assert hosts == {"a.org", "www.b.org", "c.org"}
+
+
+def test_what_changed_is_found_without_reading_a_text(lane: Fetching, spark: "SparkSession") -> None:
+    lane.run()
+    stage, version = STAGES["raw_code"], query.version(lane.settings, "raw_code")
+    work = Work(spark, lane.settings, stage, ledger.begin("", "raw_code", "v", {}, {}), found_version=str(version))
+    rows = work.target_rows()
+    keys = rows.select("doc_id", "input_hash", "carried_hash", "measured_by", "decided_by", work.lends)
+    scanned = keys._jdf.queryExecution().executedPlan().toString()
+    assert "occurrences" in scanned, "what the settings take is decided from stored columns"
+    assert "text" not in scanned.partition("ReadSchema")[2]
