@@ -10,6 +10,7 @@ files were written again, with other times. The store of contents is an empty fo
     documents                        blobs of our language, as found
     right                            whether these are as many as were generated
     exploded_rows_per_s_per_core     file rows exploded, filtered and grouped a second, for each core
+    exploded_rows_per_cpu_s          the same for a second of the JVM's processor time, whatever else the machine does
     explode_peak_mb                  peak resident memory of the JVM after that
     explode_peak_mb_of_a_tenth       the same for a listing of a tenth, read before it in the same JVM
     unchanged_snapshot_seconds       a refresh of the whole command after the folder got another name
@@ -28,7 +29,7 @@ import time
 from binascii import hexlify
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -38,6 +39,9 @@ from benchmarks.plan import peak_mb
 from recast.jobs import ingest_code
 from recast.jobs.settings import Settings
 from recast.lakehouse import query, session
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 LARGEST = 300_000
 OTHERS_HAVE = 10
@@ -97,25 +101,35 @@ def shard_of(sizes: list[int], places: Any, ids: bytes, ours: Any, first: int) -
 def explode(settings: Settings, smaller: Settings, files: int) -> dict[str, Any]:
     """Read both listings as raw_code does; return how fast, how many blobs, and the memory that it took."""
     with session.application("listing benchmark", Path(settings.lake, "spark.log"), rows=files) as spark:
+        from pyspark.sql import Observation
+        from pyspark.sql import functions as F
+
         from recast.lakehouse import sizes
 
         cores = int(spark.sparkContext.defaultParallelism)
-        peaks, documents, took = [], 0, 0.0
+        peaks: list[int] = []
         for each, rows in ((smaller, files // 10), (settings, files)):
             sizes.fit(spark, rows, cores)
             started = time.monotonic()
-            found = ingest_code.blobs(spark, each, "v")
+            cpu_s, counted = cpu_seconds(spark), Observation("counted")
+            found = ingest_code.blobs(spark, each, "v").observe(counted, F.count("*").alias("documents"))
             found.write.format("noop").mode("overwrite").save()
-            took = time.monotonic() - started
-            documents = found.count()
+            took, cpu_s = time.monotonic() - started, cpu_seconds(spark) - cpu_s
             peaks.append(round(peak_mb(spark)))
-    rate = round(files / took / cores)
     return {
-        "documents": documents,
-        "exploded_rows_per_s_per_core": rate,
+        "documents": counted.get["documents"],
+        "exploded_rows_per_s_per_core": round(files / took / cores),
+        "exploded_rows_per_cpu_s": round(files / cpu_s),
         "explode_peak_mb": peaks[1],
         "explode_peak_mb_of_a_tenth": peaks[0],
     }
+
+
+def cpu_seconds(spark: "SparkSession") -> float:
+    """Return the processor time of the JVM so far."""
+    jvm: Any = spark._jvm
+    nanoseconds = jvm.java.lang.management.ManagementFactory.getOperatingSystemMXBean().getProcessCpuTime()
+    return int(nanoseconds) / 1e9
 
 
 def refresh(settings: Settings) -> float:
