@@ -2,7 +2,7 @@
 
 import click
 
-from recast import __version__
+from recast import __version__, exits
 from recast.cli.options import (
     OTHER_SETTINGS,
     OneLineGroup,
@@ -12,6 +12,7 @@ from recast.cli.options import (
 )
 from recast.jobs.names import check_names
 from recast.jobs.settings import Settings
+from recast.lakehouse.claims import KINDS
 from recast.settings import UserError
 
 
@@ -28,17 +29,41 @@ def main() -> None:
 @click.argument("names", nargs=-1, metavar="[code|math|TABLE]...")
 @click.option("--with-sources", is_flag=True, help="Bring the tables that these are made from up to date as well.")
 @click.option("--retry", is_flag=True, help="Try again what failed for a reason that may have passed.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object at the end: how it ended, a row per table."
+)
+@click.option("--notify", default="", metavar="URL", help="Post that object there, too.")
+@click.option("--detailed-exit-code", is_flag=True, help="Exit with 10 where there was nothing to do.")
 @spark_options
 @settings_options()
 @one_line_errors
-def refresh(settings: Settings, names: tuple[str, ...], with_sources: bool, retry: bool, conf: dict[str, str]) -> None:
-    """Bring tables up to date: all of them, a lane, or those named. Nothing new means nothing done."""
-    check_names(names)
-    from recast.jobs.catalogue import chosen
-    from recast.jobs.running import refresh_stages
+def refresh(
+    settings: Settings,
+    names: tuple[str, ...],
+    with_sources: bool,
+    retry: bool,
+    as_json: bool,
+    notify: str,
+    detailed_exit_code: bool,
+    conf: dict[str, str],
+) -> None:
+    """Bring tables up to date: all of them, a lane, or those named. Nothing new means nothing done.
 
-    if not refresh_stages(settings, chosen(names, with_sources), retry=retry, conf=conf):
-        click.echo("everything is up to date", err=True)
+    Exit status: 0 done, 1 failed, 2 your mistake, 3 an expectation failed, 4 stopped at a limit, 5 failed after some tables
+    were done, 6 another run is at work, 130 interrupted.
+    """
+    from recast.cli.outcome import told
+
+    with told(settings, as_json, notify) as outcome:
+        check_names(names)
+        from recast.jobs.catalogue import chosen
+        from recast.jobs.running import refresh_stages
+
+        outcome.runs += refresh_stages(settings, chosen(names, with_sources), retry=retry, conf=conf)
+        if not outcome.runs:
+            click.echo("everything is up to date", err=True)
+    if detailed_exit_code and not outcome.runs:
+        raise SystemExit(exits.NOTHING_TO_DO)
 
 
 @main.command(short_help="Show what refresh would do, and do none of it.")
@@ -141,6 +166,84 @@ def sql(settings: Settings, query: str, form: str, unsafe: bool) -> None:
     from recast.cli import output
 
     output.sql(settings, query, form, unsafe)
+
+
+@main.command(short_help="Take documents down, for good.", epilog=OTHER_SETTINGS)
+@click.option("--blob", multiple=True, metavar="ID", help="A blob of The Stack v2.")
+@click.option("--repo", multiple=True, metavar="NAME", help="A repository: owner/name.")
+@click.option("--url", multiple=True, metavar="URL", help="A page, by its address as the source has it.")
+@click.option("--domain", multiple=True, metavar="NAME", help="All pages of a domain and of those below it.")
+@click.option("--file", default="", metavar="LIST", help="A list: per line a value, or its kind and a value.")
+@click.option("--table", default="", help="A Delta table that lists them: one of the lake, or a folder.")
+@click.option("--column", default="", help="The column of --table.")
+@click.option("--kind", type=click.Choice(["", *KINDS]), default="", help="What the values of a list name.")
+@click.option("--why", default="", metavar="TEXT", help="The reason, for the record.")
+@click.option("--reference", default="", metavar="TEXT", help="A ticket or a letter, for the record.")
+@click.option("--content", "with_content", is_flag=True, help="Also equal texts in other repositories and pages.")
+@click.option("--lift", is_flag=True, help="Undo: the next refresh reads them anew.")
+@settings_options("lake")
+@one_line_errors
+def takedown(
+    settings: Settings,
+    file: str,
+    table: str,
+    column: str,
+    kind: str,
+    why: str,
+    reference: str,
+    with_content: bool,
+    lift: bool,
+    **named: tuple[str, ...],
+) -> None:
+    """Take documents down: readers of the published tables see them no more, the next refresh removes them from every
+    table, no later source brings them back, and `recast purge` deletes what is left and proves it.
+
+    Without anything to take down: list what is.
+    """
+    from recast.cli import takedowns as printing
+    from recast.lakehouse import takedown as taking
+
+    listed = printing.gathered(settings, named, file, table, column, kind)
+    if not listed.claims and not listed.malformed:
+        printing.show_in_force(settings)
+    elif not listed.claims:
+        raise UserError(f"no line is well-formed: {listed.malformed[0]}")
+    elif not why:
+        raise UserError("say why, for the record: --why TEXT")
+    elif lift:
+        click.echo(
+            f"{taking.lift(settings, listed.claims, why, reference):,} claims lifted. Next: recast refresh --retry"
+        )
+    else:
+        printing.show_taken(taking.take_down(settings, listed.claims, why, reference, with_content), listed)
+
+
+@main.command(
+    short_help="Delete old versions and leftovers, and prove that nothing taken down is left.", epilog=OTHER_SETTINGS
+)
+@click.option(
+    "--retention-hours",
+    type=click.FloatRange(min=0),
+    default=168.0,
+    show_default=True,
+    help="What is younger stays, for readers of old versions and change feeds.",
+)
+@click.option("--report", "report_file", default="", metavar="FILE", help="Write the report here as well.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
+@settings_options("lake")
+@one_line_errors
+def purge(settings: Settings, retention_hours: float, report_file: str, as_json: bool) -> None:
+    """Delete old versions, change feeds, logs and leftovers of killed runs; then read every file of the lake, and say
+    whether text is left that was taken down. Exit status 1 where it is. No refresh may run meanwhile.
+    """
+    from recast.cli.takedowns import run_purge
+    from recast.jobs.catalogue import STAGES
+    from recast.jobs.running import holding
+
+    with holding(settings, list(STAGES.values())):
+        proven = run_purge(settings, retention_hours, report_file, as_json)
+    if not proven:
+        raise SystemExit(exits.FAILED)
 
 
 @main.command(short_help="Score Python files as the tables would.", epilog=OTHER_SETTINGS)

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
+from recast.exits import INTERRUPTED, USER_ERROR, status_of
 from recast.jobs.settings import Settings, resolve
 from recast.printable import printable
 from recast.settings import UserError, ways_to_give
@@ -18,9 +19,6 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 OTHER_SETTINGS = "All other settings, which are options here too: recast refresh --help"
 LINES = "\n"  # an engine's last words are several
-FAILED = 1
-INTERRUPTED = 130  # as shells say it of a process that Ctrl-C ended
-USER_ERROR = 2  # as click itself exits for an unknown option
 EXTRAS = {"pyspark": "spark", "delta": "spark", "great_expectations": "quality"}
 
 
@@ -102,7 +100,7 @@ def one_line_errors(command: Command) -> Command:
         try:
             return command(*args, **options)
         except UserError as problem:
-            stop(problem, USER_ERROR)
+            stop(problem, problem.exit_status)
         except KeyboardInterrupt:
             stop("interrupted; what was committed stays, and the same command goes on from there", INTERRUPTED)
         except ModuleNotFoundError as problem:
@@ -113,9 +111,8 @@ def one_line_errors(command: Command) -> Command:
             wanted = f"'recast-lakehouse[{extra}]'" if extra else "recast-lakehouse"
             stop(f"{problem.name} is not installed: pip install {wanted}", USER_ERROR)
         except Exception as problem:
-            # Named by class, because importing them here would make `recast sql` wait for Spark.
-            if type(problem).__name__ in ("RunError", "QualityError"):
-                stop(problem, FAILED)
+            if hasattr(problem, "exit_status"):
+                stop(problem, status_of(problem))
             raise
 
     return with_errors  # type: ignore[return-value]
@@ -159,5 +156,5 @@ class OneLineGroup(click.Group):
 
 def stop(problem: Exception | str, status: int) -> NoReturn:
     """Print the problem, in one line where it is the user's mistake, and leave."""
-    click.echo(f"recast: {printable(str(problem), keep=LINES if status == FAILED else '')}", err=True)
+    click.echo(f"recast: {printable(str(problem), keep='' if isinstance(problem, UserError) else LINES)}", err=True)
     sys.exit(status)

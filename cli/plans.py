@@ -39,8 +39,9 @@ def show(plans: Sequence[Plan], as_json: bool) -> None:
     console = terminal()
     console.print(grid)
     for plan in plans:
-        for reason in plan.why:
-            console.print(Text(printable(f"{plan.table_name}: {reason}")), style="dim")
+        lines = [*plan.why, *(f"{count:,} rows {move}" for move, count in plan.moves.items()), takes(plan)]
+        for line in filter(None, lines):
+            console.print(Text(printable(f"{plan.table_name}: {line}")), style="dim")
         if plan.conflicting:
             words = (
                 f"{plan.table_name}: {plan.conflicting:,} source rows share their identity with another that differs"
@@ -48,6 +49,26 @@ def show(plans: Sequence[Plan], as_json: bool) -> None:
             console.print(words, style="dim")
     if not any(plan.why for plan in plans):
         console.print("everything is up to date")
+
+
+def takes(plan: Plan) -> str:
+    """Return what measuring takes by earlier runs, from the table's own rows to all that may come from above."""
+    if plan.estimate is None or plan.most is None or not plan.most.seconds:
+        return ""
+    parts = [
+        between(plan.estimate.prompt_tokens, plan.most.prompt_tokens, "prompt tokens"),
+        between(plan.estimate.output_tokens, plan.most.output_tokens, "tokens of answers"),
+        between(plan.estimate.seconds / 60, plan.most.seconds / 60, "minutes", ",.1f"),
+        between(plan.estimate.cost, plan.most.cost, "in the unit of the prices", ",.2f"),
+    ]
+    return "by earlier runs: " + ", ".join(filter(None, parts))
+
+
+def between(least: float, most: float, words: str, form: str = ",.0f") -> str:
+    """Return a range in words, nothing where it is zero."""
+    if not most:
+        return ""
+    return f"{most:{form}} {words}" if least == most else f"{least:{form}} to {most:{form}} {words}"
 
 
 def facts(plan: Plan) -> dict[str, Any]:
@@ -61,4 +82,7 @@ def facts(plan: Plan) -> dict[str, Any]:
         "may_come": plan.may_come,
         "conflicting": plan.conflicting,
         "chunks": len(plan.chunks),
+        "moves": dict(plan.moves),
+        "estimate": plan.estimate and plan.estimate._asdict(),
+        "most": plan.most and plan.most._asdict(),
     }

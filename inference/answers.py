@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from recast.exits import GATE_FAILED
 from recast.printable import printable
 from recast.schemas.answers import Answer
 from recast.schemas.finish_reasons import FILTERED, LENGTH, STOP, TOOL_CALLS, interrupted, standard
@@ -55,6 +56,8 @@ MAX_ERROR_BODY_CHARS = 1 << 16
 
 class ErrorBudgetError(RuntimeError):
     """More requests failed than the run's budget allows."""
+
+    exit_status = GATE_FAILED
 
 
 def budget_words(failed: int, finished: int, budget: float, last_error: str | None) -> str:

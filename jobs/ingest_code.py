@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from recast.cli.submit import submit
 from recast.jobs.settings import Settings
-from recast.lakehouse import executors, incoming, ledger
+from recast.lakehouse import executors, incoming, ledger, withheld
 from recast.lakehouse.datasets import column_names, form_of, read, value_count, version_of
 from recast.lakehouse.forms.files import require_folder
 from recast.lakehouse.source import Source, nothing_above
@@ -108,7 +108,10 @@ def cleaned(names: Iterable[str]) -> list[Column]:
 
 
 def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
-    """Return one row per Python blob with its occurrences, licences united, ordered by repository and path."""
+    """Return one row per Python blob with its occurrences, licences united, ordered by repository and path.
+
+    Without what was taken down: a blob stays under the repositories that hold it as well.
+    """
     python = listed_files(spark, settings, version).where(F.col("language") == LANGUAGE)
     if python.isEmpty():
         raise UserError(f"no file of {settings.code_source} has the language {LANGUAGE}")
@@ -120,6 +123,8 @@ def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
         *("length_bytes", "is_vendor", "is_generated"),
         *(F.substring(F.col(CONTENT).cast("binary"), 1, MAX_TEXT_BYTES + 1).alias("source_text") for _ in inline),
     )
+    python = withheld.without(spark, settings, python, "repo", "repo_name")
+    python = withheld.without(spark, settings, python, "blob", "blob_id")
     occurrence = F.struct("repo_name", "path", "revision_id", "snapshot_id", "license_type", "detected_licenses")
     by_blob = python.groupBy(F.coalesce("blob_id", F.lit("")).alias("doc_id")).agg(
         F.sort_array(F.collect_set(occurrence)).alias("occurrences"),
@@ -181,13 +186,18 @@ def license_rank(column: str) -> Column:
 
 
 def fetch(rows: DataFrame, settings: Settings, journal: str) -> DataFrame:
-    """Add `text` and `fetch_status`: fetched, or read from the source's own column.
+    """Add `text` and `fetch_status`: fetched, or read from the source's own column. A text that was taken down is left out.
 
     Raises:
         UserError: the store is not there, or does not answer.
     """
-    if "source_text" in rows.columns:
-        return fetching.add_inline(rows)
+    inline = "source_text" in rows.columns
+    found = fetching.add_inline(rows) if inline else fetched(rows, settings, journal)
+    return withheld.blanked(rows.sparkSession, settings, found, "fetch_status")
+
+
+def fetched(rows: DataFrame, settings: Settings, journal: str) -> DataFrame:
+    """Add `text` and `fetch_status`, fetched. Raises UserError as `fetch` does."""
     spec = fetch_spec(settings, executors.most_cores(rows.sparkSession), journal)
     if spec.store.remote:
         require_answering(spec.store, settings.fetch_timeout_s)

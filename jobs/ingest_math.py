@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from recast.cli.submit import submit
 from recast.jobs.settings import Settings
-from recast.lakehouse import incoming
+from recast.lakehouse import incoming, withheld
 from recast.lakehouse.datasets import read, value_count, version_of
 from recast.lakehouse.source import Source, nothing_above
 from recast.lakehouse.stage import Stage, keep
@@ -30,7 +30,7 @@ LICENSE = "ODC-By-1.0"  # of FineMath as a database; its pages keep their author
 
 
 def pages(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
-    """Return the source's pages with their identity."""
+    """Return the source's pages with their identity, without what was taken down."""
     rows = read(spark, settings.require("math_source"), SOURCE_COLUMNS, version)
     status = incoming.read_status(F.col("text"), raw_math.MAX_TEXT_BYTES)
     rows = rows.select(
@@ -41,8 +41,11 @@ def pages(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
         F.when(status == incoming.READ, F.col("text")).alias("text"),
         status.alias("read_status"),
     )
+    rows = withheld.without(spark, settings, rows, "url", "url")
+    rows = withheld.without_domains(spark, settings, rows, "url")
+    rows = rows.select(F.sha2(F.coalesce("text", F.lit("")), 256).alias("input_hash"), *rows.columns)
+    rows = withheld.without(spark, settings, rows, "content", "input_hash")
     return rows.select(
-        F.sha2(F.coalesce("text", F.lit("")), 256).alias("input_hash"),
         *rows.columns,
         F.lit("no_license").alias("license_type"),
         F.array(F.lit(LICENSE)).alias("detected_licenses"),

@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING
 
 import filelock
 
+from recast import exits
 from recast.inference.server import engine
 from recast.jobs import asking
 from recast.jobs.settings import Settings
-from recast.lakehouse import ledger, query
+from recast.lakehouse import costs, ledger, query, takedown
 from recast.lakehouse.ledger import Run
+from recast.lakehouse.limits import LimitError, Limits
 from recast.lakehouse.progress import Meter
 from recast.lakehouse.settings import NOTHING, is_local
 from recast.lakehouse.stage import Stage
 from recast.lakehouse.store import work_path
-from recast.settings import UserError
+from recast.settings import BusyError, UserError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -31,7 +33,20 @@ if TYPE_CHECKING:
 
 
 class RunError(Exception):
-    """A stage failed; the message is what its user needs to know."""
+    """A stage failed; the message is what its user needs to know.
+
+    Attributes:
+        runs: those of the stages before it, which are committed.
+        exit_status: what the command ends with.
+    """
+
+    def __init__(self, message: str, runs: Sequence[Run] = (), cause: BaseException | None = None) -> None:
+        """Take the stage's own word on the exit status; without one it is partial where anything was committed."""
+        super().__init__(message)
+        self.runs = list(runs)
+        self.exit_status: int = getattr(cause, "exit_status", exits.PARTIAL if runs else exits.FAILED)
+        if "ErrorBudgetError" in str(cause):  # of a task, as Spark tells it
+            self.exit_status = exits.GATE_FAILED
 
 
 @contextmanager
@@ -42,7 +57,8 @@ def holding(settings: Settings, stages: Sequence[Stage]) -> Iterator[None]:
     allows one run at a time (docs/cookbook.md), and Delta lets the second of two commits fail.
 
     Raises:
-        UserError: another run holds one of them.
+        BusyError: another run holds one of them.
+        UserError: the lake cannot be written.
     """
     with ExitStack() as held:
         for stage in stages if is_local(settings.lake) else ():
@@ -52,7 +68,7 @@ def holding(settings: Settings, stages: Sequence[Stage]) -> Iterator[None]:
                 held.enter_context(filelock.FileLock(path, timeout=0))
                 path.write_text(str(os.getpid()))
             except filelock.Timeout:
-                raise UserError(
+                raise BusyError(
                     f"another run (process {path.read_text() or 'unknown'}) is writing {stage.name}"
                 ) from None
             except OSError as problem:
@@ -73,6 +89,7 @@ def refresh_stages(
 
     Raises:
         RunError: a stage failed; those before it are committed, those after it did not start.
+        LimitError: a limit of the settings was reached; likewise, and so is a part of that stage.
         UserError: something that the user can mend.
     """
     with holding(settings, stages):
@@ -100,16 +117,17 @@ def refresh_stages(
             if spec and not spec.endpoint and session.is_this_machine(executors.master_of(spark)):
                 # Tasks run on the driver's host, so its engine can start now, while the stages above run.
                 engine.prewarm(spec)
-            runs = []
+            runs: list[Run] = []
+            limits = Limits(settings)
             for stage in left:
                 # A table of the lake may have grown since its rows were counted.
                 rows = None if stage.source.tables else sizes[stage.name]
                 try:
-                    run = refresh(spark, settings, stage, run_id, meter, retry, came, rows)
-                except UserError:
+                    run = refresh(spark, settings, stage, run_id, meter, retry, came, rows, limits)
+                except (UserError, LimitError):
                     raise
                 except Exception as problem:
-                    raise RunError(f"{stage.name} failed: {explain(problem)}") from problem
+                    raise RunError(f"{stage.name} failed: {explain(problem)}", runs, problem) from problem
                 if run:
                     runs.append(run)
             meter.show_where_time_went(runs, start_s)
@@ -160,8 +178,13 @@ def plan_stages(
                     raise RunError(f"{stage.name} cannot be planned: {explain(problem)}") from problem
     for stage in stages:
         above = [plans[table] for table in stage.source.tables if table in plans]
+        may_come = sum(plan.to_write + plan.to_remove + plan.may_come for plan in above)
+        own = plans[stage.name].rows.get("measure", 0)
+        known = costs.experience(settings, stage.name) if own or may_come else None
         plans[stage.name] = plans[stage.name]._replace(
-            may_come=sum(plan.to_write + plan.to_remove + plan.may_come for plan in above)
+            may_come=may_come,
+            estimate=known and known.estimate(own, settings),
+            most=known and known.estimate(own + may_come, settings),
         )
     return [plans[stage.name] for stage in stages]
 
@@ -174,7 +197,8 @@ def has_work(settings: Settings, stage: Stage) -> bool:
     """
     query.require_whole(settings, stage.name)
     facts = (stage.measured_by(settings), stage.decided_by(settings))
-    return bool(ledger.changes(settings, ledger.begin("", stage.name, stage.source.version(settings), *facts)))
+    obeyed = None if stage.source.tables else takedown.version(settings)
+    return bool(ledger.changes(settings, ledger.begin("", stage.name, stage.source.version(settings), *facts, obeyed)))
 
 
 def from_first_with_work(settings: Settings, stages: Sequence[Stage], retry: bool) -> Sequence[Stage]:

@@ -14,11 +14,18 @@ class Chunk(NamedTuple):
 
     Equal texts have equal hashes and so share a chunk, and tables written chunk by chunk are skipped file by file by
     the statistics that Delta keeps of their hashes.
+
+    Attributes:
+        number: its place, from 0.
+        low: the least hash.
+        high: the hash above all of its own, None for the last chunk.
+        rows: how many are pending in it.
     """
 
     number: int
     low: str
     high: str | None
+    rows: int = 0
 
     def holds(self, column: str) -> Column:
         """Return the condition that a row's hash lies in this chunk."""
@@ -44,9 +51,12 @@ def chunks_of(rows: dict[str, int], chunk_rows: int, staggered: bool = False) ->
     if total > (count - missing) * chunk_rows:
         count += 1
     lows: dict[int, str] = {}
+    held: dict[int, int] = {}
     before = 0
     for prefix in sorted(rows):
-        lows.setdefault(int(missing + before * (count - missing) / total), prefix)
+        place = int(missing + before * (count - missing) / total)
+        lows.setdefault(place, prefix)
+        held[place] = held.get(place, 0) + rows[prefix]
         before += rows[prefix]
-    bounds = ["", *list(lows.values())[1:]]
-    return [Chunk(i, low, bounds[i + 1] if i + 1 < len(bounds) else None) for i, low in enumerate(bounds)]
+    bounds = ["", *list(lows.values())[1:], None]
+    return [Chunk(i, bounds[i] or "", bounds[i + 1], each) for i, each in enumerate(held.values())]

@@ -35,6 +35,7 @@ ARROW_TYPES = {
     "timestamp": pa.timestamp("us", "UTC"),
     "map<string, bigint>": pa.map_(pa.string(), pa.int64()),
     "map<string, double>": pa.map_(pa.string(), pa.float64()),
+    "array<string>": pa.list_(pa.string()),
 }
 COUNTS = ("chunks", "rows_in", "rows_kept", "rows_rejected", "rows_measured", "rows_removed", "rows_conflicting")
 TOKENS = (
@@ -56,6 +57,7 @@ class Run(TypedDict, total=False):
     status: str
     problem: str | None
     source_version: str
+    takedowns: int | None
     target_version: int | None
     target_id: str | None
     chunks: int
@@ -78,6 +80,7 @@ class Run(TypedDict, total=False):
     engine_seconds: float | None
     tokens_per_s: float | None
     mfu: float | None
+    cost: float
     seconds: float
     seconds_by_step: dict[str, float]
     started_at: datetime
@@ -105,7 +108,12 @@ def canonical(facts: dict[str, Any]) -> str:
 
 
 def begin(
-    run_id: str, table_name: str, source_version: str, measured_by: dict[str, Any], decided_by: dict[str, Any]
+    run_id: str,
+    table_name: str,
+    source_version: str,
+    measured_by: dict[str, Any],
+    decided_by: dict[str, Any],
+    takedowns: int | None = None,
 ) -> Run:
     """Return the row of a run that starts now, with nothing counted."""
     run: Run = {
@@ -113,6 +121,7 @@ def begin(
         "table_name": table_name,
         "status": "running",
         "source_version": source_version,
+        "takedowns": takedowns,
         "started_at": datetime.now(UTC),
         "measured_by": fingerprint(measured_by),
         "decided_by": fingerprint(decided_by),
@@ -122,6 +131,7 @@ def begin(
         "reasons": {},
         "seconds_by_step": {},
         "seconds": 0.0,
+        "cost": 0.0,
     }
     run.update(cast(Run, dict.fromkeys(COUNTS + TOKENS, 0)))
     return run
@@ -217,6 +227,8 @@ def changes(settings: Settings, run: Run) -> tuple[str, ...]:
     found = [f"the last run is {last['status']}"] if last["status"] != "succeeded" else []
     if last["source_version"] != run["source_version"]:
         found.append(f"source {last['source_version']} -> {run['source_version']}")
+    if last.get("takedowns") != run["takedowns"]:
+        found.append("takedowns were added or lifted")
     for rules in ("measured_by", "decided_by"):
         if last[rules] != run[rules]:
             facts = changed_facts(last[f"{rules}_facts"], run[f"{rules}_facts"])  # type: ignore[literal-required]

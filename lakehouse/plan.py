@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 from pyspark.sql import functions as F
 
-from recast.lakehouse import query
+from recast.lakehouse import query, withheld
 from recast.lakehouse.actions import WRITING, find_actions
 from recast.lakehouse.chunks import PREFIX_DIGITS, Chunk, chunks_of
+from recast.lakehouse.costs import Estimate
 from recast.lakehouse.work import Work
 from recast.schemas.table import WITHDRAWN
 from recast.settings import UserError
@@ -24,6 +25,10 @@ class Plan(NamedTuple):
         conflicting: source rows that share their identity with another that differs.
         chunks: the ranges of hashes in which the rows are written.
         may_come: the most rows that the tables above may add, change or remove before the run, by their own plans.
+        estimate: what measuring takes, by earlier runs of the table; None where there are none.
+        most: the same with all that may come from above.
+        moves: rows that are decided again and come out otherwise, by what they were and will be: ``low_score -> kept``.
+            Only a plan that is shown has them.
     """
 
     table_name: str
@@ -33,6 +38,9 @@ class Plan(NamedTuple):
     conflicting: int = 0
     chunks: tuple[Chunk, ...] = ()
     may_come: int = 0
+    estimate: Estimate | None = None
+    most: Estimate | None = None
+    moves: Mapping[str, int] = {}
 
     @property
     def to_write(self) -> int:
@@ -87,7 +95,8 @@ def make(work: Work, why: tuple[str, ...] = ()) -> Plan:
 def require_few_removals(work: Work, planned: Plan) -> None:
     """Refuse to remove a large share of a raw table: a source that is lost for an hour looks like one that was emptied.
 
-    Documents whose text another document has now do not count: a dataset may name them anew. Below a raw table rows are
+    Documents whose text another document has now do not count: a dataset may name them anew. Nor do those that were taken
+    down. Below a raw table rows are
     removed for what its rows say; `ledger.require_finished` sees to it that it is whole.
 
     Raises:
@@ -98,6 +107,9 @@ def require_few_removals(work: Work, planned: Plan) -> None:
     if work.stage.source.tables or planned.to_remove <= limit * held:
         return
     gone = work.planned().where("action = 'remove'")
+    taken_down = withheld.documents(work.spark, work.settings)
+    if taken_down is not None:
+        gone = gone.join(taken_down, "doc_id", "left_anti")
     lost = gone.join(work.source_rows().select("input_hash"), "input_hash", "left_anti").count()
     if lost > limit * held:
         raise UserError(

@@ -9,6 +9,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
+from recast.exits import GATE_FAILED
 from recast.schemas.table import Expectation, Table
 
 # Great Expectations must store no row's text: a report would keep personal text after its document was taken down.
@@ -20,6 +21,8 @@ Result = dict[str, Any]  # one row of expectation_results
 
 class QualityError(Exception):
     """Staged rows broke a critical expectation; the target is untouched."""
+
+    exit_status = GATE_FAILED
 
 
 def check(

@@ -20,6 +20,8 @@ from recast.settings import UserError
 
 # For a table without statistics, which Recast's own all have.
 ROWS_PER_FILE = 10_000
+PUBLISHED = ("published_code", "published_math")
+TOMBSTONES = "tombstones"
 COMMIT = re.compile(r"/_delta_log/\d+\.json$")
 REFUSED = (
     "tables are only read here, by one SELECT, DESCRIBE, EXPLAIN, SHOW, SUMMARIZE or PIVOT, and other files not at all; "
@@ -169,14 +171,15 @@ def connect(settings: Settings, *names: str, unsafe: bool = False) -> Lake:
     with contextlib.suppress(duckdb.InvalidInputException):
         connection.execute("SET enable_progress_bar = false")
     lake = Lake(connection, [], {})
-    for name in names or TABLES:
+    for name in (*names, TOMBSTONES) if set(names) & set(PUBLISHED) else names or TABLES:
         try:
             table = open_table(settings, name)
             if table is not None:
-                show(connection, name, table, table_uri(settings, name))
+                show(connection, stored(name), table, table_uri(settings, name))
                 lake.built.append(name)
         except DamagedError as problem:
             lake.damaged[name] = str(problem)
+    hide_taken_down(lake)
     documents = [name for name in lake.built if TABLES[name].reasons]
     if documents:
         selects = (
@@ -188,6 +191,31 @@ def connect(settings: Settings, *names: str, unsafe: bool = False) -> Lake:
     if not unsafe:
         confine(connection, settings.lake)
     return lake
+
+
+def stored(name: str) -> str:
+    """Return the name under which all rows of a table are known; a published table's own name leaves out what was taken down."""
+    return f"stored_{name}" if name in PUBLISHED else name
+
+
+def hide_taken_down(lake: Lake) -> None:
+    """Make the published tables known by their names, without the documents that were taken down.
+
+    Raises:
+        DamagedError: tombstones cannot be read, so nobody knows what they are.
+    """
+    from recast.lakehouse.takedown import DOCUMENTS  # which imports this module
+
+    published = [name for name in PUBLISHED if name in lake.built]
+    if published and TOMBSTONES in lake.damaged:
+        raise DamagedError(lake.damaged[TOMBSTONES])
+    for name in published:
+        hidden = ""
+        if TOMBSTONES in lake.built:
+            hidden = f" ANTI JOIN (SELECT doc_id FROM ({DOCUMENTS}) WHERE NOT elsewhere) USING (doc_id)"
+            if "repo_name" in TABLES[name].column_names:  # a document that stays may still stand under that name
+                hidden += f" ANTI JOIN (SELECT doc_id, value AS repo_name FROM ({DOCUMENTS})) USING (doc_id, repo_name)"
+        lake.connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {stored(name)}{hidden}")
 
 
 def confine(connection: duckdb.DuckDBPyConnection, folder: str, scratch: str = "", linked: Iterable[str] = ()) -> None:

@@ -18,17 +18,19 @@ from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from recast.lakehouse import executors, ledger, plan, quality, query, sizes, store, watching
+from recast.lakehouse import executors, ledger, plan, quality, query, sizes, store, takedown, watching
 from recast.lakehouse.chunks import Chunk
 from recast.lakehouse.counts import add_counts, counts, record_metrics
 from recast.lakehouse.ledger import Run
+from recast.lakehouse.limits import LimitError, Limits
 from recast.lakehouse.plan import Plan
 from recast.lakehouse.problems import first_line
 from recast.lakehouse.progress import Meter
 from recast.lakehouse.settings import Settings, is_local
 from recast.lakehouse.stage import Stage
-from recast.lakehouse.staging import stage_chunk, staged_below
+from recast.lakehouse.staging import finish, stage_chunk, staged_below
 from recast.lakehouse.work import Work
+from recast.schemas.table import WITHDRAWN
 
 CHUNKS_AHEAD = 1
 CANCEL_EVERY_S = 1.0
@@ -44,6 +46,7 @@ def refresh(
     retry: bool = False,
     came: Sequence[executors.Executor] = (),
     source_rows: int | None = None,
+    limits: Limits | None = None,
 ) -> Run | None:
     """Bring a table up to date; return its row of `runs`, or None where there was nothing to do.
 
@@ -51,14 +54,19 @@ def refresh(
         came: the executors that were there when the application began.
         source_rows: about how many rows the source has, where that was counted already.
         retry: measure again the rows whose measurement failed for a reason that may have passed.
+        limits: what the whole refresh may still do; by default what the settings say for this table alone.
 
     Raises:
+        LimitError: one of `limits` was reached. What was committed stays.
         QualityError: a critical expectation failed. What was committed before stays.
         Exception: what the stage's `usage` raises where too much of a chunk failed. Likewise.
         UserError: something that the user can mend; for instance, the last run of a table that it reads did not succeed.
     """
     if retry:
         settings = replace(settings, error_budget=1.0)  # what failed once may well fail again: that is no surprise
+    limits = limits or Limits(settings)
+    if limits.rows_left:
+        settings = replace(settings, chunk_rows=min(settings.chunk_rows, limits.rows_left))
     run = begin(settings, stage, run_id)
     why = ledger.changes(settings, run)
     if not retry and not why:
@@ -92,13 +100,17 @@ def refresh(
             with meter.step("plan"):
                 planned = plan.make(work, why)
                 plan.require_few_removals(work, planned)
-            do(work, planned, meter)
+            do(work, planned, meter, limits)
             run["status"] = "succeeded"
+        except LimitError as reached:
+            run["status"], run["problem"] = "stopped", str(reached)
+            raise
         except BaseException as problem:
             run["status"], run["problem"] = "failed", first_line(problem)
             raise
         finally:
             record_metrics(work, meter)
+            limits.count(run, settings)
             ledger.record(settings, run)
     store.delete_folder(spark, table_folder)
     return run
@@ -113,7 +125,8 @@ def begin(settings: Settings, stage: Stage, run_id: str) -> Run:
     for name in (*stage.source.tables, stage.name):
         query.require_whole(settings, name)
     facts = (stage.measured_by(settings), stage.decided_by(settings))
-    return ledger.begin(run_id, stage.name, stage.source.version(settings), *facts)
+    obeyed = None if stage.source.tables else takedown.version(settings)
+    return ledger.begin(run_id, stage.name, stage.source.version(settings), *facts, obeyed)
 
 
 def look(spark: SparkSession, settings: Settings, stage: Stage, retry: bool = False) -> Plan:
@@ -138,7 +151,22 @@ def look(spark: SparkSession, settings: Settings, stage: Stage, retry: bool = Fa
         retry=retry,
         found_version="" if version is None else str(version),
     )
-    return plan.make(work, why)
+    planned = plan.make(work, why)
+    return planned._replace(moves=moves(work, planned)) if planned.rows.get("decide") else planned
+
+
+def moves(work: Work, planned: Plan) -> dict[str, int]:
+    """Return how many rows that are decided again come out otherwise, by what they were and will be.
+
+    Decisions read stored columns alone, so this is what a changed threshold moves, without paying for anything. Every
+    stored row is decided on: those whose source row changed as well are measured anew, and may come out otherwise.
+    """
+    held = work.target_rows().where(F.col("measured_by") == work.run["measured_by"])
+    held = held.where(~F.coalesce(F.col("reason") == WITHDRAWN, F.lit(False)))
+    decided = finish(work, held.withColumn("was", F.coalesce("reason", F.lit("kept"))), "decide", "was")
+    words = F.concat("was", F.lit(" -> "), F.coalesce("reason", F.lit("kept")))
+    changed = decided.where(F.col("was") != F.coalesce("reason", F.lit("kept")))
+    return {row["move"]: row["count"] for row in changed.groupBy(words.alias("move")).count().collect()}
 
 
 def fit(spark: SparkSession, settings: Settings, stage: Stage, source_rows: int | None = None) -> None:
@@ -157,8 +185,8 @@ def recover_interrupted(spark: SparkSession, settings: Settings, stage: Stage) -
         ledger.record(settings, cast(Run, committed | {"status": "interrupted", "started_at": started}))
 
 
-def do(work: Work, planned: Plan, meter: Meter) -> None:
-    """Do everything the plan says, chunk by chunk."""
+def do(work: Work, planned: Plan, meter: Meter, limits: Limits) -> None:
+    """Do everything the plan says, chunk by chunk, or as much as `limits` allow: then raise LimitError."""
     work.run["rows_conflicting"] = planned.conflicting
     if planned.conflicting:
         meter.say(
@@ -167,12 +195,16 @@ def do(work: Work, planned: Plan, meter: Meter) -> None:
         )
     meter.expect(planned.to_write)
     recorded_at = time.monotonic()
-    for chunk in measured_ahead(work, planned.chunks, meter):
+    chunks = limits.fitting(planned.chunks)
+    for chunk in measured_ahead(work, chunks, meter, limits):
         check_and_commit(work, chunk, meter)
         note_target(work)
+        limits.count(work.run, work.settings)
         if time.monotonic() - recorded_at > RECORD_EVERY_S:
             ledger.record(work.settings, work.run)
             recorded_at = time.monotonic()
+    if left := planned.chunks[work.run["chunks"] :]:
+        raise LimitError(f"{limits.words()}; {sum(chunk.rows for chunk in left):,} rows are left")
     if planned.to_remove:
         # Last, because until every chunk is committed a row that goes may be the only one that holds its measurement.
         with meter.step("commit"):
@@ -188,8 +220,8 @@ def note_target(work: Work) -> None:
     work.run["target_version"], work.run["target_id"] = query.identity(work.settings, work.stage.name)
 
 
-def measured_ahead(work: Work, chunks: Sequence[Chunk], meter: Meter) -> Iterator[Chunk]:
-    """Stage the chunks in order, keeping one more in work than the one handed out."""
+def measured_ahead(work: Work, chunks: Sequence[Chunk], meter: Meter, limits: Limits) -> Iterator[Chunk]:
+    """Stage the chunks in order, keeping one more in work than the one handed out; begin none when a limit is reached."""
     context = work.spark.sparkContext
     stopped = threading.Event()
 
@@ -203,9 +235,11 @@ def measured_ahead(work: Work, chunks: Sequence[Chunk], meter: Meter) -> Iterato
         running = [pool.submit(stage_in_group, chunk) for chunk in chunks[: 1 + CHUNKS_AHEAD]]
         try:
             for chunk in chunks:
+                if chunk.number == len(running):
+                    return
                 with meter.step("measure"):
                     running[chunk.number].result()
-                if len(running) < len(chunks):
+                if len(running) < len(chunks) and not limits.reached():
                     running.append(pool.submit(stage_in_group, chunks[len(running)]))
                 yield chunk
         finally:

@@ -41,6 +41,13 @@ class Settings(Group):
         least=0,
         most=1,
     )
+    max_rows: int = setting(0, "rows after which a refresh stops, over all of its tables; 0: no limit", least=0)
+    max_hours: float = setting(0.0, "hours after which a refresh stops at a chunk's end; 0: no limit", least=0)
+    max_cost: float = setting(0.0, "cost by the prices at which a refresh stops at a chunk's end; 0: no limit", least=0)
+    price_gpu_hour: float = setting(0.0, "price of a GPU for an hour, for costs and max_cost", least=0)
+    price_core_hour: float = setting(0.0, "price of an executor's core for an hour", least=0)
+    price_prompt_tokens: float = setting(0.0, "price of a million prompt tokens at an endpoint", least=0)
+    price_output_tokens: float = setting(0.0, "price of a million tokens of answers at an endpoint", least=0)
     error_budget: float = setting(
         0.05, "largest share of failed requests before a run stops by itself", least=0, most=1
     )

@@ -109,14 +109,14 @@ def copied(work: Work, chunk: Chunk, keys: DataFrame, found: Row, staged: list[s
     return finish(work, rows.join(source, ["from_doc_id", "input_hash"]), "copy")
 
 
-def finish(work: Work, rows: DataFrame, action: str) -> DataFrame:
-    """Decide on measured rows and give them every column of the target, and `action` beside them."""
+def finish(work: Work, rows: DataFrame, action: str, *more: str) -> DataFrame:
+    """Decide on measured rows and give them every column of the target, and `action` and `more` columns beside them."""
     for name, type_, _ in work.stage.target.columns:
         if name not in rows.columns:
             rows = rows.withColumn(name, F.lit(None).cast(type_))
     rows = work.stage.decide(rows.withColumn("reason", F.lit(None).cast("string")), work.settings)
     rules = {name: F.lit(work.run[name]) for name in ("measured_by", "decided_by")}
-    return with_provenance(work, rows.withColumns(rules | {"content_hash": F.sha2("text", 256)}), action)
+    return with_provenance(work, rows.withColumns(rules | {"content_hash": F.sha2("text", 256)}), action, *more)
 
 
 def withdraw(work: Work, rows: DataFrame, action: str) -> DataFrame:
@@ -124,11 +124,11 @@ def withdraw(work: Work, rows: DataFrame, action: str) -> DataFrame:
     return with_provenance(work, rows.withColumn("reason", F.lit(WITHDRAWN)), action)
 
 
-def with_provenance(work: Work, rows: DataFrame, action: str) -> DataFrame:
-    """Return rows as the target holds them, and `action` beside them."""
+def with_provenance(work: Work, rows: DataFrame, action: str, *more: str) -> DataFrame:
+    """Return rows as the target holds them, and `action` and `more` columns beside them."""
     written = {
         "kept": F.col("reason").isNull(),
         "run_id": F.lit(work.run["run_id"]),
         "written_at": F.current_timestamp(),
     }
-    return rows.withColumns(written).select(*work.stage.target.column_names, F.lit(action).alias("action"))
+    return rows.withColumns(written).select(*work.stage.target.column_names, F.lit(action).alias("action"), *more)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from delta.tables import DeltaTable
 
 WHOLE = "_SUCCESS"  # Spark adds this file to a folder once all of its files are written
+WITHOUT_TEXT = ("doc_id", "input_hash", "content_hash", "measured_by", "decided_by", "reason", "written_at")
+"""Columns whose least and greatest values stand in a table's log. The first letters of a text must not: they outlive it."""
+STATISTICS = "delta.dataSkippingStatsColumns"
 PROPERTIES = {
     # Downstream readers follow this feed; it also tells them which rows were removed.
     "delta.enableChangeDataFeed": "true",
@@ -49,7 +52,7 @@ def open_table(spark: SparkSession, settings: Settings, table: Table) -> "DeltaT
     schema = StructType.fromDDL(table.ddl)
     if not DeltaTable.isDeltaTable(spark, path):
         new = DeltaTable.createIfNotExists(spark).location(path).addColumns(schema).comment(table.about)
-        for name, value in PROPERTIES.items():
+        for name, value in {**PROPERTIES, STATISTICS: with_statistics(table)}.items():
             new = new.property(name, value)
         new.execute()
     opened = DeltaTable.forPath(spark, path)
@@ -60,6 +63,11 @@ def open_table(spark: SparkSession, settings: Settings, table: Table) -> "DeltaT
         spark.sql(f"ALTER TABLE delta.`{path}` ADD COLUMNS ({ddl})")
         opened = DeltaTable.forPath(spark, path)
     return opened
+
+
+def with_statistics(table: Table) -> str:
+    """Return the columns of which Delta's log keeps the least and greatest value, as the property STATISTICS lists them."""
+    return ",".join(name for name in WITHOUT_TEXT if name in table.column_names)
 
 
 def read(spark: SparkSession, settings: Settings, table: Table, version: str | None = None) -> DataFrame:

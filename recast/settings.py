@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from recast.exits import BUSY, USER_ERROR
+
 CONFIG_FILE = "recast.toml"
 MOST_OF_ALL = 2**31 - 1  # what Spark, Arrow and servers take for a number
 MAX_SHOWN_CHARS = 100
@@ -25,6 +27,14 @@ OF_SERVICES = re.compile(r"RECAST_(\w+_)?(SERVICE_(HOST|PORT)|PORT)(_\w+)?")
 
 class UserError(Exception):
     """A mistake that the user can mend; the command line prints its one line and no trace."""
+
+    exit_status = USER_ERROR
+
+
+class BusyError(UserError):
+    """Another run holds what is needed."""
+
+    exit_status = BUSY
 
 
 def setting(

@@ -27,5 +27,6 @@ TABLES: dict[str, Table] = {
         published.MATH,
         operations.RUNS,
         operations.EXPECTATION_RESULTS,
+        operations.TOMBSTONES,
     )
 }

@@ -1,4 +1,4 @@
-"""The tables runs and expectation_results: what every run did, and the result of every expectation."""
+"""The tables runs, expectation_results and tombstones: what runs did, what was expected, and what must not be held."""
 
 from recast.schemas.table import Column, Table
 
@@ -12,10 +12,16 @@ RUNS = Table(
         Column(
             "status",
             "string",
-            "running, succeeded, failed, or interrupted: killed after a commit and found by the next run",
+            "running, succeeded, failed, stopped (a limit was reached), or interrupted: killed after a commit and found "
+            "by the next run",
         ),
         Column("problem", "string", "why the run failed, in one line"),
         Column("source_version", "string", "version of what the stage read"),
+        Column(
+            "takedowns",
+            "bigint",
+            "version of tombstones that the stage obeyed; null where there were none, and below raw tables",
+        ),
         Column("target_version", "bigint", "Delta version of the table after the run's last commit"),
         Column("target_id", "string", "Delta's id of the table; one that was deleted and built again has another"),
         Column("chunks", "int", "chunks committed"),
@@ -42,6 +48,7 @@ RUNS = Table(
         Column("engine_seconds", "double", "seconds from an engine's first request to its last, added over engines"),
         Column("tokens_per_s", "double", "output tokens per second while engines were asked, added over engines"),
         Column("mfu", "double", "share of the GPUs' peak FLOP/s used by requests; null where the peak is not known"),
+        Column("cost", "double", "cost of the run by the prices that were set; 0 where none was"),
         Column("seconds", "double", "wall-clock seconds of the stage"),
         Column("seconds_by_step", "map<string, double>", "the stage's seconds by step: plan, measure, check, commit"),
         Column("started_at", "timestamp", "UTC"),
@@ -73,5 +80,37 @@ EXPECTATION_RESULTS = Table(
         Column("unexpected_rows", "bigint", "rows that did not meet it; null where the expectation counts no rows"),
         Column("observed", "string", "what was seen instead, or the error raised"),
         Column("checked_at", "timestamp", "UTC"),
+    ),
+)
+
+TOMBSTONES = Table(
+    name="tombstones",
+    about="what was taken down: a row per claim, and per document that it reached in a table; rows are only added",
+    key=("takedown_id", "kind", "value", "doc_id", "table_name"),
+    columns=(
+        Column("takedown_id", "string", "one per command"),
+        Column(
+            "number", "bigint", "grows from command to command, whatever clocks say; the last action on a claim counts"
+        ),
+        Column("action", "string", "take_down, or lift: the claim counts no longer"),
+        Column("kind", "string", "what the claim names: blob, repo, url, domain, or content: the sha256 of a text"),
+        Column("value", "string", "which one"),
+        Column("doc_id", "string", "a document that the claim reached; null in the row of the claim itself"),
+        Column("table_name", "string", "table that held the document; null in the row of the claim itself"),
+        Column(
+            "elsewhere",
+            "boolean",
+            "whether the document stays, because repositories that were not taken down hold it as well",
+        ),
+        Column("content_hash", "string", "sha256 of the document's text in that table"),
+        Column(
+            "probes",
+            "array<string>",
+            "hashes of lines of that row's texts, by which `recast purge` finds what is left (lakehouse/probes.py)",
+        ),
+        Column("why", "string", "why, as whoever took it down says"),
+        Column("reference", "string", "what it refers to: a ticket, a letter"),
+        Column("requested_at", "timestamp", "UTC"),
+        Column("recast_version", "string", "version of this package"),
     ),
 )

@@ -43,6 +43,9 @@ FETCH_FAILURES = {
     "unknown_encoding": Failure(
         "no repository names an encoding that is in the closed list (udfs/encodings.py)", again=False
     ),
+    "taken_down": Failure(
+        "somebody had this text taken down (recast takedown); after a lift it is read again", again=True
+    ),
     "undecodable": Failure(
         "the bytes are text in none of the encodings that repositories name, nor in UTF-8", again=False
     ),

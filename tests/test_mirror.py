@@ -14,6 +14,7 @@ TOGETHER = {
     "benchmarks/test_lint_shortcuts.py": "benchmarks/lint_shortcuts_worker",
     "benchmarks/test_verdicts.py": "benchmarks/hostile_answers benchmarks/verdict_code benchmarks/verdict_pages",
     "cli/test_options.py": "cli/main",
+    "cli/test_outcome.py": "recast/exits",
     "inference/test_answers.py": "schemas/answers schemas/finish_reasons",
     "inference/test_rewrite_spark.py": "benchmarks/rewrite",
     "jobs/test_catalogue.py": "jobs/names",
@@ -22,8 +23,10 @@ TOGETHER = {
     "jobs/test_golden.py": "jobs/lint_code jobs/parse_code",
     "jobs/test_ingest_spark.py": "jobs/ingest_code jobs/ingest_math lakehouse/incoming",
     "jobs/test_math_lane.py": "jobs/publish_math jobs/rewrite_math",
+    "jobs/test_takedown_lane.py": "lakehouse/withheld",
     "lakehouse/test_actions.py": "benchmarks/plan",
     "lakehouse/test_datasets.py": "lakehouse/forms/form",
+    "lakehouse/test_purge.py": "lakehouse/proof",
     "lakehouse/test_refresh.py": "cli/plans lakehouse/counts lakehouse/plan lakehouse/stage lakehouse/staging lakehouse/store "
     "lakehouse/work",
     "samples/test_code.py": "samples/sources",

@@ -7,7 +7,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from recast.cli.main import main
-from recast.cli.options import FAILED, stop
+from recast.cli.options import stop
+from recast.exits import FAILED
 from recast.jobs.settings import Settings
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from recast.cli.plans import show
 from recast.lakehouse.chunks import Chunk
+from recast.lakehouse.costs import Estimate
 from recast.lakehouse.plan import Plan
 
 PLANS = (
@@ -28,6 +29,19 @@ def test_a_plan_is_a_line_per_table_with_what_changed_below(capsys: pytest.Captu
     assert "up to date" not in shown
 
 
+def test_what_moves_and_what_measuring_takes_are_lines_below(capsys: pytest.CaptureFixture[str]) -> None:
+    plan = PLANS[1]._replace(
+        estimate=Estimate(1000, 500, 90.0, 0.25), most=Estimate(2000, 500, 90.0, 1.5), moves={"low_score -> kept": 1042}
+    )
+    show([plan], as_json=False)
+    shown = capsys.readouterr().out
+    assert "parsed_code: 1,042 rows low_score -> kept" in shown
+    assert (
+        "parsed_code: by earlier runs: 1,000 to 2,000 prompt tokens, 500 tokens of answers, 1.5 minutes, "
+        "0.25 to 1.50 in the unit of the prices"
+    ) in shown
+
+
 def test_nothing_to_do_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     show(PLANS[:1], as_json=False)
     assert "everything is up to date" in capsys.readouterr().out
@@ -44,6 +58,9 @@ def test_json_is_an_object_per_table(capsys: pytest.CaptureFixture[str]) -> None
         "may_come": 0,
         "conflicting": 0,
         "chunks": 0,
+        "moves": {},
+        "estimate": None,
+        "most": None,
     }
     assert (second["measure"], second["chunks"]) == (60, 1)
     assert (third["decide"], third["remove"], third["may_come"]) == (1042, 3, 60)

@@ -45,7 +45,20 @@ def test_a_chunk_that_is_still_being_planned_when_the_run_stops_is_not_bought(mo
     monkeypatch.setattr(refresh, "CANCEL_EVERY_S", 0.05)
     work: Any = SimpleNamespace(spark=SimpleNamespace(sparkContext=jobs), stage=SimpleNamespace(name="notes"))
     meter: Any = SimpleNamespace(job_group="group", step=lambda _: nullcontext())
-    ahead = refresh.measured_ahead(work, CHUNKS, meter)
+    limits: Any = SimpleNamespace(reached=lambda: "")
+    ahead = refresh.measured_ahead(work, CHUNKS, meter, limits)
     assert next(ahead).number == 0
     ahead.close()
     assert jobs.measured == [0]
+
+
+def test_when_a_limit_is_reached_no_further_chunk_begins_and_those_that_did_are_finished(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    measured: list[int] = []
+    monkeypatch.setattr(refresh, "stage_chunk", lambda _work, chunk: measured.append(chunk.number))
+    work: Any = SimpleNamespace(spark=SimpleNamespace(sparkContext=Jobs()), stage=SimpleNamespace(name="notes"))
+    meter: Any = SimpleNamespace(job_group="group", step=lambda _: nullcontext())
+    limits: Any = SimpleNamespace(reached=lambda: "stopped")
+    assert [chunk.number for chunk in refresh.measured_ahead(work, CHUNKS, meter, limits)] == [0, 1]
+    assert measured == [0, 1]

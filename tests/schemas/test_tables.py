@@ -47,7 +47,7 @@ def test_every_column_is_named_once_and_explained(table: Table) -> None:
 
 def test_the_catalogue_holds_what_the_jobs_write_and_the_operations_tables() -> None:
     assert list(STAGES) == [name for name in TABLES if name in STAGES], "in the same order"
-    assert set(TABLES) - set(STAGES) == {"runs", "expectation_results"}
+    assert set(TABLES) - set(STAGES) == {"runs", "expectation_results", "tombstones"}
     assert all(stage.target is TABLES[name] for name, stage in STAGES.items())
 
 

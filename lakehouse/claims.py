@@ -1,0 +1,108 @@
+"""Claims: what somebody may ask to have taken down, as read from the command line, a list or a table."""
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from recast.settings import UserError
+
+KINDS = ("blob", "repo", "url", "domain", "content")
+BLOB = re.compile("[0-9a-f]{40}")
+CONTENT = re.compile("[0-9a-f]{64}")
+REPO = re.compile(r"[^/\s]+/[^/\s]+")
+DOMAIN = re.compile(r"(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}")
+MAX_CHARS = 4096  # as lakehouse/incoming.py cuts names
+
+
+class Claim(NamedTuple):
+    """What is to be taken down.
+
+    Attributes:
+        kind: `blob` (blob_id of The Stack v2), `repo` (as its repo_name), `url` of a page, `domain` with all below it, or
+            `content` (sha256 of a text as UTF-8, hexadecimal).
+        value: which one.
+    """
+
+    kind: str
+    value: str
+
+
+class Listed(NamedTuple):
+    """The claims of a list, in their order, and what was wrong with its other lines."""
+
+    claims: list[Claim]
+    duplicates: int
+    malformed: list[str]
+
+
+def claim(kind: str, value: str) -> Claim:
+    """Return a claim with its value as tables hold it.
+
+    Raises:
+        UserError: `value` names no such thing.
+    """
+    value = value.strip()
+    if kind in ("blob", "content"):
+        value = value.lower()
+    if kind == "domain":
+        value = host_of(value)
+    fits = {
+        "blob": lambda: BLOB.fullmatch(value),
+        "content": lambda: CONTENT.fullmatch(value),
+        "repo": lambda: REPO.fullmatch(value),
+        "url": lambda: re.match(r"https?://\S+$", value),
+        "domain": lambda: DOMAIN.fullmatch(value),
+    }
+    if kind not in fits:
+        raise UserError(f"there is no kind of claim {kind!r}; there are {', '.join(KINDS)}")
+    if not value.isprintable() or len(value) > MAX_CHARS or not fits[kind]():
+        raise UserError(f"{value[:100]!r} is no {kind}")
+    return Claim(kind, value)
+
+
+def host_of(name: str) -> str:
+    """Return the host of an address, or a host name as it is, in small letters, as ASCII, without a last dot."""
+    try:
+        host = urlsplit(name).hostname if "://" in name else name
+        return (host or "").rstrip(".").lower().encode("idna").decode()
+    except (UnicodeError, ValueError):
+        return ""
+
+
+def kind_of(value: str) -> str:
+    """Return the kind of thing that a bare value of a list names, by its form."""
+    if BLOB.fullmatch(value.lower()):
+        return "blob"
+    if CONTENT.fullmatch(value.lower()):
+        return "content"
+    if "://" in value:
+        return "url"
+    return "repo" if "/" in value else "domain"
+
+
+def read_list(lines: Iterable[str], kind: str = "") -> Listed:
+    """Read one claim a line, as ``repo owner/name`` or a bare value whose form says what it names.
+
+    Empty lines and those that begin with ``#`` are passed over. A malformed or repeated line is counted, and the others
+    are read all the same.
+
+    Args:
+        lines: the lines.
+        kind: what bare values name, where it is known.
+    """
+    found: dict[Claim, None] = {}
+    duplicates, malformed = 0, []
+    for line in map(str.strip, lines):
+        if not line or line.startswith("#"):
+            continue
+        first, _, rest = line.partition(" ")
+        named = (first, rest) if first in KINDS and rest else (kind or kind_of(line), line)
+        try:
+            read = claim(*named)
+        except UserError as problem:
+            malformed.append(str(problem))
+            continue
+        duplicates += read in found
+        found[read] = None
+    return Listed(list(found), duplicates, malformed)

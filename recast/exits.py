@@ -1,0 +1,32 @@
+"""How commands end: the exit status of every outcome, which a scheduler may rely on (docs/schedules.md)."""
+
+DONE = 0
+FAILED = 1
+USER_ERROR = 2  # as click itself exits for an unknown option
+GATE_FAILED = 3
+STOPPED = 4
+PARTIAL = 5
+BUSY = 6
+NOTHING_TO_DO = 10
+INTERRUPTED = 130  # as shells say it of a process that Ctrl-C ended
+
+MEANINGS = {
+    DONE: "done; also where there was nothing to do, unless `--detailed-exit-code` is given",
+    FAILED: "the first stage with work failed, or the program has a fault: nothing was committed",
+    USER_ERROR: "a mistake that the user can mend: an option, a setting, a missing table or program",
+    GATE_FAILED: "an expectation of a table failed, or too many requests did; the chunk was not committed",
+    STOPPED: "a limit was reached (`--max-rows`, `--max-hours`, `--max-cost`); the same command goes on from there",
+    PARTIAL: "a stage failed after others of the run were committed",
+    BUSY: "another run holds a table; the message says which and since when",
+    NOTHING_TO_DO: "nothing to do, with `--detailed-exit-code`",
+    INTERRUPTED: "interrupted (Ctrl-C); the same command goes on from there",
+}
+
+
+def status_of(problem: BaseException) -> int:
+    """Return the exit status of a command that ends with this error. An error says its own as `exit_status`."""
+    if isinstance(problem, KeyboardInterrupt):
+        return INTERRUPTED
+    if isinstance(problem, SystemExit):
+        return problem.code if isinstance(problem.code, int) else FAILED if problem.code else DONE
+    return int(getattr(problem, "exit_status", FAILED))

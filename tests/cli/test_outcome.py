@@ -1,0 +1,120 @@
+"""`recast refresh --json` and `--notify`: what a scheduler is told, and the exit status of every outcome."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from recast import exits
+from recast.cli import outcome as telling
+from recast.cli.main import main
+from recast.jobs import running
+from recast.jobs.running import RunError
+from recast.lakehouse import ledger
+from recast.lakehouse.limits import LimitError
+from recast.lakehouse.quality import QualityError
+from recast.settings import BusyError, UserError
+from tests.conftest import CHECKOUT
+
+RUN = ledger.begin("run-1", "raw_code", "1", {}, {}) | {"status": "succeeded", "rows_in": 7}  # type: ignore[operator]
+GATE = RunError("linted_code failed", [RUN], QualityError("linted_code: a row is lost"))
+OUTCOMES: dict[str, tuple[Any, int, str]] = {
+    "done": ([RUN], exits.DONE, "done"),
+    "nothing": ([], exits.DONE, "nothing to do"),
+    "failed": (RunError("raw_code failed"), exits.FAILED, "failed"),
+    "user": (UserError("there is no such table"), exits.USER_ERROR, "user error"),
+    "gate": (GATE, exits.GATE_FAILED, "gate failed"),
+    "budget": (RunError("x", [], Exception("... ErrorBudgetError: 7 of 9")), exits.GATE_FAILED, "gate failed"),
+    "limit": (LimitError("stopped after 7 rows"), exits.STOPPED, "stopped"),
+    "partial": (RunError("linted_code failed", [RUN]), exits.PARTIAL, "partial"),
+    "busy": (BusyError("another run is writing raw_code"), exits.BUSY, "busy"),
+    "interrupted": (KeyboardInterrupt(), exits.INTERRUPTED, "interrupted"),
+}
+
+
+def refresh(monkeypatch: pytest.MonkeyPatch, ends: Any, *arguments: str) -> tuple[int, list[str]]:
+    """Run `recast refresh` where the stages end so; return its status and its lines of standard output."""
+
+    def stages(*_: Any, **__: Any) -> Any:
+        if isinstance(ends, BaseException):
+            raise ends
+        return ends
+
+    monkeypatch.setattr(running, "refresh_stages", stages)
+    done = CliRunner().invoke(main, ["refresh", "code", *arguments])
+    return done.exit_code, done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_every_outcome_has_a_status_and_a_line_of_its_own(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends, status, words = OUTCOMES[name]
+    ended, lines = refresh(monkeypatch, ends, "--json")
+    said = json.loads(lines[-1])
+    assert (ended, said["exit_status"], said["ended"]) == (status, status, words)
+    assert set(said["tables"]) == ({"raw_code"} if name in ("done", "gate", "partial") else set())
+
+
+def test_nothing_to_do_has_a_status_of_its_own_for_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refresh(monkeypatch, [], "--detailed-exit-code")[0] == exits.NOTHING_TO_DO
+    assert refresh(monkeypatch, [RUN], "--detailed-exit-code")[0] == exits.DONE
+
+
+def test_every_status_is_listed_once() -> None:
+    statuses = [value for name, value in vars(exits).items() if name.isupper() and isinstance(value, int)]
+    assert sorted(statuses) == sorted(exits.MEANINGS)
+
+
+@pytest.fixture
+def listener() -> Iterator[tuple[str, list[Any]]]:
+    """An address that takes what is posted at the second try, and what it took."""
+    took: list[Any] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        tries = 0
+
+        def do_POST(self) -> None:
+            Handler.tries += 1
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200 if Handler.tries > 1 else 503)
+            self.end_headers()
+            if Handler.tries > 1:
+                took.append(json.loads(body))
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/hook?token=secret", took
+    server.shutdown()
+
+
+def test_the_outcome_is_posted_also_where_a_run_failed(
+    listener: tuple[str, list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, took = listener
+    assert refresh(monkeypatch, GATE, "--notify", url)[0] == exits.GATE_FAILED
+    assert [each["ended"] for each in took] == ["gate failed"]
+
+
+def test_an_address_that_nobody_answers_changes_no_outcome_and_is_not_printed(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(telling, "NOTIFY_ATTEMPTS", 1)
+    monkeypatch.setattr(running, "refresh_stages", lambda *_, **__: [RUN])
+    done = CliRunner().invoke(main, ["refresh", "--notify", "http://127.0.0.1:9/hook?token=secret"])
+    assert done.exit_code == exits.DONE
+    assert "secret" not in done.output + "".join(capfd.readouterr())
+
+
+def test_an_address_that_is_none_is_refused_before_anything_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refresh(monkeypatch, [RUN], "--notify", "ftp://example.org")[0] == exits.USER_ERROR
+
+
+def test_the_page_lists_every_status() -> None:
+    page = (CHECKOUT / "docs" / "schedules.md").read_text()
+    assert all(f"| {status} | {words} |" in page for status, words in exits.MEANINGS.items())

@@ -1,0 +1,84 @@
+"""`recast takedown` and `recast purge`: what they take, refuse and print."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from recast.cli.main import main
+from tests.lakehouse.taken import A, B, C, build, remove
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Path:
+    build(tmp_path / "lake")
+    return tmp_path / "lake"
+
+
+def recast(lake: Path, *arguments: str) -> tuple[int, str]:
+    """Run a command; return its status and all that it prints."""
+    done = CliRunner().invoke(main, [*arguments, "--lake", str(lake)])
+    return done.exit_code, done.output
+
+
+def test_a_takedown_says_what_it_reached_what_stays_and_what_comes_next(lake: Path) -> None:
+    status, said = recast(lake, "takedown", "--blob", A, "--repo", "dora/unknown", "--why", "asked to")
+    assert status == 0
+    assert "2 claims taken down: 1 documents (raw_code 1, styled_code 1, published_code 1)" in said
+    assert "1 claims are of nothing in this lake, and hold for later sources: repo dora/unknown" in said
+    assert "1 documents have an equal text and stay; --content takes them down too" in said
+    assert "Next: recast refresh, then recast purge" in said
+
+
+def test_without_a_claim_those_that_count_are_listed(lake: Path) -> None:
+    assert recast(lake, "takedown") == (0, "nothing is taken down\n")
+    recast(lake, "takedown", "--blob", A, "--why", "asked to", "--reference", "ticket 7")
+    assert "ticket 7" in recast(lake, "takedown")[1]
+    assert recast(lake, "takedown", "--lift", "--blob", A, "--why", "a mistake")[1].startswith("1 claims lifted")
+    assert recast(lake, "takedown")[1] == "nothing is taken down\n"
+
+
+def test_a_list_is_taken_as_far_as_it_is_well_formed_and_the_rest_is_counted(lake: Path, tmp_path: Path) -> None:
+    (tmp_path / "list").write_bytes(b"# opt-outs\nalice/rooms\nalice/rooms\nnonsense \xff\nbob/copy\n")
+    status, said = recast(lake, "takedown", "--file", str(tmp_path / "list"), "--why", "opted out")
+    assert status == 0
+    assert "2 claims taken down: 2 documents" in said
+    assert "1 claims were named twice" in said
+    assert "1 lines are malformed, and were passed over" in said
+
+
+def test_a_column_of_a_table_is_a_list(lake: Path) -> None:
+    arguments = ("takedown", "--table", "raw_code", "--column", "repo_name", "--why", "opted out")
+    assert "2 claims taken down" in recast(lake, *arguments)[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--blob", A), "say why, for the record: --why TEXT"),
+        (("--blob", "x", "--why", "y"), "'x' is no blob"),
+        (("--table", "raw_code", "--why", "y"), "--table and --column belong together"),
+        (("--file", "/nowhere", "--why", "y"), "cannot read /nowhere"),
+    ],
+)
+def test_a_mistake_is_one_line(lake: Path, arguments: tuple[str, ...], said: str) -> None:
+    status, printed = recast(lake, "takedown", *arguments)
+    assert status == 2
+    assert said in printed
+    assert printed.count("\n") == 1
+
+
+def test_a_purge_prints_what_it_read_and_writes_a_report(lake: Path, tmp_path: Path) -> None:
+    recast(lake, "takedown", "--blob", A, "--content", "--why", "asked to")
+    assert recast(lake, "purge")[0] == 2, "a refresh comes first"
+    remove(lake, A, C)
+    status, said = recast(lake, "purge")
+    assert status == 1
+    assert "files younger than 168 hours were kept; --retention-hours 0 deletes them too" in said
+    status, said = recast(lake, "purge", "--retention-hours", "0", "--report", str(tmp_path / "report.json"))
+    assert status == 0, said
+    assert "nothing is left of them" in said
+    assert json.loads((tmp_path / "report.json").read_text())["documents"] == 2
+    assert json.loads(recast(lake, "purge", "--json")[1])["proven"] is True
+    assert B in recast(lake, "sql", "SELECT doc_id FROM published_code")[1]

@@ -1,0 +1,159 @@
+"""Takedowns on real lanes: what goes, what stays, what no later source brings back, and what a purge leaves."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from recast.jobs.catalogue import chosen
+from recast.jobs.running import plan_stages
+from recast.jobs.settings import Settings
+from recast.lakehouse import query
+from recast.lakehouse.claims import Claim
+from recast.lakehouse.purge import purge
+from recast.lakehouse.takedown import lift, take_down
+from tests.jobs.lanes import File, Lane, Model, write_pages, write_repositories
+from tests.jobs.test_code_lane import TABLE_NAMES, program
+from tests.lakehouse.taken import sha256
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytestmark = pytest.mark.spark
+
+GOOD, SHARED = File("good.py", program("good")), File("shared.py", program("shared"))
+LISTED = {"ann/one": [GOOD, SHARED], "bob/two": [SHARED]}
+
+
+def strings_below(folder: Path) -> str:
+    """Return all that Parquet files below a folder say, and the text of its other files."""
+    said = []
+    for file in filter(Path.is_file, folder.rglob("*")):
+        if file.suffix == ".parquet":
+            said.append(str(pq.read_table(file, partitioning=None).to_pylist()))
+        else:
+            said.append(file.read_text(errors="replace"))
+    return "\n".join(said)
+
+
+def test_a_repository_that_was_taken_down_leaves_every_table_and_does_not_come_back(
+    spark: "SparkSession", served_model: tuple[Model, str], tmp_path: Path
+) -> None:
+    model, url = served_model
+    model.failing, model.cut = set(), set()
+    source = tmp_path / "source"
+    write_repositories(source, LISTED)
+    settings = Settings(
+        lake=str(tmp_path / "lake"),
+        code_source=str(source / "data"),
+        code_contents=str(source / "content"),
+        endpoint=url,
+        model="model-a",
+    )
+    lane = Lane(settings, model)
+    lane.refresh("code")
+    lane.requests()
+
+    take_down(settings, [Claim("repo", "ann/one")], "asked to", "ticket 7")
+    assert lane.rows("published_code") == {}, "the shared file stands under ann/one until it is written anew"
+    (plan,) = plan_stages(settings, chosen(["raw_code"]))
+    assert (plan.why, plan.to_remove, plan.to_write) == (("takedowns were added or lifted",), 1, 1)
+    runs = lane.refresh("code")
+    assert {name: run["rows_removed"] for name, run in runs.items()} == dict.fromkeys(TABLE_NAMES, 1)
+    assert lane.requests() == {}
+    (row,) = lane.rows("published_code", "repo_name").values()
+    assert row["repo_name"] == "bob/two"
+    (row,) = lane.rows("raw_code", "occurrences").values()
+    assert [each["repo_name"] for each in row["occurrences"]] == ["bob/two"]
+    assert lane.refresh("code") == {}
+
+    write_repositories(source, {**LISTED, "cy/three": [File("new.py", program("new"))]})
+    assert lane.refresh("raw_code")["raw_code"]["rows_in"] == 1, "a new snapshot lists it again"
+    assert GOOD.blob_id not in lane.rows("raw_code")
+    lane.refresh("code")
+    lane.requests()
+
+    assert "total_good" in strings_below(Path(settings.lake))
+    report = purge(settings, 0)
+    assert report["proven"], report["found"]
+    assert "total_good" not in strings_below(Path(settings.lake))
+    assert lane.refresh("code") == {}, "a purge changes no version of a table"
+
+    lift(settings, [Claim("repo", "ann/one")], "a mistake")
+    lane.refresh("code")
+    assert sum(lane.requests().values()) == 2, "what was purged is paid for again, once for each rewrite"
+    assert GOOD.blob_id in lane.rows("published_code")
+
+
+def test_pages_are_withheld_by_address_domain_and_text_however_many_there_are(
+    spark: "SparkSession", served_model: tuple[Model, str], tmp_path: Path
+) -> None:
+    model, url = served_model
+    text = "A train travels 120 km in 2 hours. How fast is it? 120 / 2 = 60, so 60 km/h."
+    addresses = [
+        *("https://a.org/1", "https://a.org/2", "https://b.org/1", "http://WWW.b.org:80/1", "https://notb.org/1"),
+        *(
+            "https://c.co.uk/1",
+            "https://x.y.c.co.uk?q",
+            "https://co.uk.d.org/",
+            "https://user@b.org/2",
+            "no address",
+            "",
+        ),
+    ]
+    write_pages(tmp_path / "math", [(each, f"{text} {place}") for place, each in enumerate(addresses)])
+    settings = Settings(lake=str(tmp_path / "lake"), math_source=str(tmp_path / "math"), endpoint=url, model="model-a")
+    claims = [
+        Claim("url", "https://a.org/1"),
+        Claim("domain", "b.org"),
+        Claim("domain", "c.co.uk"),
+        Claim("content", str(sha256(f"{text} 4"))),
+    ]
+    take_down(settings, claims, "asked to")
+    Lane(settings, model).refresh("raw_math")
+    left = {row["url"] for row in query.rows(settings, "SELECT url FROM raw_math")}
+    assert left == {"https://a.org/2", "https://co.uk.d.org/", "no address", ""}
+
+
+def test_a_code_text_is_withheld_by_its_hash_whatever_blob_brings_it(
+    spark: "SparkSession", served_model: tuple[Model, str], tmp_path: Path
+) -> None:
+    model, url = served_model
+    source = tmp_path / "source"
+    text = '"""Größe."""\n'
+    write_repositories(
+        source,
+        {"a/b": [File("x.py", text.encode("latin-1"), src_encoding="ISO-8859-1"), File("y.py", text.encode()), GOOD]},
+    )
+    settings = Settings(
+        lake=str(tmp_path / "lake"),
+        code_source=str(source / "data"),
+        code_contents=str(source / "content"),
+        endpoint=url,
+        model="model-a",
+    )
+    take_down(settings, [Claim("content", str(sha256(text)))], "asked to")
+    lane = Lane(settings, model)
+    lane.refresh("raw_code")
+    rows = lane.rows("raw_code", "reason, text")
+    assert sorted((row["reason"] or "", row["text"] is None) for row in rows.values()) == [
+        ("", False),
+        *[("taken_down", True)] * 2,
+    ]
+    lift(settings, [Claim("content", str(sha256(text)))], "a mistake")
+    lane.refresh("raw_code", retry=True)
+    assert [row["reason"] for row in lane.rows("raw_code", "reason").values()] == [None] * 3
+
+
+def test_many_claims_are_obeyed_by_a_table_of_their_own(spark: "SparkSession", tmp_path: Path) -> None:
+    from recast.lakehouse import withheld
+
+    settings = Settings(lake=str(tmp_path / "lake"))
+    rows = spark.createDataFrame(pa.table({"repo_name": [f"owner/{number}" for number in range(2000)]}).to_pandas())
+    assert withheld.without(spark, settings, rows, "repo", "repo_name").count() == 2000, "no takedown, no filter"
+    take_down(settings, [Claim("repo", f"owner/{number}") for number in range(0, 2000, 2)], "opted out")
+    assert withheld.without(spark, settings, rows, "repo", "repo_name").count() == 1000
+    lift(settings, [Claim("repo", "owner/0")], "opted in")
+    assert withheld.without(spark, settings, rows, "repo", "repo_name").count() == 1001

@@ -1,0 +1,45 @@
+"""Limits of a refresh: rows, hours and money, over all of its stages."""
+
+from typing import Any
+
+import pytest
+
+from recast.jobs.settings import Settings
+from recast.lakehouse import ledger, limits
+from recast.lakehouse.chunks import Chunk
+from recast.lakehouse.limits import Limits
+
+CHUNKS = [Chunk(number, str(number), None, 10) for number in range(4)]
+
+
+def run(table: str, rows: int, **more: Any) -> ledger.Run:
+    return ledger.begin("run", table, "1", {}, {}) | {"rows_in": rows} | more  # type: ignore[return-value, operator]
+
+
+def test_without_limits_everything_is_done() -> None:
+    free = Limits(Settings())
+    assert (free.fitting(CHUNKS), free.rows_left, free.reached()) == (CHUNKS, None, "")
+
+
+def test_rows_are_counted_over_all_tables_and_never_passed() -> None:
+    settings = Settings(max_rows=35)
+    limited = Limits(settings)
+    assert limited.fitting(CHUNKS) == CHUNKS[:3]
+    limited.count(run("raw_code", 10), settings)
+    limited.count(run("raw_code", 20), settings)  # the same run, one chunk later
+    assert limited.rows_left == 15
+    limited.count(run("parsed_code", 15), settings)
+    assert (limited.rows_left, list(limited.fitting(CHUNKS))) == (0, [])
+    assert limited.words() == "stopped after 35 rows, as max_rows = 35 asks"
+
+
+def test_money_and_time_are_looked_at_after_a_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(max_cost=1, price_output_tokens=1, max_hours=2)
+    limited = Limits(settings)
+    limited.count(run("styled_code", 10, output_tokens=900_000), settings)
+    assert limited.reached() == ""
+    limited.count(run("optimized_code", 10, output_tokens=100_000), settings)
+    assert limited.reached() == "stopped at a cost of 1.00, as max_cost = 1 asks"
+    later = limited.began + 2 * 3600
+    monkeypatch.setattr(limits.time, "monotonic", lambda: later)
+    assert limited.reached().startswith("stopped after 2.00 hours")

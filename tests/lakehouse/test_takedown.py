@@ -1,0 +1,150 @@
+"""Takedowns: what a claim reaches, what readers see from then on, and what a lift brings back."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from recast.lakehouse import query, takedown
+from recast.lakehouse.claims import Claim
+from recast.lakehouse.settings import Settings
+from recast.lakehouse.takedown import in_force, lift, take_down
+from recast.settings import UserError
+from tests.lakehouse.taken import BELOW, OTHER_PAGE, PAGE, PARSER, PROOF, A, B, C, build, sha256
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return build(tmp_path / "lake")
+
+
+def published(settings: Settings, table: str = "published_code") -> list[str]:
+    return [row["doc_id"] for row in query.rows(settings, f"SELECT doc_id FROM {table} ORDER BY doc_id", table)]
+
+
+def test_a_blob_is_hidden_from_readers_at_once_and_from_no_other_table(settings: Settings) -> None:
+    taken = take_down(settings, [Claim("blob", A)], "asked to")
+    assert (taken.documents, taken.rows) == (1, {"raw_code": 1, "styled_code": 1, "published_code": 1})
+    assert published(settings) == [B, C]
+    assert published(settings, "styled_code") == [A, B, C]
+
+
+def test_an_equal_text_under_another_blob_is_reported_and_stays(settings: Settings) -> None:
+    assert take_down(settings, [Claim("blob", A)], "asked to").equal == 1
+    assert C in published(settings)
+
+
+def test_content_takes_equal_texts_down_as_well(settings: Settings) -> None:
+    taken = take_down(settings, [Claim("blob", A)], "asked to", with_content=True)
+    assert (taken.documents, taken.equal) == (2, 0)
+    assert published(settings) == [B]
+    assert {(each["kind"], each["value"]) for each in in_force(settings)} == {("blob", A), ("content", sha256(PARSER))}
+
+
+def test_a_file_of_a_repository_stays_under_the_others_that_hold_it_but_not_under_its_name(settings: Settings) -> None:
+    taken = take_down(settings, [Claim("repo", "bob/copy")], "asked to")
+    assert (taken.documents, taken.elsewhere) == (0, 1)
+    assert published(settings) == [A, B, C]
+    taken = take_down(settings, [Claim("repo", "alice/rooms")], "asked to")
+    assert (taken.documents, taken.elsewhere) == (2, 0)  # nobody holds B any more
+    assert published(settings) == [C]
+
+
+def test_a_row_that_stays_is_hidden_while_it_names_the_repository(settings: Settings) -> None:
+    take_down(settings, [Claim("repo", "alice/rooms")], "asked to")
+    assert published(settings) == [C]
+    row = query.rows(settings, "SELECT DISTINCT elsewhere FROM tombstones WHERE doc_id LIKE 'bb%'", "tombstones")
+    assert row == [{"elsewhere": True}]
+
+
+def test_content_takes_a_repositorys_files_down_wherever_they_are(settings: Settings) -> None:
+    take_down(settings, [Claim("repo", "alice/rooms")], "asked to", with_content=True)
+    assert published(settings) == []
+
+
+def test_a_page_and_a_domain_with_all_below_it(settings: Settings) -> None:
+    assert take_down(settings, [Claim("url", "https://example.org/roots")], "asked to").documents == 1
+    assert published(settings, "published_math") == sorted([OTHER_PAGE, BELOW])
+    taken = take_down(settings, [Claim("domain", "example.org")], "asked to")
+    assert published(settings, "published_math") == [OTHER_PAGE]
+    assert taken.rows == {"raw_math": 2, "published_math": 2}
+
+
+def test_a_domain_is_not_the_end_of_another_name(settings: Settings) -> None:
+    assert take_down(settings, [Claim("domain", "ample.org")], "asked to").documents == 0
+
+
+def test_a_text_is_taken_down_by_its_hash(settings: Settings) -> None:
+    take_down(settings, [Claim("content", str(sha256(PROOF)))], "asked to")
+    assert published(settings, "published_math") == [BELOW]
+
+
+def test_what_a_lake_does_not_hold_is_written_all_the_same(settings: Settings, tmp_path: Path) -> None:
+    for where in (settings, Settings(lake=str(tmp_path / "new"))):
+        taken = take_down(where, [Claim("repo", "dora/unknown")], "asked to")
+        assert (taken.claims, taken.unknown) == (1, [Claim("repo", "dora/unknown")])
+        assert [each["value"] for each in in_force(where)] == ["dora/unknown"]
+
+
+def test_a_claim_that_counts_is_not_written_again(settings: Settings) -> None:
+    take_down(settings, [Claim("blob", A)], "asked to")
+    before = takedown.version(settings)
+    taken = take_down(settings, [Claim("blob", A)], "asked to")
+    assert (taken.claims, taken.known, takedown.version(settings)) == (0, 1, before)
+
+
+def test_a_lift_brings_documents_back_and_a_second_takedown_hides_them_again(settings: Settings) -> None:
+    take_down(settings, [Claim("blob", A), Claim("url", "https://example.org/roots")], "asked to")
+    assert lift(settings, [Claim("blob", A), Claim("blob", C)], "a mistake") == 1
+    assert published(settings) == [A, B, C]
+    assert PAGE not in published(settings, "published_math")
+    take_down(settings, [Claim("blob", A)], "asked to")
+    assert published(settings) == [B, C]
+
+
+def test_clocks_that_jump_back_change_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    take_down(settings, [Claim("blob", A)], "asked to")
+    row = query.rows(settings, "SELECT max(requested_at) AS at FROM tombstones", "tombstones")[0]
+
+    class Earlier(takedown.datetime):  # type: ignore[name-defined, misc]
+        @classmethod
+        def now(cls, tz: object = None) -> object:
+            return row["at"].replace(year=2001)
+
+    monkeypatch.setattr(takedown, "datetime", Earlier)
+    lift(settings, [Claim("blob", A)], "a mistake")
+    assert in_force(settings) == []
+
+
+def test_two_takedowns_at_once_both_count(settings: Settings) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(take_down, settings, [Claim("blob", each)], "asked to") for each in (A, C)]:
+            done.result()
+    assert published(settings) == [B]
+
+
+def test_of_a_takedown_and_a_lift_at_once_the_takedown_counts(settings: Settings) -> None:
+    take_down(settings, [Claim("blob", A)], "asked to")
+    lift(settings, [Claim("blob", A)], "a mistake")
+    rows = query.rows(settings, "SELECT * FROM tombstones WHERE doc_id IS NULL ORDER BY number", "tombstones")
+    again = [rows[0] | {"number": rows[1]["number"]}]
+    takedown.ledger.write(settings, takedown.TOMBSTONES, again)
+    assert [each["value"] for each in in_force(settings)] == [A]
+
+
+def test_claims_are_read_from_a_column_of_a_table(settings: Settings) -> None:
+    listed = takedown.column_of(settings, "raw_code", "repo_name")
+    assert set(listed.claims) == {Claim("repo", "alice/rooms"), Claim("repo", "carol/fork")}
+    assert listed.duplicates == 1
+    assert takedown.column_of(settings, f"{settings.lake}/raw_code", "doc_id").claims[0].kind == "blob"
+    for table, column in (("raw_code", "nothing"), ("nowhere", "doc_id")):
+        with pytest.raises(UserError):
+            takedown.column_of(settings, table, column)
+
+
+def test_damaged_tombstones_show_no_published_table(settings: Settings) -> None:
+    take_down(settings, [Claim("blob", A)], "asked to")
+    for file in Path(settings.lake, "tombstones").glob("*.parquet"):
+        file.unlink()
+    with pytest.raises(UserError, match="tombstones"):
+        published(settings)
