@@ -21,7 +21,6 @@ from recast.lakehouse.source_sql import SPARK
 from recast.lakehouse.stage import Stage, keep
 from recast.lakehouse.staging import TASKS_PER_CORE
 from recast.schemas import raw_code
-from recast.schemas.table import TAKEN_DOWN
 from recast.settings import UserError
 from recast.udfs.contents import fetching
 from recast.udfs.contents.blobs import MAX_TEXT_BYTES
@@ -204,19 +203,23 @@ def fetch(rows: DataFrame, settings: Settings, journal: str) -> DataFrame:
     """
     is_taken = F.expr(f"({refusal(settings)}) IS NULL")
     taken = contents_of(rows.where(is_taken), settings, journal)
-    taken = withheld.blanked(rows.sparkSession, settings, taken, "fetch_status")
     none = {"text": F.lit(None).cast("string"), "fetch_status": F.lit(raw_code.NOT_FETCHED)}
     return taken.unionByName(rows.where(~is_taken).withColumns(none))
 
 
 def contents_of(rows: DataFrame, settings: Settings, journal: str) -> DataFrame:
-    """Add `text` and `fetch_status`: fetched, or read from the source's own column.
+    """Add `text` and `fetch_status`: fetched, or read from the source's own column. A text that was taken down is left out.
 
     Raises:
         UserError: the store is not there, or does not answer.
     """
-    if "source_text" in rows.columns:
-        return fetching.add_inline(rows)
+    inline = "source_text" in rows.columns
+    found = fetching.add_inline(rows) if inline else fetched(rows, settings, journal)
+    return withheld.blanked(rows.sparkSession, settings, found, "fetch_status")
+
+
+def fetched(rows: DataFrame, settings: Settings, journal: str) -> DataFrame:
+    """Add `text` and `fetch_status`, fetched. Raises UserError as `contents_of` does."""
     spec = fetch_spec(settings, executors.most_cores(rows.sparkSession), journal)
     if spec.store.remote:
         require_answering(spec.store, settings.fetch_timeout_s)
@@ -263,7 +266,7 @@ def measured_by(_settings: Settings) -> dict[str, Any]:
 def decide(rows: DataFrame, settings: Settings) -> DataFrame:
     """Keep what the settings take and what could be read."""
     rows = with_shape(rows).withColumn("reason", F.coalesce("reason", F.expr(refusal(settings))))
-    for status in (raw_code.NOT_FETCHED, *raw_code.FETCH_FAILURES, TAKEN_DOWN):
+    for status in (raw_code.NOT_FETCHED, *raw_code.FETCH_FAILURES):
         rows = keep(rows, F.col("fetch_status") != status, otherwise=status)
     return rows.withColumn("reason", F.coalesce("reason", F.expr(taking.first_of(taking.against_text(settings)))))
 
@@ -293,7 +296,7 @@ STAGE = Stage(
     decide=decide,
     measured_by=measured_by,
     decided_by=lambda settings: {"rule": 3, **selection.facts(settings, "code")},
-    retryable=f"{raw_code.AGAIN} OR fetch_status = '{TAKEN_DOWN}'",
+    retryable=raw_code.AGAIN,
     unmeasured=f"fetch_status = '{raw_code.NOT_FETCHED}'",
     due=lambda settings: f"fetch_status = '{raw_code.NOT_FETCHED}' AND ({refusal(settings)}) IS NULL",
     needs=("recast.udfs.contents.fetching",),

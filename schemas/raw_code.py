@@ -7,7 +7,6 @@ from recast.schemas.table import (
     CODE_SOURCE,
     IDENTITY,
     PROVENANCE,
-    TAKEN_DOWN,
     VERDICT,
     Column,
     Expectation,
@@ -66,6 +65,9 @@ FETCH_FAILURES = {
     "unknown_encoding": Failure(
         "no repository names an encoding that is in the closed list (udfs/encodings.py)", again=False
     ),
+    "taken_down": Failure(
+        "somebody had this text taken down (recast takedown); after a lift it is read again", again=True
+    ),
     "undecodable": Failure(
         "the bytes are text in no encoding that repositories or the file name, nor in UTF-8, nor in a likely one",
         again=False,
@@ -80,7 +82,6 @@ REASONS = {
     **POLICY,
     NOT_FETCHED: "the settings of an earlier run refused it, and it was not fetched since",
     **{name: each.meaning for name, each in FETCH_FAILURES.items()},
-    TAKEN_DOWN: "somebody had this text taken down (recast takedown); after a lift, --retry reads it again",
     **TEXT_POLICY,
 }
 

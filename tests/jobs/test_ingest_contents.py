@@ -15,9 +15,11 @@ import pytest
 
 from recast.jobs import ingest_code
 from recast.jobs.ingest_code import fetch_spec
+from recast.jobs.running import RunError
 from recast.jobs.settings import Settings
 from recast.settings import UserError
 from recast.udfs.contents.blobs import MAX_TEXT_BYTES
+from tests import fake_store
 from tests.jobs.lanes import File, Lane, Model, write_repositories
 from tests.jobs.test_ingest_forms import FLAT_SCHEMA
 from tests.sources import table_of
@@ -82,6 +84,21 @@ def test_a_bucket_that_is_not_there_is_one_line_and_no_row(spark: object, served
     with pytest.raises(UserError, match=r"^the contents s3://gone/content at http.* it answers 404 NoSuchBucket"):
         lane.refresh("raw_code")
     assert len(served.fake.requests) == 1
+
+
+@pytest.mark.spark
+def test_a_store_that_fails_in_the_middle_is_one_line_without_a_secret(
+    spark: object, served: Served, tmp_path: Path
+) -> None:
+    lane = lane_of(tmp_path, served, files(250), partitions=1, fetch_at_once=2)
+    served.fake.everything = fake_store.Behaviour(403, "AccessDenied")
+    with pytest.raises(RunError) as raised:
+        lane.refresh("raw_code")
+    assert str(raised.value) == (
+        f"raw_code failed: StoreError: s3://store/content at {served.endpoint}, region us-east-1, asked anonymously: "
+        "100 objects in a row failed, the last because it answers 403 AccessDenied"
+    )
+    assert lane.rows("raw_code") == {}
 
 
 @pytest.mark.spark

@@ -192,8 +192,8 @@ def test_every_reason_that_a_file_can_have_shows_in_the_small_set(small: Path) -
     blob_id, and a folder does not fail as a store does."""
     from recast.schemas import raw_code
 
-    of_stores = {"forbidden", "throttled", "store_error", "timeout"}
-    assert set(READING.values()) == set(raw_code.FETCH_FAILURES) - {"bad_blob_id", *of_stores}
+    not_of_files = {"forbidden", "throttled", "store_error", "timeout", "taken_down"}
+    assert set(READING.values()) == set(raw_code.FETCH_FAILURES) - {"bad_blob_id", *not_of_files}
     assert set(SYNTAX.values()) == set(syntax.REASONS) - {"missing", "not_unicode", *guard.REASONS}
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from recast.jobs.catalogue import STAGES
 from recast.schemas import TABLES, raw_code, raw_math, reasons
-from recast.schemas.table import TAKEN_DOWN, WITHDRAWN, Table
+from recast.schemas.table import WITHDRAWN, Table
 from recast.udfs.python import scoring, syntax
 
 DOCUMENTS = [TABLES[name] for name in STAGES]
@@ -61,10 +61,7 @@ def test_conservation_is_an_expectation_of_every_document_table(table: Table) ->
 
 
 REASONS_GIVEN = {
-    "raw_code": {
-        *(*raw_code.POLICY, *raw_code.FETCH_FAILURES, *raw_code.TEXT_POLICY),
-        *(raw_code.NOT_FETCHED, TAKEN_DOWN),
-    },
+    "raw_code": {*raw_code.POLICY, raw_code.NOT_FETCHED, *raw_code.FETCH_FAILURES, *raw_code.TEXT_POLICY},
     "parsed_code": set(syntax.REASONS),
     "linted_code": {"low_score", "blanket_pragma", "not_linted", *scoring.STATUS_REASONS.values(), WITHDRAWN},
     "styled_code": {*reasons.CODE, WITHDRAWN} - {"not_self_contained"},
