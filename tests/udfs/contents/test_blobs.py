@@ -167,6 +167,7 @@ def test_a_text_that_the_source_holds_is_held_against_the_blobs_name_in_every_en
     assert inline(b"", blob_id(b"x"), []) == Content(None, "wrong_content")
     assert inline(None, blob_id(b"x"), []) == Content(None, "content_missing")
     assert inline(b"x", "x", []) == Content(None, "bad_blob_id")
-    assert inline(b"\xff", blob_id(b"\xff"), ["UTF-8"]) == Content(None, "undecodable")
+    picture = bytes(range(256))
+    assert inline(picture, blob_id(picture), ["UTF-8"]) == Content(None, "undecodable")
     large = b"#" * (blobs.MAX_TEXT_BYTES + 1)
     assert inline(large, blob_id(large), ["UTF-8"]) == Content(None, "too_large")
