@@ -9,7 +9,7 @@ VERSION = runpy.run_path(str(Path(__file__).with_name("recast") / "__init__.py")
 PACKAGES = (
     *("cli", "jobs", "lakehouse", "prompts", "schemas"),
     *("lakehouse.forms", "inference", "inference.server"),
-    *("udfs", "udfs.child", "udfs.math", "udfs.python", "udfs.python.linter", "udfs.text"),
+    *("udfs", "udfs.child", "udfs.contents", "udfs.math", "udfs.python", "udfs.python.linter", "udfs.text"),
 )
 """The rooms, which are folders of the checkout: an install has them below `recast`."""
 
@@ -33,10 +33,12 @@ setup(
         "tokenizers>=0.21,<1",
         "jinja2>=3.1,<4",
         "aiohttp>=3.13.3,<4",
+        "obstore>=0.12,<1",
         "tenacity>=9,<10",
         "filelock>=3.16,<4",
         "numpy>=2,<3",
         "idna>=3.10,<4",
+        "charset-normalizer>=3.4,<4",
     ],
     package_data={
         "recast.lakehouse": ["log4j2.properties"],

@@ -74,6 +74,8 @@ def write_sources(made: Lane, folder: Path) -> dict[str, str]:
         "RECAST_CODE_SOURCE": str(folder / "data"),
         "RECAST_CODE_CONTENTS": str(folder / "content"),
         "RECAST_MATH_SOURCE": str(folder / "pages"),
+        "RECAST_CODE_LICENSE_TYPES": "any",
+        "RECAST_CODE_MAX_BYTES": "0",
     }
 
 
@@ -113,8 +115,8 @@ def pages(cases: list[Page]) -> pa.Table:
         pa.array([each.offset for each in cases], pa.int32()),
         strings([each.crawl for each in cases]),
         strings([each.language for each in cases]),
-        pa.array([4.5] * count),
-        pa.array([0] * count, pa.int64()),
+        *(pa.array([value] * count) for value in (0.9, 4.5)),
+        *(pa.array([number] * count, type_) for number, type_ in ((4, pa.int64()), (100, pa.int32()), (0, pa.int64()))),
     ]
     return pa.Table.from_arrays(arrays, schema=PAGES)
 

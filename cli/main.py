@@ -13,9 +13,13 @@ from recast.cli.options import (
     spark_options,
 )
 from recast.jobs.names import check_names
+from recast.jobs.selection import Settings as Selection
 from recast.jobs.settings import Settings
 from recast.lakehouse.claims import KINDS
-from recast.settings import UserError
+from recast.settings import UserError, types_of
+
+SELECTION = tuple(types_of(Selection))
+FETCHING = ("fetch_requests_per_s", "fetch_bytes_per_s", "price_requests", "price_gb")
 
 MOST_HOURS = 24 * 365 * 10
 
@@ -121,27 +125,24 @@ def graph() -> None:
 @main.command(short_help="Show what sources hold, and what would be taken of them.", epilog=OTHER_SETTINGS)
 @click.argument("lanes", nargs=-1, type=click.Choice(["code", "math"]), metavar="[code|math]...")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per source.")
-@click.option(
-    "--requests-per-s", type=click.FloatRange(min=0), default=0.0, help="Rate of fetching, for an estimate in hours."
-)
 @spark_options
-@settings_options("code_source", "math_source", "source_version")
+@settings_options("code_source", "math_source", "source_version", *SELECTION, *FETCHING)
 @one_line_errors
 def sources(
     settings: Settings,
     lanes: tuple[str, ...],
     as_json: bool,
-    requests_per_s: float,
     conf: dict[str, str],
 ) -> None:
-    """Show where each source lies, in what form, what it holds, and what the settings would take and drop of it.
+    """Show where each source lies, in what form, what it holds, what the settings would take and drop of it, and what
+    fetching costs.
 
     Nothing is fetched or written. Files are counted without a JVM; tables of a catalogue need Spark.
     """
     from recast.cli import sources as printing
     from recast.jobs.profiling import profiles
 
-    printing.show(profiles(settings, lanes, conf), as_json, requests_per_s)
+    printing.show(profiles(settings, lanes, conf), as_json, settings)
 
 
 @main.command(short_help="Show what tables hold, why rows were rejected, and the cost.", epilog=OTHER_SETTINGS)

@@ -10,16 +10,18 @@ from rich.text import Text
 
 from recast.cli.output import terminal
 from recast.jobs.profiling import Profile
+from recast.jobs.settings import Settings
 from recast.printable import printable
 from recast.settings import UserError
 
 SHOWN_KINDS = 6
 SECONDS_PER_HOUR = 3600
+MILLION = 1_000_000
 UNITS = {"TB": 10**12, "GB": 10**9, "MB": 10**6, "kB": 10**3}
 HEADINGS = {"language": "languages", "license_type": "licences", "detected_license": "detected"}
 
 
-def show(profiles: Sequence[Profile], as_json: bool, requests_per_s: float) -> None:
+def show(profiles: Sequence[Profile], as_json: bool, settings: Settings) -> None:
     """Print a block per source or, with `as_json`, an object per source.
 
     Raises:
@@ -27,30 +29,40 @@ def show(profiles: Sequence[Profile], as_json: bool, requests_per_s: float) -> N
     """
     for profile in profiles:
         if as_json:
-            print(json.dumps(facts(profile, requests_per_s)))
+            print(json.dumps(facts(profile, settings)))
         else:
-            block(profile, requests_per_s)
+            block(profile, settings)
     for profile in profiles:
         if profile.fault:
             raise UserError(profile.fault)
 
 
-def facts(profile: Profile, requests_per_s: float) -> dict[str, Any]:
+def facts(profile: Profile, settings: Settings) -> dict[str, Any]:
     """Return a profile as JSON holds it."""
-    return {**asdict(profile), "hours": hours(profile, requests_per_s)}
+    return {**asdict(profile), "hours": hours(profile, settings), "cost": cost(profile, settings)}
 
 
-def hours(profile: Profile, requests_per_s: float) -> float | None:
-    """Return how long fetching takes at a rate; None where no rate was given."""
-    return profile.fetch.requests / requests_per_s / SECONDS_PER_HOUR if requests_per_s else None
+def hours(profile: Profile, settings: Settings) -> float:
+    """Return how long fetching takes at least, at the rates of the settings; 0 where they set none."""
+    rates = (
+        (profile.fetch.requests, settings.fetch_requests_per_s),
+        (profile.fetch.bytes, settings.fetch_bytes_per_s),
+    )
+    return max((number / rate / SECONDS_PER_HOUR for number, rate in rates if rate), default=0.0)
 
 
-def block(profile: Profile, requests_per_s: float) -> None:
+def cost(profile: Profile, settings: Settings) -> float:
+    """Return what fetching costs at most, at the prices of the settings: objects are smaller than what they hold."""
+    of_requests = profile.fetch.requests / MILLION * settings.price_requests
+    return of_requests + profile.fetch.bytes / UNITS["GB"] * settings.price_gb
+
+
+def block(profile: Profile, settings: Settings) -> None:
     """Print what is known of one source, a line each."""
     grid = Grid(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True, style="bold")
     grid.add_column(overflow="fold")
-    for name, value in lines(profile, requests_per_s).items():
+    for name, value in lines(profile, settings).items():
         if value:
             grid.add_row(name, Text(printable(value)))
     console = terminal()
@@ -59,7 +71,7 @@ def block(profile: Profile, requests_per_s: float) -> None:
     console.print()
 
 
-def lines(profile: Profile, requests_per_s: float) -> dict[str, str]:
+def lines(profile: Profile, settings: Settings) -> dict[str, str]:
     """Return what is printed of a profile, by the line's name; an empty line is left out."""
     said = {
         "form": ", ".join(filter(None, (profile.form, profile.layout))),
@@ -70,9 +82,12 @@ def lines(profile: Profile, requests_per_s: float) -> dict[str, str]:
     }
     if profile.fault:
         return said
-    took = hours(profile, requests_per_s)
     fetches = f"{profile.fetch.requests:,} requests, {size(profile.fetch.bytes)} before compression"
-    at = "" if took is None else f", {took:,.1f} hours at {requests_per_s:g} requests/s"
+    if took := hours(profile, settings):
+        rates = ((settings.fetch_requests_per_s, "requests"), (settings.fetch_bytes_per_s, "bytes"))
+        fetches += f", {took:,.1f} hours at {' and '.join(f'{rate:,.16g} {what}/s' for rate, what in rates if rate)}"
+    if price := cost(profile, settings):
+        fetches += f", costs at most {price:,.2f}"
     return {
         **said,
         "rows": f"{profile.rows:,}",
@@ -80,7 +95,7 @@ def lines(profile: Profile, requests_per_s: float) -> dict[str, str]:
         **{HEADINGS[name]: most(kinds) for name, kinds in profile.counts.items()},
         "takes": f"{profile.takes:,} documents",
         "drops": most({reason: count for reason, count in profile.drops.items() if count}),
-        "fetches": fetches + at if profile.lane == "code" else "nothing",
+        "fetches": fetches if profile.lane == "code" else "nothing",
     }
 
 

@@ -15,6 +15,7 @@ FOLDERS = {
     "inference": "Requests to a model: what is asked, how it is sent, what is stored of the answer.",
     "inference/server": "One model server (vLLM, SGLang) per GPU or CPU host, its start, its health and its end; or an endpoint.",
     "udfs": "What is done to a row: contents, and what a stored answer says.",
+    "udfs/contents": "The bytes of blobs: stores, manners towards them, and what becomes of an object.",
     "udfs/python": "Programs: syntax, comments, scores, the program in an answer.",
     "udfs/python/linter": "pylint, warm, with the scores of one process per file.",
     "udfs/math": "Mathematics: answers, formulas, units.",

@@ -14,7 +14,7 @@ from recast.cli.output import cell, print_status, print_table
 
 COLUMNS = 106
 STATUS = """
-raw_code       | 67 | 60 | 7: not_gzip 2, content_missing 1, too_large 1, 3 more reasons       |    |       | 16  | 26 Nov 03:28
+raw_code       | 67 | 60 | 7: content_missing 1, cut_off 1, not_gzip 1, 4 more reasons         |    |       | 16  | 26 Nov 03:28
 parsed_code    | 60 | 42 | 18: python2 3, byte_order_mark 1, empty 1, 13 more reasons          |    |       | 7   | 26 Nov 03:28
 linted_code    | 42 | 25 | 17: low_score 11, no_score 5, blanket_pragma 1                      |    |       | 9   | 26 Nov 03:28
 styled_code    | 25 | 11 | 14: truncated 6, lint_regressed 5, too_long 1, 2 more reasons       | 23 | 4,548 | 119 | 26 Nov 03:29

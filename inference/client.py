@@ -7,6 +7,7 @@ from functools import partial
 
 import aiohttp
 
+from recast.http import proxy_of, retry_after_s
 from recast.inference import exchange, retry
 from recast.inference.answers import MAX_ERROR_CHARS, error_words, read_answer
 from recast.inference.exchange import ResponseError
@@ -64,7 +65,7 @@ class Client:
         timeout = aiohttp.ClientTimeout(total=self.spec.request_timeout_s, sock_connect=CONNECT_TIMEOUT_S)
         # Not with trust_env, which would send what ~/.netrc says. An own server has no proxy.
         self._session = aiohttp.ClientSession(connector=connector, timeout=timeout)
-        self._proxy = None if self.own else exchange.proxy_of(self.engine.base_url)
+        self._proxy = None if self.own else proxy_of(self.engine.base_url)
         return self.engine
 
     async def close(self) -> None:
@@ -100,7 +101,7 @@ class Client:
             old_limit_name=untried and sent_as == LIMIT,
             renamed=sent_as != self._limit_name,
         )
-        return await self._failed(running, request, failure, retry.retry_after_s(retry_after))
+        return await self._failed(running, request, failure, retry_after_s(retry_after))
 
     async def _failed(self, running: Engine, request: Request, failure: Failure, after_s: float) -> Answer:
         """Do what the rules say of a failure."""

@@ -5,13 +5,13 @@ unpack to a thousand times what came. Nothing is taken from `~/.netrc`; proxies 
 """
 
 import asyncio
-import urllib.request
 from collections.abc import Callable
 from typing import NamedTuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import aiohttp
 
+from recast.http import proxy_of
 from recast.inference.answers import decoded
 from recast.printable import printable
 
@@ -89,26 +89,6 @@ def get(
             return await receive(response, MAX_GET_BYTES, hide)
 
     return asyncio.run(exchange())
-
-
-def proxy_of(url: str) -> str | None:
-    """Return the proxy that the environment (`https_proxy`, `no_proxy`) has for a URL, None where it has none.
-
-    Raises OSError for one that is no HTTP proxy.
-    """
-    parts = urlsplit(url)
-    proxy = urllib.request.getproxies().get(parts.scheme)
-    if not proxy or urllib.request.proxy_bypass(parts.netloc):
-        return None
-    proxy = proxy if "://" in proxy else f"http://{proxy}"
-    try:
-        named = urlsplit(proxy)
-        usable = named.scheme in ("http", "https") and named.hostname and named.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise OSError(f"{parts.scheme}_proxy names no HTTP proxy")
-    return proxy
 
 
 def words(error: Exception, timeout_s: float) -> str:

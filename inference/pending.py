@@ -12,12 +12,13 @@ from itertools import accumulate
 
 import pyarrow as pa
 
-from recast.inference import journal, telemetry
+from recast import journal
+from recast.inference import telemetry
 from recast.inference.answers import JOURNAL_FIELDS, answer_columns, size
-from recast.inference.journal import JournalError
 from recast.inference.request import RewriteSpec
 from recast.inference.telemetry import Report
 from recast.inference.threads import in_thread
+from recast.journal import JournalError
 from recast.schemas.answers import Answer
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from recast.inference import journal
+from recast import journal
 from recast.inference.answers import ANSWERED, CRASHED, EMPTY_INPUT, JOURNAL_FIELDS, MAX_ERROR_CHARS
 from recast.inference.request import Counter, Request, RewriteSpec
 from recast.schemas.answers import Answer

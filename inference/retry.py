@@ -6,8 +6,6 @@ docs/engine.md shows the same table (`python -m recast.inference.retry` prints i
 import random
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from enum import Enum
 
 import aiohttp
@@ -22,7 +20,6 @@ HUNG_TRIES = 2
 RETRY_FIRST_S = 0.5
 RETRY_FACTOR = 4.0
 RETRY_MAX_S = 60.0
-MAX_RETRY_AFTER_S = 600.0
 
 ANY = tuple(range(1000))
 # The last two are SGLang's, about a request that the KV cache cannot hold, and OpenAI's, with status 429, about one that
@@ -192,20 +189,6 @@ def pause_s(failures: int, after_s: float) -> float:
 def delay_s(tries: int, after_s: float) -> float:
     """Return how long one request waits after so many failures, at random within a quarter."""
     return min(max(RETRY_FIRST_S * RETRY_FACTOR ** (tries - 1), after_s), RETRY_MAX_S) * random.uniform(0.75, 1.25)
-
-
-def retry_after_s(value: str | None) -> float:
-    """Return a Retry-After header (RFC 9110, section 10.2.3: seconds or a date) in seconds, 0 where there is none."""
-    if not value:
-        return 0.0
-    try:
-        return min(max(0.0, float(value)), MAX_RETRY_AFTER_S)
-    except ValueError:
-        pass
-    try:
-        return min(max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()), MAX_RETRY_AFTER_S)
-    except (ValueError, TypeError, OverflowError):
-        return 0.0
 
 
 def table() -> str:

@@ -5,7 +5,6 @@ input row, with the columns of ANSWER_FIELDS. A bad row becomes a row with a sta
 """
 
 import re
-import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, partial
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from recast import journal
 from recast.columns import extended
 from recast.inference.answers import ANSWER_FIELDS, answer_columns
 from recast.inference.feeder import Feeder
@@ -36,7 +36,7 @@ def rewrite(batches: Iterable[pa.RecordBatch], spec: RewriteSpec) -> Iterator[pa
     to ask, ErrorBudgetError where too many requests failed, JournalError where the journal cannot be written, and
     whatever reading the input raises.
     """
-    feeder = Feeder(batches, spec, _bucket())
+    feeder = Feeder(batches, spec, journal.task_bucket())
     thread = threading.Thread(target=feeder.run, name="recast-feeder", daemon=True)
     thread.start()
     try:
@@ -66,17 +66,6 @@ def ask(rows: "DataFrame", spec: RewriteSpec) -> "DataFrame":
     return rows.repartition(spec.journal_buckets, "input_hash").mapInArrow(
         partial(rewrite, spec=spec), extended(rows.schema, Answer), profile=profile(spark, spec.engine)
     )
-
-
-def _bucket() -> int:
-    """Return the journal bucket of this task: its partition's number, 0 outside Spark."""
-    if "pyspark" in sys.modules:
-        from pyspark import TaskContext
-
-        context = TaskContext.get()
-        if context is not None:
-            return int(context.partitionId())
-    return 0
 
 
 def _with_answers(rows: Sequence[tuple[pa.RecordBatch, Answer]]) -> Iterator[pa.RecordBatch]:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from recast.inference import journal
+from recast import journal
 from recast.storage import Place
 
 PREFIX = "feeder-"

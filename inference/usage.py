@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from recast.inference import journal, telemetry
+from recast import journal
+from recast.inference import telemetry
 from recast.inference.answers import ANSWERED, FAILED_STATUSES, ErrorBudgetError, budget_words, over_budget
 
 if TYPE_CHECKING:

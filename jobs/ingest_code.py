@@ -1,26 +1,37 @@
-"""raw_code: reads The Stack v2 (ids and contents), one row per Python blob, with every place it occurs.
+"""raw_code: reads The Stack v2 (ids and contents), one row per blob of our languages, with every place it occurs.
 
-Promises: each blob's object is fetched once; a blob that cannot be read is a row with a reason.
+Promises: each blob's object is fetched once, and not before the settings take it; a blob that is not taken or cannot be read
+is a row with a reason.
 """
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recast.cli.submit import submit
+from recast.jobs import selection, taking
 from recast.jobs.settings import Settings
-from recast.lakehouse import incoming, withheld
-from recast.lakehouse.datasets import column_names, read, value_count, version_of
+from recast.lakehouse import executors, incoming, ledger, sampling, withheld
+from recast.lakehouse.datasets import column_names, form_of, read, value_count, version_of
 from recast.lakehouse.forms.files import require_folder
 from recast.lakehouse.source import Source, nothing_above
+from recast.lakehouse.source_sql import SPARK
 from recast.lakehouse.stage import Stage, keep
+from recast.lakehouse.staging import TASKS_PER_CORE
 from recast.schemas import raw_code
 from recast.settings import UserError
-from recast.udfs import contents
+from recast.udfs.contents import fetching
+from recast.udfs.contents.blobs import MAX_TEXT_BYTES
+from recast.udfs.contents.checking import require_answering
+from recast.udfs.contents.fetching import Spec
+from recast.udfs.contents.stores import store_at
 from recast.udfs.encodings import NAMES, SEPARATORS, UTF_8
 
-LANGUAGE = "Python"
+LINE_END = r"\r\n|\r|\n"
+NO_ALPHANUM = r"[^\p{L}\p{N}]+"
+CHUNKS_AT_ONCE = 2  # recast.lakehouse.refresh
 UNKNOWN = ""  # stands for every encoding that is not in the closed list, so that these are counted together
 REPOSITORY_COLUMNS = {"repo_name": "string", "revision_id": "string", "snapshot_id": "string"}
 FILE_COLUMNS = {
@@ -38,6 +49,8 @@ PER_REPOSITORY = REPOSITORY_COLUMNS | {f"files.{name}": type_ for name, type_ in
 """What is read of the-stack-v2-train-smol-ids: a row per repository, which lists its files."""
 PER_FILE = REPOSITORY_COLUMNS | FILE_COLUMNS
 """What is read of the-stack-v2-dedup and the-stack-v2: a row per file."""
+CONTENT = "content"
+"""Column with the text of a file, of a source with a row per file that holds its texts itself."""
 
 
 def source_columns(names: Collection[str], where: str) -> dict[str, str]:
@@ -58,18 +71,36 @@ def source_columns(names: Collection[str], where: str) -> dict[str, str]:
 
 def source_version(settings: Settings) -> str:
     """Return the version of the source's listing."""
-    settings.require("code_contents")
-    return version_of(settings.require("code_source"), settings.source_version)
+    where = settings.require("code_source")
+    if not (settings.code_contents or may_hold_contents(where)):
+        settings.require("code_contents")
+    return version_of(where, settings.source_version)
+
+
+def may_hold_contents(where: str) -> bool:
+    """Say whether a source has a column `content`, as far as that can be seen without a JVM."""
+    try:
+        form = form_of(where)
+        schema = form.schema(where, None) if form.scan else None
+    except UserError:
+        return False
+    return schema is None or CONTENT in schema.names
 
 
 def listed_files(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
-    """Return a row per file that the source lists: the columns of PER_FILE, with the names of its repository cleaned."""
+    """Return a row per file that the source lists: the columns of PER_FILE, with the names of its repository cleaned.
+
+    Where no store of contents is set, `content` is among them.
+    """
     where = settings.require("code_source")
     columns = source_columns(column_names(spark, where), where)
-    rows = read(spark, where, columns, version)
     repository = cleaned(REPOSITORY_COLUMNS)
     if columns is PER_FILE:
-        return rows.select(*repository, *FILE_COLUMNS)
+        inline = () if settings.code_contents else (CONTENT,)
+        rows = read(spark, where, PER_FILE | dict.fromkeys(inline, "string"), version)
+        return rows.select(*repository, *FILE_COLUMNS, *inline)
+    settings.require("code_contents")
+    rows = read(spark, where, columns, version)
     # A repository may list hundreds of thousands of files: none is carried on in one row.
     files = rows.select(*repository, F.explode("files").alias("file"))
     return files.select(*REPOSITORY_COLUMNS, *(f"file.{name}" for name in FILE_COLUMNS))
@@ -81,30 +112,37 @@ def cleaned(names: Iterable[str]) -> list[Column]:
 
 
 def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
-    """Return one row per Python blob with its occurrences, licences united, ordered by repository and path.
+    """Return one row per blob of our languages with its occurrences, licences united, ordered by repository and path.
 
     Without what was taken down: a blob stays under the repositories that hold it as well.
     """
-    python = listed_files(spark, settings, version).where(F.col("language") == LANGUAGE)
-    if python.isEmpty():
-        raise UserError(f"no file of {settings.code_source} has the language {LANGUAGE}")
-    python = python.select(
+    ours = listed_files(spark, settings, version)
+    if languages := selection.words(settings.code_languages):
+        ours = ours.where(F.col("language").isin(languages))
+    if ours.isEmpty():
+        raise UserError(f"no file of {settings.code_source} has a language of {', '.join(languages) or 'any name'}")
+    inline = () if settings.code_contents else ("source_text",)
+    ours = ours.select(
         *REPOSITORY_COLUMNS,
-        *cleaned(("blob_id", "path", "src_encoding", "license_type")),
+        F.coalesce(incoming.name(F.col("blob_id")), F.lit("")).alias("doc_id"),
+        *cleaned(("path", "language", "src_encoding", "license_type")),
         incoming.names(F.col("detected_licenses")).alias("detected_licenses"),
         *("length_bytes", "is_vendor", "is_generated"),
+        *(F.substring(F.col(CONTENT).cast("binary"), 1, MAX_TEXT_BYTES + 1).alias("source_text") for _ in inline),
     )
-    python = withheld.without(spark, settings, python, "repo", "repo_name")
-    python = withheld.without(spark, settings, python, "blob", "blob_id")
+    ours = withheld.without(spark, settings, ours, "repo", "repo_name")
+    ours = withheld.without(spark, settings, ours, "blob", "doc_id")
+    ours = sampling.sampled(ours, settings.sample)
     occurrence = F.struct("repo_name", "path", "revision_id", "snapshot_id", "license_type", "detected_licenses")
-    by_blob = python.groupBy(F.coalesce("blob_id", F.lit("")).alias("doc_id")).agg(
+    by_blob = ours.groupBy("doc_id").agg(
         F.sort_array(F.collect_set(occurrence)).alias("occurrences"),
         F.collect_set(F.struct("repo_name", encoding_of("src_encoding").alias("encoding"))).alias("said"),
         F.min(F.when(encoding_of("src_encoding") == UNKNOWN, F.col("src_encoding"))).alias("unknown_encoding"),
         F.min(license_rank("license_type")).alias("license"),
         F.max("length_bytes").alias("length_bytes"),
-        F.max("is_vendor").alias("is_vendor"),
-        F.max("is_generated").alias("is_generated"),
+        F.min("language").alias("language"),
+        *(F.min(F.coalesce(mark, F.lit(False))).alias(mark) for mark in ("is_vendor", "is_generated")),
+        *(F.max(name).alias(name) for name in inline),
     )
     by_blob = by_blob.withColumn("encodings", most_said_first("said", "unknown_encoding"))
     licenses = F.flatten(F.filter("occurrences.detected_licenses", lambda found: found.isNotNull()))
@@ -114,10 +152,7 @@ def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
         incoming.identity((), "doc_id", "encodings").alias("input_hash"),
         "encodings",
         F.col("encodings")[0].alias("src_encoding"),
-        "length_bytes",
-        "is_vendor",
-        "is_generated",
-        "occurrences",
+        *("language", "length_bytes", "is_vendor", "is_generated", "occurrences"),
         F.col("occurrences")[0]["repo_name"].alias("repo_name"),
         F.col("occurrences")[0]["path"].alias("path"),
         F.col("license.license_type"),
@@ -125,6 +160,7 @@ def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
         F.lit(settings.code_dataset).alias("source_dataset"),
         F.lit(version).alias("source_version"),
         nothing_above().alias("made_by"),
+        *inline,
     )
 
 
@@ -154,18 +190,103 @@ def license_rank(column: str) -> Column:
     return F.struct(place, said.alias("license_type"))
 
 
-def fetch(rows: DataFrame, settings: Settings, _scratch: str) -> DataFrame:
-    """Add `text` and `fetch_status`."""
-    store = settings.require("code_contents")
-    require_folder(store)  # else every blob would be missing
-    return withheld.blanked(rows.sparkSession, settings, contents.add_text(rows, store), "fetch_status")
+def refusal(settings: Settings) -> str:
+    """Return, in SQL over stored columns, the first reason that a listing gives for not taking a blob; null for none."""
+    return taking.first_of(taking.against_files(settings, SPARK, taking.STORED))
+
+
+def fetch(rows: DataFrame, settings: Settings, journal: str) -> DataFrame:
+    """Add `text` and `fetch_status`, for what the settings take.
+
+    Raises:
+        UserError: as `contents_of` says.
+    """
+    is_taken = F.expr(f"({refusal(settings)}) IS NULL")
+    taken = contents_of(rows.where(is_taken), settings, journal)
+    none = {"text": F.lit(None).cast("string"), "fetch_status": F.lit(raw_code.NOT_FETCHED)}
+    return taken.unionByName(rows.where(~is_taken).withColumns(none))
+
+
+def contents_of(rows: DataFrame, settings: Settings, journal: str) -> DataFrame:
+    """Add `text` and `fetch_status`: fetched, or read from the source's own column. A text that was taken down is left out.
+
+    Raises:
+        UserError: the store is not there, or does not answer.
+    """
+    inline = "source_text" in rows.columns
+    found = fetching.add_inline(rows) if inline else fetched(rows, settings, journal)
+    return withheld.blanked(rows.sparkSession, settings, found, "fetch_status")
+
+
+def fetched(rows: DataFrame, settings: Settings, journal: str) -> DataFrame:
+    """Add `text` and `fetch_status`, fetched. Raises UserError as `contents_of` does."""
+    spec = fetch_spec(settings, executors.most_cores(rows.sparkSession), journal)
+    if spec.store.remote:
+        require_answering(spec.store, settings.fetch_timeout_s)
+    else:
+        require_folder(spec.store.location)  # else every blob would be missing
+    return fetching.add_text(rows.repartition(spec.buckets, "input_hash"), spec)
+
+
+def fetch_spec(settings: Settings, cores: int, journal: str) -> Spec:
+    """Return how each task fetches: its share of what all of them may ask a store for, by how many run at once.
+
+    As many run as there are cores, or fewer where the store is asked for less at once; of two chunks, since the next one
+    begins while the last tasks of one still run.
+    """
+    store = store_at(
+        settings.require("code_contents"),
+        settings.contents_endpoint,
+        settings.contents_region,
+        settings.contents_anonymous,
+    )
+    tasks = settings.partitions or TASKS_PER_CORE * cores
+    running = cores
+    if cores > settings.fetch_at_once:
+        tasks = min(tasks, settings.fetch_at_once // CHUNKS_AT_ONCE)
+        running = CHUNKS_AT_ONCE * tasks
+    limited = store.remote
+    return Spec(
+        store,
+        at_once=settings.fetch_at_once // running,
+        requests_per_s=settings.fetch_requests_per_s / running if limited else 0.0,
+        bytes_per_s=settings.fetch_bytes_per_s / running if limited else 0.0,
+        timeout_s=settings.fetch_timeout_s,
+        journal=journal,
+        fingerprint=ledger.fingerprint(measured_by(settings)),
+        buckets=tasks,
+    )
+
+
+def measured_by(_settings: Settings) -> dict[str, Any]:
+    """Return what changes a fetched text by intent. Whatever store it comes from, git's name of it is the same."""
+    return {"rule": 2, "read_from": "content/<blob_id>"}
 
 
 def decide(rows: DataFrame, settings: Settings) -> DataFrame:
-    """Keep what could be read."""
-    for status in raw_code.REASONS:
+    """Keep what the settings take and what could be read."""
+    rows = with_shape(rows).withColumn("reason", F.coalesce("reason", F.expr(refusal(settings))))
+    for status in (raw_code.NOT_FETCHED, *raw_code.FETCH_FAILURES):
         rows = keep(rows, F.col("fetch_status") != status, otherwise=status)
-    return rows
+    return rows.withColumn("reason", F.coalesce("reason", F.expr(taking.first_of(taking.against_text(settings)))))
+
+
+def with_shape(rows: DataFrame) -> DataFrame:
+    """Give the columns that say of what shape a text is, where a row has none yet."""
+    # A line's end at the end of a text begins no further line.
+    lines = F.split(F.regexp_replace("text", rf"({LINE_END})\z", ""), LINE_END)
+    characters = F.length("text")
+    shape = {
+        "max_line_length": F.array_max(F.transform(lines, F.length)),
+        "line_count": F.when(characters == 0, 0).otherwise(F.size(lines)),
+        "mean_line_length": F.aggregate(lines, F.lit(0), lambda sum_, line: sum_ + F.length(line)) / F.size(lines),
+        "alphanum_fraction": F.try_divide(F.length(F.regexp_replace("text", NO_ALPHANUM, "")), characters),
+    }
+    types = {column.name: column.type for column in raw_code.TABLE.columns}
+    has_text = F.col("text").isNotNull()
+    return rows.withColumns(
+        {name: F.coalesce(name, F.when(has_text, value)).cast(types[name]) for name, value in shape.items()}
+    )
 
 
 STAGE = Stage(
@@ -173,10 +294,12 @@ STAGE = Stage(
     source=Source(source_version, blobs, size=lambda settings: value_count(settings.code_source), gathered=True),
     measure=fetch,
     decide=decide,
-    measured_by=lambda settings: {"rule": 2, "read_from": "content/<blob_id>"},
-    decided_by=lambda settings: {"rule": 2},
-    retryable="fetch_status IN ('content_missing', 'taken_down')",
-    needs=("recast.udfs.contents",),
+    measured_by=measured_by,
+    decided_by=lambda settings: {"rule": 3, **selection.facts(settings, "code")},
+    retryable=raw_code.AGAIN,
+    unmeasured=f"fetch_status = '{raw_code.NOT_FETCHED}'",
+    due=lambda settings: f"fetch_status = '{raw_code.NOT_FETCHED}' AND ({refusal(settings)}) IS NULL",
+    needs=("recast.udfs.contents.fetching",),
     phases=("fetch",),
 )
 

@@ -1,4 +1,4 @@
-"""raw_math: reads FineMath-4+, one row per page.
+"""raw_math: reads FineMath, one row per page.
 
 Promises: a page is known by its address and its place in the crawl, so a new crawl
 touches only new pages.
@@ -8,10 +8,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recast.cli.submit import submit
+from recast.jobs import selection, taking
 from recast.jobs.settings import Settings
-from recast.lakehouse import incoming, withheld
+from recast.lakehouse import incoming, sampling, withheld
 from recast.lakehouse.datasets import read, value_count, version_of
 from recast.lakehouse.source import Source, nothing_above
+from recast.lakehouse.source_sql import SPARK
 from recast.lakehouse.stage import Stage, keep
 from recast.schemas import raw_math
 
@@ -22,7 +24,10 @@ SOURCE_COLUMNS = {
     "warc_record_offset": "int64",
     "crawl": "string",
     "language": "string",
+    "language_score": "double",
     "score": "double",
+    "int_score": "int64",
+    "token_count": "int64",
 }
 NAMES = ("url", "warc_filename", "crawl", "language")
 SOMETHING = r"(?U)\S"  # a character that is no white space of Unicode
@@ -33,11 +38,13 @@ def pages(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
     """Return the source's pages with their identity, without what was taken down."""
     rows = read(spark, settings.require("math_source"), SOURCE_COLUMNS, version)
     status = incoming.read_status(F.col("text"), raw_math.MAX_TEXT_BYTES)
+    identity = incoming.identity(("url", "warc_filename"), "warc_record_offset").alias("doc_id")
+    rows = sampling.sampled(rows.select(identity, *rows.columns), settings.sample)
     rows = rows.select(
-        incoming.identity(("url", "warc_filename"), "warc_record_offset").alias("doc_id"),
+        "doc_id",
         *(incoming.name(F.col(name)).alias(name) for name in NAMES),
-        F.expr("try_cast(warc_record_offset AS int) AS warc_record_offset"),
-        "score",
+        *(F.expr(f"try_cast({name} AS int) AS {name}") for name in ("warc_record_offset", "int_score", "token_count")),
+        *("language_score", "score"),
         F.when(status == incoming.READ, F.col("text")).alias("text"),
         status.alias("read_status"),
     )
@@ -61,7 +68,10 @@ def measure(rows: DataFrame, settings: Settings, _scratch: str) -> DataFrame:
 
 
 def decide(rows: DataFrame, settings: Settings) -> DataFrame:
-    """Keep pages that say something."""
+    """Keep pages that the settings take and that say something."""
+    rows = rows.withColumn("host", F.expr(taking.host_of()))
+    against = taking.first_of(taking.against_page(settings, SPARK))
+    rows = rows.withColumn("reason", F.coalesce("reason", F.expr(against)))
     for status in raw_math.NOT_READ:
         rows = keep(rows, F.col("read_status") != status, otherwise=status)
     rows = keep(rows, F.col("text").rlike(SOMETHING), otherwise="no_text")
@@ -78,7 +88,7 @@ STAGE = Stage(
     measure=measure,
     decide=decide,
     measured_by=lambda settings: {"rule": 2, "max_text_bytes": raw_math.MAX_TEXT_BYTES},
-    decided_by=lambda settings: {"rule": 2},
+    decided_by=lambda settings: {"rule": 2, **selection.facts(settings, "math")},
     phases=("read",),
 )
 

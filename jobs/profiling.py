@@ -2,25 +2,28 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recast.jobs import ingest_code, ingest_math
+import duckdb
+import pyarrow as pa
+from deltalake.exceptions import DeltaError
+
+from recast.jobs import ingest_code, ingest_math, selection, taking
 from recast.jobs.running import application
 from recast.jobs.settings import Settings
-from recast.lakehouse.confinement import quoted
 from recast.lakehouse.datasets import form_of, version_of
+from recast.lakehouse.problems import first_line
 from recast.lakehouse.progress import Meter
 from recast.lakehouse.settings import NOTHING
 from recast.lakehouse.source_sql import Dialect, NotUnicodeError, Opened, by_duckdb, by_spark
 from recast.schemas import raw_math
 from recast.settings import UserError
-from recast.udfs.contents import MAX_TEXT_BYTES
-from recast.udfs.encodings import NAMES, normalised
+from recast.udfs.contents.blobs import MAX_TEXT_BYTES
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -101,14 +104,16 @@ def profile(settings: Settings, lane: str, conf: Mapping[str, str]) -> Profile:
             form.schema(where, needed)
             try:
                 with by_duckdb(form, where, needed) as source:
-                    COUNT[lane](found, source)
+                    COUNT[lane](found, source, settings)
                 return found
             except NotUnicodeError:
                 found.counts, found.drops, found.fetch = {}, {}, Fetch()
         with by_spark(session(conf), form, where, partial(columns, found)) as source:
-            COUNT[lane](found, source)
+            COUNT[lane](found, source, settings)
     except UserError as problem:
         found.fault = str(problem)
+    except (OSError, pa.ArrowException, DeltaError, duckdb.Error) as problem:
+        found.fault = f"{where} cannot be read: {first_line(problem)}"
     return found
 
 
@@ -135,27 +140,28 @@ def session(conf: Mapping[str, str]) -> "Iterator[SparkSession]":
             yield spark
 
 
-def count_code(found: Profile, source: Opened) -> None:
+def count_code(found: Profile, source: Opened, settings: Settings) -> None:
     """Count the files that a source of code lists."""
     listed, sql = listed_files(found.layout, source.sql), source.sql
     (whole,) = source.run("SELECT count(*) AS n, count(DISTINCT repo_name) AS repositories FROM source")
     found.rows, found.repositories = whole["n"], whole["repositories"]
+    languages = selection.words(settings.code_languages)
+    is_ours = f"language IN ({taking.listed(languages)})" if languages else "true"
     kinds = source.run(
-        f"SELECT language, license_type, src_encoding, count(*) AS n FROM ({listed}) AS listed "
-        "GROUP BY language, license_type, src_encoding"
+        f"SELECT language, license_type, coalesce({is_ours}, false) AS is_ours, count(*) AS n FROM ({listed}) AS listed "
+        "GROUP BY language, license_type"
     )
-    ours = [row for row in kinds if row["language"] == ingest_code.LANGUAGE]
+    ours = [row for row in kinds if row["is_ours"]]
     found.counts = {
         "language": counted(kinds, "language"),
         "license_type": counted(ours, "license_type"),
-        "detected_license": counted(source.run(detected(listed, sql)), "license"),
+        "detected_license": counted(source.run(detected(listed, is_ours, sql)), "license"),
     }
     others = sum(row["n"] for row in kinds) - sum(row["n"] for row in ours)
     drops = Counter({"other_language": others, "repeated": 0})
-    for row in source.run(blobs(listed, sql, unknown_encodings(row["src_encoding"] for row in ours))):
+    for row in source.run(blobs(listed, is_ours, sql, settings)):
         drops["repeated"] += row["files"] - row["blobs"]
-        if row["reason"] != "bad_blob_id":
-            # An object is fetched before it is known to be too large, or to be in an encoding that is not read.
+        if row["reason"] in (None, "too_large"):  # which shows when the object was fetched
             found.fetch.requests += row["blobs"]
             found.fetch.bytes += row["bytes"] or 0
         if row["reason"]:
@@ -173,44 +179,36 @@ def listed_files(layout: str, sql: Dialect) -> str:
     return f"SELECT {fields} FROM (SELECT {sql.each}(files) AS file FROM source) AS exploded"
 
 
-def detected(listed: str, sql: Dialect) -> str:
-    """Return the query for how many files of our language a licence was detected in."""
-    ours = f"language = '{ingest_code.LANGUAGE}'"
-    exploded = f"SELECT {sql.each}(detected_licenses) AS license FROM ({listed}) AS listed WHERE {ours}"
+def detected(listed: str, is_ours: str, sql: Dialect) -> str:
+    """Return the query for how many files of our languages a licence was detected in."""
+    exploded = f"SELECT {sql.each}(detected_licenses) AS license FROM ({listed}) AS listed WHERE {is_ours}"
     return f"SELECT license, count(*) AS n FROM ({exploded}) AS detected GROUP BY license ORDER BY n DESC, license LIMIT 100"
 
 
-def unknown_encodings(names: Iterable[str | None]) -> list[str]:
-    """Return the names that are of no encoding that is read."""
-    return sorted({name for name in names if name and normalised(name) not in NAMES})
-
-
-def blobs(listed: str, sql: Dialect, unknown: Sequence[str]) -> str:
-    """Return the query for blobs of our language by what the source itself says against them."""
-    names = ", ".join(quoted(name.replace("\\", sql.backslash)) for name in unknown) or "NULL"
-    is_known = f"coalesce(max(CASE WHEN src_encoding IN ({names}) THEN 0 ELSE 1 END), 1) = 1"
-    is_id = f"length(blob_id) = 40 AND {sql.matches}(blob_id, '^[0-9a-f]+$')"
+def blobs(listed: str, is_ours: str, sql: Dialect, settings: Settings) -> str:
+    """Return the query for blobs of our languages by what the settings and the source itself say against them."""
+    against = taking.against_files(settings, sql, taking.LISTED) | {
+        "bad_blob_id": f"NOT coalesce(length(blob_id) = 40 AND {sql.matches}(blob_id, '^[0-9a-f]+$'), false)",
+        "too_large": f"max(length_bytes) > {MAX_TEXT_BYTES}",
+    }
     each = (
-        f"SELECT blob_id, count(*) AS files, max(length_bytes) AS length_bytes, "
-        f"CASE WHEN NOT coalesce({is_id}, false) THEN 'bad_blob_id' "
-        f"WHEN max(length_bytes) > {MAX_TEXT_BYTES} THEN 'too_large' "
-        f"WHEN NOT {is_known} THEN 'unknown_encoding' END AS reason "
-        f"FROM ({listed}) AS listed WHERE language = '{ingest_code.LANGUAGE}' GROUP BY blob_id"
+        f"SELECT blob_id, count(*) AS files, max(length_bytes) AS length_bytes, {taking.first_of(against)} AS reason "
+        f"FROM ({listed}) AS listed WHERE {is_ours} GROUP BY blob_id"
     )
     sums = "CAST(sum(files) AS BIGINT) AS files, count(*) AS blobs, CAST(sum(length_bytes) AS BIGINT) AS bytes"
     return f"SELECT reason, {sums} FROM ({each}) AS each_blob GROUP BY reason"
 
 
-def count_math(found: Profile, source: Opened) -> None:
+def count_math(found: Profile, source: Opened, settings: Settings) -> None:
     """Count the pages of a source of mathematics. What is not UTF-8 shows only when the text is read."""
     sql = source.sql
     something = SOMETHING.replace("\\", sql.backslash)
-    reason = (
-        f"CASE WHEN {sql.bytes}(text) > {raw_math.MAX_TEXT_BYTES} THEN 'too_large' "
-        f"WHEN NOT coalesce({sql.matches}(text, '{something}'), false) THEN 'no_text' "
-        f"WHEN contains(text, chr(0)) THEN 'null_bytes' END AS reason"
-    )
-    pages = f"SELECT url, warc_filename, warc_record_offset, language, {reason} FROM source"
+    against = taking.against_page(settings, sql) | {
+        "too_large": f"{sql.bytes}(text) > {raw_math.MAX_TEXT_BYTES}",
+        "no_text": f"NOT coalesce({sql.matches}(text, '{something}'), false)",
+        "null_bytes": "contains(text, chr(0))",
+    }
+    pages = f"SELECT url, warc_filename, warc_record_offset, language, {taking.first_of(against)} AS reason FROM source"
     kinds = source.run(f"SELECT language, reason, count(*) AS n FROM ({pages}) AS pages GROUP BY language, reason")
     same = f"SELECT DISTINCT url, warc_filename, warc_record_offset FROM ({pages}) AS pages WHERE reason IS NULL"
     (kept,) = source.run(f"SELECT count(*) AS n FROM ({same}) AS kept")
@@ -228,4 +226,4 @@ def counted(rows: Iterable[Mapping[str, Any]], name: str) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda each: (-each[1], each[0])))
 
 
-COUNT = {"code": count_code, "math": count_math}
+COUNT: dict[str, Callable[[Profile, Opened, Settings], None]] = {"code": count_code, "math": count_math}

@@ -17,7 +17,7 @@ from recast import exits, s3
 from recast.inference.server import engine
 from recast.jobs import asking
 from recast.jobs.settings import Settings
-from recast.lakehouse import costs, lease, ledger, query, store, takedown
+from recast.lakehouse import costs, due, lease, ledger, query, store, takedown
 from recast.lakehouse.ledger import Run
 from recast.lakehouse.limits import LimitError, Limits
 from recast.lakehouse.problems import warn
@@ -259,11 +259,12 @@ def changes_of(settings: Settings, stage: Stage) -> tuple[str, ...]:
     query.require_whole(settings, stage.name)
     facts = (stage.measured_by(settings), stage.decided_by(settings))
     obeyed = None if stage.source.tables else takedown.version(settings)
-    return ledger.changes(settings, ledger.begin("", stage.name, stage.source.version(settings), *facts, obeyed))
+    run = ledger.begin("", stage.name, stage.source.version(settings), *facts, obeyed)
+    return (*ledger.changes(settings, run), *due.failures(settings, stage, run))
 
 
 def has_work(settings: Settings, stage: Stage) -> bool:
-    """Say, without a JVM, whether a run of the stage would find something changed."""
+    """Say, without a JVM, whether a run of the stage would find something to do."""
     return bool(changes_of(settings, stage))
 
 

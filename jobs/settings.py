@@ -2,19 +2,22 @@
 
 import functools
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from recast import s3, settings
 from recast.inference.settings import Settings as InferenceSettings
+from recast.jobs.selection import Settings as Selection
 from recast.lakehouse.settings import Settings as LakehouseSettings
 from recast.lakehouse.settings import path_fault
 from recast.settings import setting
+from recast.udfs.contents.settings import Settings as ContentsSettings
+from recast.udfs.contents.settings import contents_fault
 from recast.udfs.settings import Settings as Thresholds
 
 
 @dataclass(frozen=True)
-class Settings(InferenceSettings, Thresholds, LakehouseSettings):
+class Settings(InferenceSettings, ContentsSettings, Thresholds, Selection, LakehouseSettings):
     """The settings of a run, besides those of its Spark session. Paths may be local or any URI that Spark can read."""
 
     code_source: str = setting(
@@ -23,7 +26,12 @@ class Settings(InferenceSettings, Thresholds, LakehouseSettings):
         place="source",
         check=path_fault,
     )
-    code_contents: str = setting("", "folder or URI with one gzip object per blob_id", place="location")
+    code_contents: str = setting(
+        "",
+        "folder, s3:// or https:// with one gzip object per blob_id (docs/contents.md)",
+        place="location",
+        check=contents_fault,
+    )
     code_dataset: str = setting("bigcode/the-stack-v2-train-smol-ids", "name recorded as the code rows' source dataset")
     math_source: str = setting(
         "",
@@ -43,13 +51,16 @@ class Settings(InferenceSettings, Thresholds, LakehouseSettings):
 def resolve(**given: Any) -> Settings:
     """Return the settings of a run, of which `given` are the strongest; where one lies in S3, clients are told the way there.
 
+    A sample has a lake of its own beside the lake.
+
     Raises:
         UserError: as `recast.settings.resolve` says, or the environment names an endpoint of S3 that is none.
     """
     found = settings.resolve(Settings, given)
-    if any(s3.is_s3(value) for value in vars(found).values() if isinstance(value, str)):
+    places = [value for name, value in vars(found).items() if isinstance(value, str) and name != "code_contents"]
+    if any(map(s3.is_s3, places)):  # contents have an endpoint of their own
         s3.use(found.s3_endpoint, found.s3_region)
-    return found
+    return replace(found, lake=f"{found.lake}-sample-{found.sample}") if found.sample else found
 
 
 @functools.cache

@@ -34,8 +34,9 @@ def find_actions(
     Args:
         wanted: `doc_id, input_hash, carried_hash` of every source row; a document listed twice counts once, and
             `copies` says how often it was.
-        have: `doc_id, input_hash, carried_hash, measured_by, decided_by, withdrawn, in_target` of every measured row;
-            where `in_target` is false a killed run left the row staged, and only its measurement counts.
+        have: `doc_id, input_hash, carried_hash, measured_by, decided_by, withdrawn, lends, in_target` of every row;
+            `lends` says whether it holds a measurement that counts; where `in_target` is false a killed run left the row
+            staged, and nothing else counts.
         rejected: `doc_id` of the source rows that are there and not kept; empty where rejected rows are removed, too.
         measured_by: fingerprint that a stored measurement must carry to be used.
         decided_by: fingerprint that a stored decision must carry to stand.
@@ -87,9 +88,7 @@ def find_actions(
         F.col("row").isNotNull().alias("replaces"),
     ).where("action != 'nothing' OR conflicting > 0")
     # A text is paid for once: by no row where its measurement is stored, else by the first of the rows that carry it.
-    stored = (
-        have.where(F.col("measured_by") == measured_by).groupBy("input_hash").agg(F.min("doc_id").alias("stored_in"))
-    )
+    stored = have.where("lends").groupBy("input_hash").agg(F.min("doc_id").alias("stored_in"))
     to_measure = F.when(F.col("action") == "measure", F.col("doc_id"))
     first = F.min(to_measure).over(Window.partitionBy("input_hash"))
     copied_from = F.when(to_measure.isNotNull(), F.coalesce("stored_in", F.nullif("first", "doc_id")))

@@ -60,7 +60,7 @@ def make(work: Work, why: tuple[str, ...] = ()) -> Plan:
     counted. `why` is what changed since the last run.
     """
     withdrawn = F.coalesce(F.col("reason") == WITHDRAWN, F.lit(False)).alias("withdrawn")
-    keys = ("doc_id", "input_hash", "carried_hash", "measured_by", "decided_by", withdrawn)
+    keys = ("doc_id", "input_hash", "carried_hash", "measured_by", "decided_by", withdrawn, work.lends.alias("lends"))
     have = work.target_rows().select(*keys, F.lit(True).alias("in_target"))
     for path in work.leftovers:
         have = have.unionByName(work.target_rows(path).select(*keys, F.lit(False).alias("in_target")))

@@ -18,7 +18,7 @@ from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from recast.lakehouse import executors, ledger, plan, quality, query, sizes, store, takedown, watching
+from recast.lakehouse import due, executors, ledger, plan, quality, query, sizes, store, takedown, watching
 from recast.lakehouse.chunks import Chunk
 from recast.lakehouse.counts import add_counts, counts, record_metrics
 from recast.lakehouse.ledger import Run
@@ -64,15 +64,16 @@ def refresh(
         Exception: what the stage's `usage` raises where too much of a chunk failed. Likewise.
         UserError: something that the user can mend; for instance, the last run of a table that it reads did not succeed.
     """
-    if retry:
-        settings = replace(settings, error_budget=1.0)  # what failed once may well fail again: that is no surprise
     limits = limits or Limits(settings)
     if limits.rows_left:
         settings = replace(settings, chunk_rows=min(settings.chunk_rows, limits.rows_left))
     run = begin(settings, stage, run_id)
-    why = ledger.changes(settings, run)
+    changes, failures = ledger.changes(settings, run), due.failures(settings, stage, run)
+    why = (*changes, *failures)
     if not retry and not why:
         return None
+    if retry or not changes:
+        settings = replace(settings, error_budget=1.0)  # what failed once may well fail again: that is no surprise
     for name in stage.source.tables:
         ledger.require_finished(settings, name)
     run["master"], run["application_id"] = executors.master_of(spark), spark.sparkContext.applicationId
@@ -141,7 +142,8 @@ def look(spark: SparkSession, settings: Settings, stage: Stage, retry: bool = Fa
         UserError: as `begin` says.
     """
     run = begin(settings, stage, "")
-    why = ledger.changes(settings, run) + (("what failed is tried again",) if retry else ())
+    again = ("what failed is tried again",) if retry else due.failures(settings, stage, run)
+    why = ledger.changes(settings, run) + again
     if not why:
         return Plan(stage.name, unchanged=query.row_count(settings, stage.name))
     fit(spark, settings, stage)

@@ -48,6 +48,11 @@ class Settings(Group):
         check=lambda name, endpoint: endpoint_fault(endpoint) and f"{name}: {endpoint_fault(endpoint)}",
     )
     s3_region: str = setting("", "region of that store; empty: AWS_REGION")
+    retry_after_hours: float = setting(
+        0.0,
+        "hours after which a refresh tries again what failed for a reason that may have passed; 0: --retry alone",
+        least=0,
+    )
     max_rows: int = setting(0, "rows after which a refresh stops, over all of its tables; 0: no limit", least=0)
     max_hours: float = setting(0.0, "hours after which a refresh stops at a chunk's end; 0: no limit", least=0)
     max_cost: float = setting(0.0, "cost by the prices at which a refresh stops at a chunk's end; 0: no limit", least=0)

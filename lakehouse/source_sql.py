@@ -22,17 +22,31 @@ class NotUnicodeError(UserError):
 
 
 class Dialect(NamedTuple):
-    """What DuckDB and Spark call by different names: the size of a text in bytes, a search, a row per value of a list."""
+    """What DuckDB and Spark call by different names.
+
+    Attributes:
+        bytes, matches: functions: the size of a text in bytes, a search by a regular expression.
+        each: the function that makes a row per value of a list.
+        backslash: a backslash in a string.
+        some: says whether a value of a list, which is called `name`, meets a condition; false where there is no list.
+    """
 
     bytes: str
     matches: str
     each: str
     backslash: str
+    some: Callable[[str, str], str]
 
 
 NOT_UNICODE = re.compile(r"not valid UTF-?8|non UTF-?8|[Ii]nvalid unicode|surrogate|byte order mark")
-DUCKDB = Dialect("strlen", "regexp_matches", "unnest", "\\")
-SPARK = Dialect("octet_length", "regexp_like", "explode", r"\\")
+DUCKDB = Dialect(
+    *("strlen", "regexp_matches", "unnest", "\\"),
+    lambda names, condition: f"coalesce(len(list_filter({names}, lambda name: {condition})) > 0, false)",
+)
+SPARK = Dialect(
+    *("octet_length", "regexp_like", "explode", r"\\"),
+    lambda names, condition: f"coalesce(exists({names}, name -> {condition}), false)",
+)
 
 
 class Opened(NamedTuple):

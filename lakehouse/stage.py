@@ -65,7 +65,11 @@ class Stage:
         decide: marks rejected rows with `keep` and adds the columns that follow from stored columns alone.
         measured_by: facts that change a measurement by intent; while they are equal, stored measurements stay valid.
         decided_by: facts that change a decision.
-        retryable: SQL condition on the target's rows whose measurement ``--retry`` tries again.
+        retryable: SQL condition, for Spark and DuckDB, on the target's rows whose measurement is tried again: by ``--retry``,
+            and by every run once they are as old as the setting `retry_after_hours`.
+        unmeasured: SQL condition on the target's rows that hold no measurement, since the settings refused to pay for it.
+            They lend none to other rows, nor to themselves where their source row changes.
+        due: returns the SQL condition on such rows which the settings want measured now.
         usage: what it counts, limits and shows beyond rows, where measuring pays for a service; None for all others.
         needs: modules that its tasks import, checked on workers before a run (jobs/workers.py).
         phases: words that progress shows while the run measures; a model stage's second phase follows the last answer.
@@ -78,6 +82,8 @@ class Stage:
     measured_by: Facts
     decided_by: Facts
     retryable: str = "false"
+    unmeasured: str = "false"
+    due: Callable[[Settings], str] = lambda settings: "false"
     usage: Usage | None = None
     needs: tuple[str, ...] = ()
     phases: tuple[str, ...] = ("measure",)

@@ -102,7 +102,7 @@ def copied(work: Work, chunk: Chunk, keys: DataFrame, found: Row, staged: list[s
     others = [work.target_rows(path) for path in work.leftovers]
     others += [work.staged(path).select(*pool.columns) for path in staged]
     pool = reduce(DataFrame.unionByName, others, pool).where(chunk.holds("input_hash"))
-    pool = pool.where(F.col("measured_by") == work.run["measured_by"])
+    pool = pool.where(work.lends)
     pool = pool.dropDuplicates(["doc_id", "input_hash"]) if others else pool
     taken = [name for name in work.stage.target.column_names if name not in (*rows.columns, *WRITTEN_HERE)]
     source = pool.select(F.col("doc_id").alias("from_doc_id"), "input_hash", *taken)

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from recast.lakehouse import executors, store
+from recast.lakehouse import due, executors, store
 from recast.lakehouse.actions import ACTIONS_DDL
 from recast.lakehouse.chunks import Chunk
 from recast.lakehouse.ledger import Run
@@ -98,8 +98,8 @@ class Work(NamedTuple):
     def target_rows(self, leftover: str = "") -> DataFrame:
         """Return the target's rows as the run found them, or those that a killed run left in the folder `leftover`.
 
-        As found, because a row that this run removes or overwrites may be the one that a later chunk copies from. What
-        ``--retry`` tries again counts as measured by nothing, and so does a failure that was never committed.
+        As found, because a row that this run removes or overwrites may be the one that a later chunk copies from. What is
+        due (lakehouse/due.py) counts as measured by nothing, and so does a failure that was never committed.
         """
         table = self.stage.target
         if leftover:
@@ -108,10 +108,13 @@ class Work(NamedTuple):
             rows = store.read(self.spark, self.settings, table, self.found_version)
         else:
             rows = self.spark.createDataFrame([], table.ddl)
-        if self.retry or leftover:
-            measured_by = F.expr(f"CASE WHEN {self.stage.retryable} THEN '' ELSE measured_by END")
-            rows = rows.withColumn("measured_by", measured_by)
-        return rows
+        is_due = due.is_due(self.settings, self.stage, self.run, retry=self.retry or bool(leftover))
+        return rows.withColumn("measured_by", F.when(is_due, "").otherwise(F.col("measured_by")))
+
+    @property
+    def lends(self) -> Column:
+        """Whether a row of the target holds a measurement that another row may take over."""
+        return ~F.expr(self.stage.unmeasured) & (F.col("measured_by") == self.run["measured_by"])
 
     def rejected_keys(self) -> DataFrame:
         """Return the `doc_id` of source rows whose measurements the target keeps though they are rejected: mostly none."""

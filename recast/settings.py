@@ -123,9 +123,10 @@ def resolve(kind: type[Settings], given: Mapping[str, Any]) -> Settings:
             values[name] = given[name]
         elif os.environ.get(variable):
             try:
-                values[name] = type_(os.environ[variable])
+                values[name] = yes_or_no(os.environ[variable]) if type_ is bool else type_(os.environ[variable])
             except ValueError:
-                raise UserError(f"{variable} is {os.environ[variable]!r}; give a {type_.__name__}") from None
+                wanted = "true or false" if type_ is bool else f"a {type_.__name__}"
+                raise UserError(f"{variable} is {os.environ[variable]!r}; give {wanted}") from None
     settings = kind(**values)
     named = {value for value in vars(settings).values() if isinstance(value, str)}  # as a key's variable, for instance
     known = {*BESIDE, *named, *map(environment_name, types_of(kind))}
@@ -134,6 +135,15 @@ def resolve(kind: type[Settings], given: Mapping[str, Any]) -> Settings:
         if is_ours and variable not in known:
             raise UserError(f"{variable} is no setting; `recast refresh --help` lists them")
     return settings
+
+
+def yes_or_no(word: str) -> bool:
+    """Return what a word says, as the command line reads it. Raises ValueError for any other."""
+    if (said := word.strip().lower()) in ("true", "1", "yes", "on"):
+        return True
+    if said in ("false", "0", "no", "off"):
+        return False
+    raise ValueError(word)
 
 
 def from_file(kind: type[Group]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ DEFECTS = {
     "huge": "unpacks to 17 MiB from an object of 17 kB",
     "unknown_encoding": "src_encoding names no encoding that exists",
     "wrong_encoding": "src_encoding says UTF-8, the bytes are Latin-1",
+    "undecodable": "a picture under a program's name",
     "wrong_content": "the object holds another file than the one that git names so",
     "null_byte": "a NUL stands in the source",
     "byte_order_mark": "UTF-8 with a byte order mark, which no encoding name announces",
@@ -172,7 +173,7 @@ NO_LICENSE: tuple[str, ...] = ()
 OWN: tuple[tuple[str, tuple[str, ...], tuple[Written, ...]], ...] = (
     (
         "example-school/python-exercises",
-        NO_LICENSE,
+        ("MIT",),
         (
             Written("/README.md", "README.md"),
             Written("/web/deck.js", "deck.js"),
@@ -228,13 +229,14 @@ OWN: tuple[tuple[str, tuple[str, ...], tuple[Written, ...]], ...] = (
     ),
     (
         "example-mirror/broken-objects",
-        NO_LICENSE,
+        ("MIT",),
         (
             Written("/gone.py", "content_missing", ("content_missing",)),
             Written("/plain.py", "not_gzip", ("not_gzip",)),
             Written("/half.py", "gzip_cut_off", ("gzip_cut_off",)),
             Written("/no_such_encoding.py", "unknown_encoding", ("unknown_encoding",), "X-EBCDIC-MARS"),
             Written("/not_utf8.py", "wrong_encoding", ("wrong_encoding",)),
+            Written("/logo.py", "undecodable", ("undecodable",)),
             Written("/mixed_up.py", "wrong_content", ("wrong_content",)),
             Written("/null.py", "null_byte", ("null_byte",)),
             Written("/nested.py", "too_deep", ("too_deep",)),
@@ -247,9 +249,9 @@ OWN: tuple[tuple[str, tuple[str, ...], tuple[Written, ...]], ...] = (
     ),
     ("example-void/nothing-yet", NO_LICENSE, ()),
 )
-# A repository of copies: the same blobs as in the packages' own repositories.
+# A repository of copies without a licence: the same blobs as in the packages' own repositories, which are then not taken.
 COPIES = "example-school/copied-tools"
-COPIED = (("rich", "rich/_stack.py"), ("rich", "rich/_timer.py"), ("typer", "typer/exceptions.py"))
+COPIED = (("typer", "typer/exceptions.py"),)
 
 
 @cache
@@ -260,6 +262,7 @@ def built() -> dict[str, bytes]:
         "not_gzip": b'"""A module that the mirror forgot to compress."""\n\nCOMPRESSED = False\n',
         "gzip_cut_off": b'"""A module whose upload broke off."""\n\nPARTS = 2\n',
         "unknown_encoding": b'"""A module in an encoding from elsewhere."""\n\nHOME = "Mars"\n',
+        "undecodable": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x10\0\0\0\x10" + bytes(range(256)),
         "wrong_encoding": '"""Café."""\n\nPRICE_EUR = 2.5\n'.encode("latin-1"),
         "wrong_content": b'"""A module that the mirror mixed up with another."""\n\nOTHER = False\n',
         "null_byte": b'"""Tape archive padding."""\n\nBLOCK = 512\n\x00\x00\x00\x00',

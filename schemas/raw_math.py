@@ -1,4 +1,4 @@
-"""raw_math: one row per page of FineMath-4+."""
+"""raw_math: one row per page of FineMath."""
 
 from recast.schemas.reasons import MAX_BYTES
 from recast.schemas.table import (
@@ -20,10 +20,26 @@ NOT_READ = {
 }
 """Reasons that are found where the source is read, in `read_status`."""
 
-REASONS = NOT_READ | {
-    "no_text": "the page has no text, or only white space",
-    "null_bytes": "the text holds NUL characters",
+POLICY = {
+    "score_too_low": "int_score is below math_min_score, or missing",
+    "score_below_floor": "score is below math_score_floor, or missing",
+    "language_not_taken": "the language is none of math_languages",
+    "language_unsure": "language_score is below math_language_floor, or missing",
+    "too_few_tokens": "token_count is below math_min_tokens, or missing",
+    "too_many_tokens": "token_count is above math_max_tokens, or missing",
+    "domain_denied": "the host is a domain of math_domains_denied, or lies below one",
+    "domain_not_allowed": "the host is no domain of math_domains_allowed, and lies below none",
 }
+"""Reasons that the source's columns give, under the settings (jobs/selection.py)."""
+
+REASONS = (
+    POLICY
+    | NOT_READ
+    | {
+        "no_text": "the page has no text, or only white space",
+        "null_bytes": "the text holds NUL characters",
+    }
+)
 
 TABLE = Table(
     name="raw_math",
@@ -37,7 +53,13 @@ TABLE = Table(
         Column("warc_record_offset", "int", "position of the page in that file, in bytes"),
         Column("crawl", "string", "crawl of the page"),
         Column("language", "string", "language as the source says"),
+        Column("language_score", "double", "how sure the source is of the language, from 0 to 1"),
         Column("score", "double", "FineMath's quality score, from 0 to 5"),
+        Column(
+            "int_score", "int", "the score as a whole number: FineMath-3+ has pages from 3 on, FineMath-4+ from 4 on"
+        ),
+        Column("token_count", "int", "tokens of the page as the source counts them"),
+        Column("host", "string", "host of the address, in lower case; empty where it has none"),
         Column("read_status", "string", "read, or why there is no text"),
         *PROVENANCE,
     ),

@@ -18,8 +18,7 @@ from click.testing import CliRunner
 
 from docs import files, shown
 from recast.cli.main import main
-from recast.jobs.profiling import profiles
-from recast.jobs.settings import Settings
+from recast.jobs.settings import Settings, resolve
 from recast.lakehouse import views
 from recast.schemas import TABLES
 from recast.schemas.__main__ import page
@@ -172,19 +171,21 @@ def test_a_file_that_does_not_say_what_it_is_cannot_be_listed(tmp_path: Path) ->
         files.first_line(tmp_path / "silent.py")
 
 
-def test_the_page_of_sources_takes_samples_that_are_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_of_sources_counts_sources_and_sets_what_is_a_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_code(tmp_path / "data" / "hub" / "stack", {"a/a": {"a.py": "x = 1\n", "b.py": "y = 2\n"}})
-    write_pages(tmp_path / "data" / "hub" / "finemath" / "finemath-4plus", [("u", "1 + 1 = 2")])
-    for lane in ("code", "math"):
-        (tmp_path / "data" / "first" / lane).mkdir(parents=True)
+    write_pages(tmp_path / "data" / "hub" / "finemath" / "finemath-3plus", [("u", "1 + 1 = 2")])
     monkeypatch.chdir(tmp_path)
-    page = (CHECKOUT / "docs" / "sources.md").read_text("utf-8")
-    with duckdb.connect() as connection:
-        for statement in re.findall(r'duckdb\.sql\(\\"(.*?)\\"\)', page):
-            connection.execute(statement)
-    code, math = profiles(Settings(code_source="data/first/code", math_source="data/first/math"))
-    assert (code.fault, code.layout, code.takes) == ("", "a row per file", 2)
-    assert (math.fault, math.takes) == ("", 1)
+    blocks_of_page = blocks(CHECKOUT / "docs" / "sources.md")
+    typed = [line for block in blocks_of_page for line in block.text.splitlines() if line.startswith("recast sources")]
+    for line in typed:
+        result = CliRunner().invoke(main, line.split()[1:])
+        assert result.exit_code == 0 and "takes" in result.output, result.output
+    assert len(typed) == 2
+    (toml,) = [block.text for block in blocks_of_page if block.language == "toml"]
+    (tmp_path / "recast.toml").write_text(toml)
+    assert resolve().math_min_score == 4
 
 
 def test_every_decision_is_listed() -> None:

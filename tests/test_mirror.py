@@ -21,6 +21,7 @@ FOLDERS = (
 )
 TOGETHER = {
     "benchmarks/test_hostile.py": "benchmarks/hostile_files benchmarks/hostile_lane benchmarks/hostile_run",
+    "benchmarks/test_ingest.py": "benchmarks/ingest_clients benchmarks/ingest_fetching",
     "benchmarks/test_lint.py": "benchmarks/corpus benchmarks/scripts",
     "benchmarks/test_lint_shortcuts.py": "benchmarks/lint_shortcuts_worker",
     "benchmarks/test_verdicts.py": "benchmarks/hostile_answers benchmarks/verdict_code benchmarks/verdict_pages",
@@ -60,6 +61,7 @@ WHOLE = {
     "jobs/test_crash.py",
     "jobs/test_error_budget.py",
     "jobs/test_fingerprints.py",
+    "jobs/test_ingest_contents.py",
     "jobs/test_ingest_forms.py",
     "jobs/test_object_store.py",
     "jobs/test_packaging.py",

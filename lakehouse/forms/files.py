@@ -44,7 +44,10 @@ def data_files(location: str) -> list[pafs.FileInfo]:
     if is_local(location):
         require_sound_links(location)
     filesystem, root = place(location)
-    listed = filesystem.get_file_info(pafs.FileSelector(root, recursive=True))
+    try:
+        listed = filesystem.get_file_info(pafs.FileSelector(root, recursive=True))
+    except OSError as problem:
+        raise unlisted(location, problem) from None
     for each in listed:
         require_no_table(location, each.path.removeprefix(root).lstrip("/"))
     files = [each for each in listed if each.type == pafs.FileType.File and is_data(each.path.removeprefix(root))]
@@ -52,8 +55,18 @@ def data_files(location: str) -> list[pafs.FileInfo]:
 
 
 def is_data(path: str) -> bool:
-    """Say whether Spark would read a file: it passes over names that start with a dot or an underscore."""
-    return not re.search(r"(^|/)[._]", path)
+    """Say whether Spark would read a file: it passes over names that start with a dot, or with an underscore and are no
+    name of a partition (`_lang=py`).
+
+    https://github.com/apache/spark/blob/v4.1.0/core/src/main/scala/org/apache/spark/util/HadoopFSUtils.scala
+    (`shouldFilterOutPathName`)
+    """
+    return not re.search(r"(^|/)(\.|_(?![^/]*=))", path)
+
+
+def unlisted(folder: str, problem: OSError) -> UserError:
+    """Return one line about a folder whose files cannot be listed."""
+    return UserError(f"the files of {folder} cannot be listed: {problem.strerror or problem}")
 
 
 def as_a_name(path: str) -> str:
@@ -129,14 +142,17 @@ def require_sound_links(location: str) -> None:
         real = os.path.realpath(folder)
         if real in above:
             raise UserError(f"{folder} is a link to a folder that holds it; remove it")
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if not is_data(entry.name):
-                    continue
-                if entry.is_dir():
-                    walk(entry.path, (*above, real))
-                elif entry.is_symlink() and entry.name.endswith(PARQUET + JSON_LINES) and not entry.is_file():
-                    raise UserError(f"{entry.path} is a link to a file that is not there; fetch it again")
+        try:
+            entries = list(os.scandir(folder))
+        except OSError as problem:
+            raise unlisted(folder, problem) from None
+        for entry in entries:
+            if not is_data(entry.name):
+                continue
+            if entry.is_dir():
+                walk(entry.path, (*above, real))
+            elif entry.is_symlink() and entry.name.endswith(PARQUET + JSON_LINES) and not entry.is_file():
+                raise UserError(f"{entry.path} is a link to a file that is not there; fetch it again")
 
     walk(location, ())
 

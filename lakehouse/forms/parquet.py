@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from recast.lakehouse.forms.columns import (
     check_columns,
     duckdb_columns,
+    is_list,
     meaning,
     needed,
     read_as,
@@ -41,8 +42,8 @@ UNREAD_ENCODINGS = ("BYTE_STREAM_SPLIT",)
 
 
 class Footer(NamedTuple):
-    """What the end of a Parquet file says: its schema, its rows, the values of its column with the most, and by column
-    why Spark cannot read it."""
+    """What the end of a Parquet file says: its schema, its rows, the values of its column with the most, and why Spark
+    cannot read a column, or a field of structs in one (`files.path`)."""
 
     path: str
     schema: pa.Schema
@@ -77,15 +78,30 @@ def footer(filesystem: pafs.FileSystem, path: str) -> Footer:
             schema, said = file.schema_arrow.remove_metadata(), file.metadata
         except (pa.ArrowException, OSError, ValueError) as problem:
             refuse(path, opened.read_at(len(LFS_POINTER), 0), "a Parquet file", first_line(problem))
-    values, unread = 0, {}
+    values, unread, names = 0, {}, leaves(schema)
     for group in (said.row_group(number) for number in range(said.num_row_groups)):
         chunks = [group.column(number) for number in range(group.num_columns)]
         values += max((chunk.num_values for chunk in chunks), default=group.num_rows)
-        for chunk in chunks:
+        for number, chunk in enumerate(chunks):
             words = [word for word in UNREAD_ENCODINGS if word in chunk.encodings]
             if chunk.compression in UNREAD_CODECS or words:
-                unread[chunk.path_in_schema.partition(".")[0]] = words[0] if words else chunk.compression
+                unread[names[number]] = words[0] if words else chunk.compression
     return Footer(path, schema, said.num_rows, values, unread)
+
+
+def leaves(schema: pa.Schema) -> list[str]:
+    """Return the name of each column that a file of this schema stores: `files.path` is a field of structs in a list."""
+
+    def below(name: str, type_: pa.DataType) -> list[str]:
+        if is_list(type_):
+            return below(name, type_.value_type)
+        if pa.types.is_map(type_):
+            return [*below(f"{name}.key", type_.key_type), *below(f"{name}.value", type_.item_type)]
+        if pa.types.is_struct(type_):
+            return [leaf for field in type_ for leaf in below(f"{name}.{field.name}", field.type)]
+        return [name]
+
+    return [leaf for field in schema for leaf in below(field.name, field.type)]
 
 
 def value_count(location: str) -> int:
@@ -107,10 +123,9 @@ def schema(location: str, columns: dict[str, str] | None = None) -> pa.Schema:
     if columns is not None:
         for each in found:
             check_columns(each.path, each.schema, columns)
-            for column in {name.partition(".")[0] for name in columns} & set(each.unread):
-                raise UserError(
-                    f"column {column!r} of {each.path} is stored as {each.unread[column]}; Spark cannot read that"
-                )
+            for leaf, why in each.unread.items():
+                if any(leaf == name or leaf.startswith(f"{name}.") for name in columns):
+                    raise UserError(f"column {leaf!r} of {each.path} is stored as {why}; Spark cannot read that")
         if not any(each.rows for each in found):
             raise UserError(f"source folder {location} holds no row")
     return found[0].schema

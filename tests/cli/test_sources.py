@@ -1,13 +1,16 @@
 """`recast sources`: what it prints, and that a source that does not fit is one line."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from recast.cli.main import main
-from recast.cli.sources import most, size
+from recast.cli.sources import cost, hours, lines, most, size
+from recast.jobs.profiling import Fetch, Profile
+from recast.jobs.settings import Settings
 from tests.jobs.lanes import write_pages
 from tests.sources import write_code
 
@@ -28,7 +31,7 @@ def said(*options: str) -> Result:
 
 
 def test_each_source_is_a_block_of_lines(folder: Path) -> None:
-    result = said("--requests-per-s", "0.001")
+    result = said("--fetch-requests-per-s", "0.001")
     assert result.exit_code == 0, result.output
     code, math, _ = result.output.split("\n\n")
     assert code.splitlines()[0] == f"code: {folder}/code/data"
@@ -52,7 +55,7 @@ def test_json_is_an_object_per_source(folder: Path) -> None:
         1,
         {"repeated": 0, "no_text": 1},
     )
-    assert (found["fetch"], found["hours"]) == ({"requests": 0, "bytes": 0}, None)
+    assert (found["fetch"], found["hours"], found["cost"]) == ({"requests": 0, "bytes": 0}, 0, 0)
 
 
 def test_a_source_that_does_not_fit_is_one_line_beside_the_other(folder: Path) -> None:
@@ -63,6 +66,19 @@ def test_a_source_that_does_not_fit_is_one_line_beside_the_other(folder: Path) -
         f"recast: {folder}/math/b.parquet is a Git LFS pointer; fetch the file itself with: git lfs pull\n"
     )
     assert "Python 3" in result.stdout and "fault  " in result.stdout
+
+
+def test_hours_and_cost_follow_from_the_slower_rate_and_both_prices() -> None:
+    profile = Profile("code", "/nowhere", fetch=Fetch(7200, 5 * 10**9))
+    rates = Settings(fetch_requests_per_s=2.0, fetch_bytes_per_s=10.0**6)
+    assert (hours(profile, rates), cost(profile, rates)) == (5 * 10**9 / 10**6 / 3600, 0)
+    assert hours(profile, replace(rates, fetch_bytes_per_s=0.0)) == 1
+    assert hours(profile, replace(rates, fetch_bytes_per_s=0.0, fetch_requests_per_s=0.0)) == 0
+    prices = replace(rates, price_requests=500.0, price_gb=0.1)
+    assert cost(profile, prices) == pytest.approx(7.2 * 0.5 + 5 * 0.1)
+    assert lines(profile, prices)["fetches"].endswith(
+        "1.4 hours at 2 requests/s and 1,000,000 bytes/s, costs at most 4.10"
+    )
 
 
 def test_sizes_and_counts_are_short() -> None:

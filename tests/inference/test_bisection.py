@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from recast.inference import bisection, journal
+from recast import journal
+from recast.inference import bisection
 from recast.inference import request as asking
 from recast.inference.server import process
 from recast.inference.server.spec import EngineError, EngineSpec

@@ -46,25 +46,6 @@ def test_a_proxy_of_the_environment_is_used_with_its_password_and_no_proxy_is_ho
 
 
 @pytest.mark.parametrize(
-    ("proxy", "no_proxy", "found"),
-    [
-        ("http://proxy:3128", "", "http://proxy:3128"),
-        ("proxy:3128", "", "http://proxy:3128"),
-        ("http://proxy:3128", "host", None),
-        ("http://proxy:3128", "another-host,x", "http://proxy:3128"),
-        ("http://proxy:3128", "*", None),
-        ("", "", None),
-    ],
-)
-def test_the_environment_says_which_proxy(
-    monkeypatch: pytest.MonkeyPatch, proxy: str, no_proxy: str, found: str | None
-) -> None:
-    monkeypatch.setenv("https_proxy", proxy)
-    monkeypatch.setenv("no_proxy", no_proxy)
-    assert exchange.proxy_of("https://host:8000/v1") == found
-
-
-@pytest.mark.parametrize(
     "proxy", ["socks5://user:hunter2@proxy", "http://user:hunter2@[", "http://user:hunter2@p:99999"]
 )
 def test_a_proxy_that_cannot_be_used_is_one_line_without_its_password(

@@ -11,7 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from recast.inference import journal, pending, rows
+from recast import journal
+from recast.inference import pending, rows
 from recast.inference.rewrite import rewrite
 from recast.inference.server.spec import EngineSpec
 from tests.inference.feeding import asked, batch, run, spec_for, statuses

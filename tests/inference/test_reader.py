@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from recast.inference import answers, feeder, journal, pending, reader
+from recast import journal
+from recast.inference import answers, feeder, pending, reader
 from recast.inference import request as asking
 from recast.inference.rewrite import rewrite
 from recast.inference.server.spec import EngineSpec

@@ -3,8 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -154,22 +152,6 @@ def test_the_documentation_shows_the_table() -> None:
     assert retry.table() in (ROOT / "docs" / "engine.md").read_text("utf-8"), (
         "run: python -m recast.inference.retry, and put it into docs/engine.md"
     )
-
-
-def test_retry_after_is_read_as_seconds_or_date_and_bounded() -> None:
-    assert retry.retry_after_s(None) == 0
-    assert retry.retry_after_s("1.5") == 1.5
-    assert retry.retry_after_s("1e9") == retry.MAX_RETRY_AFTER_S
-    assert retry.retry_after_s("soon") == 0
-    for odd in (
-        "Wed, 21 Oct 99999999999999999999 07:28:00 GMT",
-        "Wed, 99999999999999999999 Oct 2026 07:28:00 GMT",
-        "nan",
-    ):
-        assert retry.retry_after_s(odd) == 0
-    in_a_minute = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
-    assert 55 < retry.retry_after_s(in_a_minute) <= 60
-    assert retry.retry_after_s("Thu, 01 Jan 1970 00:00:00 GMT") == 0
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from recast.inference import journal
+from recast import journal
 from recast.inference.answers import ANSWER_FIELDS
 from recast.inference.request import RewriteSpec
 from recast.inference.rewrite import ask, profile

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from recast.inference import journal, telemetry
+from recast import journal
+from recast.inference import telemetry
 
 SAID = telemetry.Report("host:/f", "vllm 0.32.0 on cpu", "cpu", 80.0, 1, 4, 2, 1000, 500, 800, 600, 16, 6, 40.0, 100.0)
 

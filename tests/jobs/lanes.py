@@ -32,7 +32,10 @@ PAGES = pa.schema(
         ("warc_record_offset", pa.int32()),
         ("crawl", pa.string()),
         ("language", pa.string()),
+        ("language_score", pa.float64()),
         ("score", pa.float64()),
+        ("int_score", pa.int64()),
+        ("token_count", pa.int32()),
         ("fetch_time", pa.int64()),
     ]
 )
@@ -98,6 +101,7 @@ def write_pages(folder: Path, pages: list[tuple[str, str | None]], more: Sequenc
     """Write a math source of pages: address and text; and of pages that have `more` columns of their own."""
     folder.mkdir(parents=True, exist_ok=True)
     usual = {"warc_filename": "w", "warc_record_offset": 1, "crawl": "c", "language": "en", "score": 4.5}
+    usual |= {"language_score": 0.9, "int_score": 4, "token_count": 100}
     rows = [usual | {"url": url, "text": text} for url, text in pages] + [usual | page for page in more]
     pq.write_table(table_of(rows, PAGES), folder / "pages.parquet")
 

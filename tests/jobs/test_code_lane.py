@@ -16,7 +16,7 @@ from recast.jobs.settings import Settings
 from recast.lakehouse import query
 from recast.schemas import TABLES
 from recast.settings import UserError
-from recast.udfs import contents
+from recast.udfs.contents import blobs
 from tests.jobs.lanes import File, Lane, Model, improved, write_repositories
 
 if TYPE_CHECKING:
@@ -58,10 +58,10 @@ NOT_PARSING = {
 UNREADABLE = {
     "content_missing": File("missing.py", program("missing"), stored=None),
     "not_gzip": File("plain.py", program("plain"), stored=program("plain")),
-    "undecodable": File("accents.py", '"""Müller"""\n'.encode("latin-1")),
+    "undecodable": File("picture.py", bytes(range(256))),
     "unknown_encoding": File("odd.py", program("odd"), src_encoding="klingon"),
     "wrong_content": File("other.py", program("other"), stored=gzip.compress(program("another"), mtime=0)),
-    "too_large": File("large.py", b"#" * (contents.MAX_TEXT_BYTES + 1)),
+    "too_large": File("large.py", b"#" * (blobs.MAX_TEXT_BYTES + 1)),
 }
 BROKEN_OFF = File("broken.py", program("broken"), stored=gzip.compress(program("broken"))[:-9])
 REPOSITORIES = {
@@ -89,6 +89,8 @@ def built(spark: "SparkSession", served_model: Served, tmp_path_factory: pytest.
         lake=str(folder / "lake"),
         code_source=str(folder / "source" / "data"),
         code_contents=str(folder / "source" / "content"),
+        code_license_types="",
+        code_max_bytes=0,
         endpoint=url,
         model="model-a",
         window=4,
@@ -112,9 +114,7 @@ def reasons(lane: Lane, table: str) -> dict[str, str | None]:
 
 def test_every_defect_of_a_blob_is_a_row_with_its_reason(built: tuple[Lane, Any]) -> None:
     lane, _ = built
-    expected = (
-        dict.fromkeys((*PARSING, *NOT_PARSING)) | {name: name for name in UNREADABLE} | {"broken off": "not_gzip"}
-    )
+    expected = dict.fromkeys((*PARSING, *NOT_PARSING)) | {name: name for name in UNREADABLE} | {"broken off": "cut_off"}
     assert reasons(lane, "raw_code") == expected
     assert len(lane.rows("raw_code")) == len(FILES), "one row per blob, and none of another language"
 
@@ -315,11 +315,11 @@ def test_retry_asks_only_the_failed_rows_again(lane: Lane) -> None:
     assert lane.refresh("styled_code") == {}
 
 
-def test_retry_fetches_only_missing_contents_again(lane: Lane) -> None:
+def test_retry_fetches_again_only_what_the_store_may_have_mended(lane: Lane) -> None:
     missing = FILES["content_missing"]
     (Path(lane.settings.code_contents) / missing.blob_id).write_bytes(gzip.compress(missing.content))
     run = lane.refresh("raw_code", retry=True)["raw_code"]
-    assert (run["rows_in"], run["rows_measured"], run["rows_kept"]) == (1, 1, 1)
+    assert (run["rows_in"], run["rows_measured"], run["rows_kept"]) == (4, 4, 1), "and not_gzip, cut_off, wrong_content"
     assert reasons(lane, "raw_code")["content_missing"] is None
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from recast.inference import journal
+from recast import journal
 from recast.jobs.settings import Settings
 from recast.lakehouse import query
 from tests.jobs.lanes import Lane, Model, write_pages

@@ -115,12 +115,13 @@ def test_code_is_the_same_rows_in_every_form(
 @pytest.mark.spark
 def test_pages_are_the_same_rows_in_every_form(spark: "SparkSession", tmp_path: Path) -> None:
     usual = {"warc_filename": "w", "crawl": "c", "language": "en", "fetch_time": 1}
+    usual |= {"language_score": 0.5, "int_score": 4, "token_count": 3}
     rows = [
         usual | {"url": f"u{n}", "text": f"{n} = {n}", "warc_record_offset": n, "score": score}
         for n, score in enumerate((4.5, 5, None))
     ]
     table = table_of(rows, PAGES)
-    wide = PAGES.set(3, pa.field("warc_record_offset", pa.int64())).set(6, pa.field("score", pa.float32()))
+    wide = PAGES.set(3, pa.field("warc_record_offset", pa.int64())).set(7, pa.field("score", pa.float32()))
     for name in ("parquet", "widths", "lines"):
         (tmp_path / name).mkdir()
     pq.write_table(table, tmp_path / "parquet" / "a.parquet")

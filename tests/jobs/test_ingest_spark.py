@@ -19,7 +19,7 @@ from recast.jobs.settings import Settings
 from recast.lakehouse import incoming, query
 from recast.lakehouse.progress import Meter
 from recast.schemas import raw_math
-from recast.udfs import contents
+from recast.udfs.contents.blobs import MAX_TEXT_BYTES
 from recast.udfs.encodings import NAMES, normalised
 from tests.jobs.lanes import File, Lane, Model, write_pages, write_repositories
 
@@ -50,7 +50,8 @@ ODD = {
 def lane(spark: "SparkSession", tmp_path: Path) -> Lane:
     """A lane without a source or a model yet."""
     places = {"math_source": "math", "code_source": "code/data", "code_contents": "code/content", "lake": "lake"}
-    return Lane(Settings(**{name: str(tmp_path / place) for name, place in places.items()}), Model())
+    settings = Settings(**{name: str(tmp_path / place) for name, place in places.items()}, code_license_types="")
+    return Lane(settings, Model())
 
 
 def pages(lane: Lane, *rows: dict[str, Any]) -> dict[str, Any]:
@@ -287,7 +288,7 @@ def test_pages_beyond_all_measure_are_rows_too_large(lane: Lane, count: int, siz
 
 @pytest.mark.slow
 def test_130_blobs_of_the_largest_size_pass_the_stage(lane: Lane) -> None:
-    large = [File(f"{number}.py", f"# {number}".encode().ljust(contents.MAX_TEXT_BYTES)) for number in range(130)]
+    large = [File(f"{number}.py", f"# {number}".encode().ljust(MAX_TEXT_BYTES)) for number in range(130)]
     rows = blobs(lane, {"a/b": large})
     assert [rows[file.blob_id]["reason"] for file in large] == [None] * 130
-    assert all(len(rows[file.blob_id]["text"]) == contents.MAX_TEXT_BYTES for file in large)
+    assert all(len(rows[file.blob_id]["text"]) == MAX_TEXT_BYTES for file in large)

@@ -1,17 +1,19 @@
 """Profiles of sources: what would be taken and dropped is what a refresh takes and drops."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from recast.jobs import profiling
 from recast.jobs.profiling import Profile, profiles
 from recast.jobs.settings import Settings
+from recast.lakehouse.datasets import version_of
 from recast.schemas import raw_math
 from recast.settings import UserError
-from recast.udfs.contents import MAX_TEXT_BYTES
+from recast.udfs.contents.blobs import MAX_TEXT_BYTES
 from tests.jobs.lanes import PAGES, File, write_pages, write_repositories
 from tests.jobs.test_ingest_forms import FORMS
 from tests.sources import REPOSITORIES, table_of
@@ -59,11 +61,50 @@ def test_a_source_of_code_is_counted_file_by_file(tmp_path: Path) -> None:
         "license_type": {"permissive": 6, "": 1, "no_license": 1},
         "detected_license": {"MIT": 7},
     }
-    assert found.takes == 3
-    reasons = {"bad_blob_id": 2, "too_large": 1, "unknown_encoding": 1}
+    assert found.takes == 2
+    reasons = {"bad_blob_id": 2, "above_max_bytes": 1, "license_not_taken": 2}
     assert found.drops == {"other_language": 1, "repeated": 1, **reasons}
     assert found.takes + sum(found.drops.values()) == 9
-    assert (found.fetch.requests, found.fetch.bytes) == (5, 4 * 6 + MAX_TEXT_BYTES + 1)
+    assert (found.fetch.requests, found.fetch.bytes) == (2, 2 * 6)
+
+
+TAKEN: dict[str, tuple[dict[str, Any], int, dict[str, int]]] = {
+    "any licence": ({"code_license_types": ""}, 4, {"other_language": 1, "bad_blob_id": 2}),
+    "none and permissive": (
+        {"code_license_types": "permissive,no_license"},
+        4,
+        {"other_language": 1, "bad_blob_id": 2},
+    ),
+    "detected licences": (
+        {"code_license_types": "", "code_licenses_allowed": "mit"},
+        3,
+        {"other_language": 1, "license_not_allowed": 1, "bad_blob_id": 2},
+    ),
+    "a licence that is denied": (
+        {"code_license_types": "", "code_licenses_denied": "MIT"},
+        1,
+        {"other_language": 1, "license_denied": 5},
+    ),
+    "paths": (
+        {"code_license_types": "", "code_paths_allowed": "?.py", "code_paths_denied": "[a-f].py,d.py,/g.py"},
+        3,
+        {"other_language": 1, "path_not_taken": 2, "bad_blob_id": 1},
+    ),
+    "lengths": ({"code_min_bytes": 7}, 0, {"other_language": 1, "license_not_taken": 2, "below_min_bytes": 4}),
+    "any language": ({"code_languages": ""}, 3, {"license_not_taken": 2, "bad_blob_id": 2}),
+    "another language": ({"code_languages": "JavaScript,Rust"}, 1, {"other_language": 7}),
+}
+
+
+@pytest.mark.parametrize("case", TAKEN)
+def test_what_the_settings_drop_is_counted_by_reason_before_anything_is_fetched(tmp_path: Path, case: str) -> None:
+    changes, takes, drops = TAKEN[case]
+    write_repositories(tmp_path, FILES)
+    found = of(Settings(code_source=str(tmp_path / "data"), **changes))
+    assert found.takes == found.fetch.requests == takes
+    repeated = found.drops.pop("repeated")
+    assert found.takes + repeated + sum(found.drops.values()) == 8
+    assert {reason: count for reason, count in found.drops.items() if count} == drops
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -74,7 +115,7 @@ def test_every_form_is_counted_the_same(tmp_path: Path, form: str) -> None:
     found = of(Settings(code_source=str(tmp_path / "other")))
     assert found.fault == ""
     assert without_place(found) == without_place(of(Settings(code_source=str(tmp_path / "flat"))))
-    assert found.takes == 3
+    assert (found.takes, found.drops["license_not_taken"]) == (1, 2)
 
 
 PAGES_OF_EACH_KIND = [
@@ -116,6 +157,23 @@ def test_a_fault_of_one_source_hides_no_other(tmp_path: Path) -> None:
     assert (math.fault, math.takes) == ("", 1)
     swapped = profiles(Settings(code_source=settings.math_source, math_source=settings.math_source))
     assert "has neither a column 'files'" in swapped[0].fault
+
+
+def test_a_source_whose_store_fails_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_pages(tmp_path / "math", [("u", "1")])
+    write_repositories(tmp_path / "code", FILES)
+    settings = Settings(code_source=str(tmp_path / "code" / "data"), math_source=str(tmp_path / "math"))
+    listed = version_of
+
+    def failing(where: str, given: str) -> str:
+        if where == settings.code_source:
+            raise OSError(5, "Input/output error")
+        return listed(where, given)
+
+    monkeypatch.setattr(profiling, "version_of", failing)
+    code, math = profiles(settings)
+    assert code.fault == f"{settings.code_source} cannot be read: [Errno 5] Input/output error"
+    assert (math.fault, math.takes) == ("", 1)
 
 
 def test_a_source_that_is_not_set_is_named() -> None:

@@ -9,7 +9,7 @@ from recast.lakehouse.actions import find_actions
 
 HAVE = (
     "doc_id string, input_hash string, carried_hash bigint, measured_by string, decided_by string, in_target boolean, "
-    "withdrawn boolean"
+    "withdrawn boolean, lends boolean"
 )
 WANTED = "doc_id string, input_hash string, carried_hash bigint"
 
@@ -32,7 +32,10 @@ def planned(spark: SparkSession) -> dict[str, Planned]:
     wanted_rows, have_rows, rejected_rows = [], [], []
     for case, (wanted, have, rejected, withdrawn) in cases.items():
         wanted_rows += [(of(case, doc_id), of(case, text), columns) for doc_id, text, columns in wanted]
-        have_rows += [(of(case, row[0]), of(case, row[1]), *row[2:], row[0] in withdrawn) for row in have]
+        have_rows += [
+            (of(case, row[0]), of(case, row[1]), *row[2:6], row[0] in withdrawn, row[3] == "m1" and len(row) == 6)
+            for row in have
+        ]
         rejected_rows += [(of(case, doc_id),) for doc_id in rejected]
     rows = find_actions(
         spark.createDataFrame(wanted_rows, WANTED),
@@ -138,6 +141,16 @@ CASES = {
         [("a", "x", 1)],
         [("a", "x", 1, "m1", "d1", False), ("z", "q", 1, "m1", "d1", False)],
         {"a": ("copy", "a")},
+    ),
+    "a row that holds no measurement lends none, to itself neither": (
+        [("a", "x", 2), ("b", "x", 1)],
+        [("a", "x", 1, "m1", "d1", True, "unmeasured")],
+        {"a": ("measure", None), "b": ("copy", "a")},
+    ),
+    "a row that holds no measurement stands while its source row does": (
+        [("a", "x", 1), ("b", "y", 1)],
+        [("a", "x", 1, "m1", "d1", True, "unmeasured"), ("b", "y", 1, "m1", "d0", True, "unmeasured")],
+        {"b": ("decide", None)},
     ),
     "a document listed twice counts once": ([("a", "x", 1), ("a", "x", 1)], [], {"a": ("measure", None)}),
 }

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from recast.jobs.catalogue import STAGES
-from recast.schemas import TABLES, reasons
+from recast.schemas import TABLES, raw_code, raw_math, reasons
 from recast.schemas.table import WITHDRAWN, Table
 from recast.udfs.python import scoring, syntax
 
@@ -61,22 +61,13 @@ def test_conservation_is_an_expectation_of_every_document_table(table: Table) ->
 
 
 REASONS_GIVEN = {
-    "raw_code": {
-        "bad_blob_id",
-        "content_missing",
-        "not_gzip",
-        "taken_down",
-        "too_large",
-        "unknown_encoding",
-        "undecodable",
-        "wrong_content",
-    },
+    "raw_code": {*raw_code.POLICY, raw_code.NOT_FETCHED, *raw_code.FETCH_FAILURES, *raw_code.TEXT_POLICY},
     "parsed_code": set(syntax.REASONS),
     "linted_code": {"low_score", "blanket_pragma", "not_linted", *scoring.STATUS_REASONS.values(), WITHDRAWN},
     "styled_code": {*reasons.CODE, WITHDRAWN} - {"not_self_contained"},
     "optimized_code": {*reasons.CODE, WITHDRAWN},
     "published_code": {"no_tokens"},
-    "raw_math": {"too_large", "not_unicode", "no_text", "null_bytes"},
+    "raw_math": {*raw_math.POLICY, "too_large", "not_unicode", "no_text", "null_bytes"},
     "rewritten_math": {*reasons.MATH, WITHDRAWN},
     "published_math": {"no_tokens"},
 }

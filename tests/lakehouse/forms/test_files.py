@@ -125,3 +125,31 @@ def test_names_that_readers_take_for_patterns_are_names(tmp_path: Path) -> None:
     for name in ("a*", "a[b]", "it's"):
         path = duckdb_name(f"{tmp_path}/{name}.parquet", str(tmp_path))
         assert duckdb.sql(f"SELECT count(*) FROM read_parquet({path})").fetchall() == [(2,)]
+
+
+def test_names_of_partitions_may_begin_with_an_underscore_as_for_spark(tmp_path: Path) -> None:
+    for name in (
+        "_lang=py/a.parquet",
+        "_k=1/_x/b.parquet",
+        "_temporary/k=1/c.parquet",
+        ".k=1/d.parquet",
+        "_e=1.parquet",
+    ):
+        write(tmp_path / name, **ROWS)
+    found = [Path(each.path).relative_to(tmp_path).as_posix() for each in files_of(str(tmp_path))]
+    assert found == ["_e=1.parquet", "_lang=py/a.parquet"]
+
+
+def test_a_folder_that_cannot_be_listed_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "a.parquet", **ROWS)
+    (tmp_path / "closed").mkdir()
+    listed = os.scandir
+
+    def refused(folder: str) -> object:
+        if folder.endswith("closed"):
+            raise PermissionError(13, "Permission denied", folder)
+        return listed(folder)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(UserError, match=rf"^the files of {tmp_path}/closed cannot be listed: Permission denied$"):
+        files_of(str(tmp_path))

@@ -11,7 +11,7 @@ import pytest
 
 from recast.jobs import ingest_code, ingest_math
 from recast.lakehouse.forms import parquet
-from recast.lakehouse.forms.parquet import read_parquet, scan, schema, value_count
+from recast.lakehouse.forms.parquet import leaves, read_parquet, scan, schema, value_count
 from recast.settings import UserError
 from tests.lakehouse.forms.shards import BROKEN, COLUMNS, INTEGERS, ROWS, TEXTS, write
 from tests.sources import write_code
@@ -56,6 +56,14 @@ def test_a_column_that_spark_has_no_decoder_for_is_named_before_it_is_read(tmp_p
     pq.write_table(floats, tmp_path / "a.parquet", use_dictionary=False, column_encoding={"f": "BYTE_STREAM_SPLIT"})
     with pytest.raises(UserError, match=r"column 'f' .* is stored as BYTE_STREAM_SPLIT"):
         schema(str(tmp_path), {"f": "double"})
+    file = pa.struct([("path", pa.string()), ("share", pa.float32()), ("names", pa.list_(pa.string()))])
+    listing = pa.table({"files": pa.array([[{"path": "a", "share": 0.5, "names": ["b"]}]], pa.list_(file)), "s": ["x"]})
+    assert leaves(listing.schema) == ["files.path", "files.share", "files.names", "s"]
+    split = {"files.list.element.share": "BYTE_STREAM_SPLIT"}
+    pq.write_table(listing, tmp_path / "a.parquet", use_dictionary=False, column_encoding=split)
+    schema(str(tmp_path), {"files.path": "string", "files.names": "list<string>", "s": "string"})
+    with pytest.raises(UserError, match=r"column 'files.share' of \S+ is stored as BYTE_STREAM_SPLIT; Spark cannot"):
+        schema(str(tmp_path), {"files.share": "double"})
 
 
 def test_every_file_is_held_against_the_schema(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
-"""The response journal: answers that were paid for, stored beside a staging table until the chunk is committed.
+"""The journal of a stage that pays for its rows: results, stored beside a staging table until the chunk is committed.
 
-Layout: `<journals>/<journal>/<fingerprint>/<buckets>/b<bucket>-<writer>-<seq>.rows-N.prompt-P.output-O.parquet`.
+Layout: `<journals>/<journal>/<fingerprint>/<buckets>/b<bucket>-<writer>-<seq>.rows-N.parquet`; a model stage's segments
+have their tokens in their names too (`.rows-N.prompt-P.output-O.parquet`).
 
 * A segment is a whole Parquet file that appears by a rename (or, in an object store, when its upload is complete), so a
   killed writer leaves nothing torn behind; a torn file (power loss) or a foreign one is skipped with a warning.
-* A task reads only its own bucket's segments, before it asks the engine anything.
+* A task reads only its own bucket's segments, before it asks for anything.
 * The counts stand in the names: the driver shows live progress by listing them, without opening a file.
 """
 
@@ -12,6 +13,7 @@ import contextlib
 import logging
 import os
 import re
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -26,16 +28,17 @@ logger = logging.getLogger(__name__)
 
 UNFINISHED_PREFIX = ".unfinished-"
 _SEGMENT_NAME = re.compile(
-    r"b(?P<bucket>\d+)-(?P<writer>[0-9a-f]+)-(?P<seq>\d+)\.rows-(?P<rows>\d+)\.prompt-(?P<prompt>\d+)\.output-(?P<output>\d+)\.parquet"
+    r"b(?P<bucket>\d+)-(?P<writer>[0-9a-f]+)-(?P<seq>\d+)\.rows-(?P<rows>\d+)"
+    r"(\.prompt-(?P<prompt>\d+)\.output-(?P<output>\d+))?\.parquet"
 )
 
 
 class JournalError(RuntimeError):
-    """The journal cannot be written, so that answers would be paid for and lost."""
+    """The journal cannot be written, so that results would be paid for and lost."""
 
 
 class Progress(NamedTuple):
-    """What a journal holds: answered requests and their tokens."""
+    """What a journal holds: results, and the tokens of answers."""
 
     rows: int
     prompt_tokens: int
@@ -56,16 +59,19 @@ class Writer:
         self.name = f"b{bucket}-{uuid.uuid4().hex[:16]}"
         self._seq = 0
 
-    def write(self, answers: pa.Table) -> str:
-        """Write a table with at least `prompt_tokens` and `output_tokens` (bigint) as one segment; return its name.
+    def write(self, results: pa.Table) -> str:
+        """Write a table as one segment; return its name, with the sums of `prompt_tokens` and `output_tokens` where it has them.
 
         Raises OSError where the store refuses (a full disk); the same rows can then be offered again.
         """
-        prompt, output = (_total(answers, column) for column in ("prompt_tokens", "output_tokens"))
-        name = f"{self.name}-{self._seq}.rows-{answers.num_rows}.prompt-{prompt}.output-{output}.parquet"
+        name = f"{self.name}-{self._seq}.rows-{results.num_rows}"
+        if "output_tokens" in results.column_names:
+            prompt, output = (_total(results, column) for column in ("prompt_tokens", "output_tokens"))
+            name += f".prompt-{prompt}.output-{output}"
+        name += ".parquet"
         filesystem = self.folder.filesystem
         write_whole(
-            self.folder, name, lambda path: pq.write_table(answers, path, filesystem=filesystem, compression="zstd")
+            self.folder, name, lambda path: pq.write_table(results, path, filesystem=filesystem, compression="zstd")
         )
         self._seq += 1
         return name
@@ -89,27 +95,43 @@ def write_whole(folder: Place, name: str, write: Callable[[str], None]) -> None:
 
 
 def read(folder: Place, bucket: int | None, schema: pa.Schema) -> Iterator[pa.Table]:
-    """Yield the readable segments of one bucket, or of all where it is None, as tables of this schema.
+    """Yield the readable segments of one bucket, or of all where it is None, as `read_segment` does."""
+    yield from filter(None, (read_segment(each, schema) for each in segments(folder, bucket)))
 
-    An older version wrote the schema's first columns only: the others are null in its segments. A segment that cannot be
-    read or has other columns is skipped with a warning: its rows are asked again.
-    """
+
+def segments(folder: Place, bucket: int | None) -> Iterator[Place]:
+    """Yield where the segments of one bucket lie, or those of all where it is None."""
     for info in _files(folder):
         match = _SEGMENT_NAME.fullmatch(info.base_name)
-        if match is None or bucket not in (None, int(match["bucket"])):
-            continue
-        try:
-            table = pq.read_table(info.path, filesystem=folder.filesystem, partitioning=None)
-            if table.column_names == schema.names[: table.num_columns]:
-                for field in list(schema)[table.num_columns :]:
-                    table = table.append_column(field, pa.nulls(table.num_rows, field.type))
-            yield table.select(schema.names).cast(schema)
-        except (OSError, pa.ArrowException, KeyError, ValueError) as error:
-            logger.warning("journal segment %s skipped: %s", info.base_name, error)
+        if match is not None and bucket in (None, int(match["bucket"])):
+            yield Place(folder.filesystem, info.path)
+
+
+def read_segment(segment: Place, schema: pa.Schema) -> pa.Table | None:
+    """Return the columns of `schema` of a segment. None, with a warning, for one that cannot be read or has other columns:
+    its rows are paid for again.
+
+    An older version wrote the schema's first columns only: the others are null in its segments.
+    """
+    try:
+        table = pq.read_table(segment.path, filesystem=segment.filesystem, partitioning=None)
+        if table.column_names == schema.names[: table.num_columns]:
+            for field in list(schema)[table.num_columns :]:
+                table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+        return table.select(schema.names).cast(schema)
+    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+        logger.warning("journal segment %s skipped: %s", segment.path.rpartition("/")[2], error)
+        return None
 
 
 def recall(uri: str, fingerprint: str, buckets: int, bucket: int, schema: pa.Schema) -> Iterator[pa.Table]:
-    """Yield every segment that may answer this bucket's requests.
+    """Yield every segment of `recalled` that can be read."""
+    places = recalled(uri, fingerprint, buckets, bucket)
+    yield from filter(None, (read_segment(each, schema) for each in places))
+
+
+def recalled(uri: str, fingerprint: str, buckets: int, bucket: int) -> Iterator[Place]:
+    """Yield where the segments lie that may hold this bucket's results.
 
     A chunk has a journal of its own, so that its commit can remove it; the journals beside it are those of chunks under
     way and of killed runs. One that was cut into another number of buckets (another cluster) is read as a whole.
@@ -117,7 +139,18 @@ def recall(uri: str, fingerprint: str, buckets: int, bucket: int, schema: pa.Sch
     own = place(uri)
     for journal in _folders(Place(own.filesystem, own.path.rpartition("/")[0])):
         for folder in _folders(journal.joined(fingerprint)):
-            yield from read(folder, bucket if folder.path.endswith(f"/{buckets}") else None, schema)
+            yield from segments(folder, bucket if folder.path.endswith(f"/{buckets}") else None)
+
+
+def task_bucket() -> int:
+    """Return the bucket of this task: its partition's number, 0 outside Spark."""
+    if "pyspark" in sys.modules:
+        from pyspark import TaskContext
+
+        context = TaskContext.get()
+        if context is not None:
+            return int(context.partitionId())
+    return 0
 
 
 def progress(uri: str) -> Progress:
@@ -127,8 +160,8 @@ def progress(uri: str) -> Progress:
         match = _SEGMENT_NAME.fullmatch(info.base_name)
         if match is not None:
             rows += int(match["rows"])
-            prompt += int(match["prompt"])
-            output += int(match["output"])
+            prompt += int(match["prompt"] or 0)
+            output += int(match["output"] or 0)
     return Progress(rows, prompt, output)
 
 
@@ -150,5 +183,5 @@ def _folders(folder: Place) -> list[Place]:
     return [Place(folder.filesystem, path) for path in sorted(found)]
 
 
-def _total(answers: pa.Table, column: str) -> int:
-    return sum(value for value in answers.column(column).to_pylist() if value is not None)
+def _total(results: pa.Table, column: str) -> int:
+    return sum(value for value in results.column(column).to_pylist() if value is not None)

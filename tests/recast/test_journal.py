@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recast.inference import journal
+from recast import journal
 from recast.storage import Place
 
 SCHEMA = pa.schema(

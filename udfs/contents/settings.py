@@ -1,0 +1,53 @@
+"""The settings of fetching: how a store of contents is reached, and how much of it may be asked for at once."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from recast.settings import Group, setting
+from recast.urls import endpoint_fault
+
+
+def contents_fault(name: str, location: str) -> str | None:
+    """Return what is wrong with a store's location; one that holds a credential is not repeated."""
+    rest = location.partition("://")[2]
+    if "@" in rest.partition("/")[0] or re.search("[?#]", rest):
+        return (
+            f"{name} holds a user name, a password or a query: credentials come from the environment (docs/contents.md)"
+        )
+    remote = re.match("(s3[an]?|https?):", location)
+    try:
+        named = urlsplit(location).hostname
+    except ValueError:
+        named = None
+    if remote and not named:
+        host = "bucket" if remote[1].startswith("s3") else "host"
+        return f"{name} is {location}; give {remote[1]}://{host}/prefix"
+    return None
+
+
+def _endpoint_fault(_name: str, endpoint: str) -> str | None:
+    return endpoint_fault(endpoint) or None
+
+
+@dataclass(frozen=True)
+class Settings(Group):
+    """How contents are fetched (docs/contents.md). Credentials are no setting: they are the environment's."""
+
+    contents_endpoint: str = setting(
+        "",
+        "URL of the S3-compatible store of contents; empty: AWS_ENDPOINT_URL_S3, else Amazon's",
+        check=_endpoint_fault,
+    )
+    contents_region: str = setting("", "region of the store of contents; empty: AWS_REGION, else us-east-1")
+    contents_anonymous: bool = setting(
+        False, "whether requests to the store of contents are not signed: a public bucket"
+    )
+    fetch_at_once: int = setting(128, "most requests for contents in flight, of all tasks together", least=2)
+    fetch_requests_per_s: float = setting(
+        500.0,
+        "most requests for contents a second, of all tasks together; 0: any. A folder is read without limit",
+        least=0,
+    )
+    fetch_bytes_per_s: float = setting(0.0, "most bytes of contents a second, of all tasks together; 0: any", least=0)
+    fetch_timeout_s: float = setting(60.0, "seconds that one request for contents may take", least=0.01)
