@@ -89,7 +89,12 @@ async def bare(running: Engine, spec: RewriteSpec, requests: Sequence[Request], 
     """Ask everything at once, or in synchronous batches where `batch` is not 0."""
     used_s = cpu_seconds()
     path = running.socket
-    connector = aiohttp.UnixConnector(path, limit=0) if path else aiohttp.TCPConnector(limit=0)
+    # A server closes connections that were idle for some seconds, as most are while a batch ends.
+    connector = (
+        aiohttp.UnixConnector(path, limit=0, force_close=True)
+        if path
+        else aiohttp.TCPConnector(limit=0, force_close=True)
+    )
     timeout = aiohttp.ClientTimeout(total=3600)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
         began = time.monotonic()
