@@ -41,7 +41,7 @@ def show(plans: Sequence[Plan], as_json: bool) -> None:
     for plan in plans:
         lines = [*plan.why, *(f"{count:,} rows {move}" for move, count in plan.moves.items()), takes(plan)]
         for line in filter(None, lines):
-            console.print(Text(printable(f"{plan.table_name}: {line}")), style="dim")
+            console.print(Text(printable(f"{plan.table_name}: {line}")), style="dim", soft_wrap=True)
         if plan.conflicting:
             words = (
                 f"{plan.table_name}: {plan.conflicting:,} source rows share their identity with another that differs"

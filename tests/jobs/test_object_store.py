@@ -16,8 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from recast import exits
-from recast.inference import journal
+from recast import exits, journal
 from recast.jobs.settings import resolve
 from recast.storage import place
 from tests import clusters
