@@ -1,7 +1,6 @@
 """One task's fetches: keeps requests in flight while Spark takes rows, and what has come in the journal."""
 
 import asyncio
-import logging
 import os
 import queue
 import threading
@@ -24,8 +23,6 @@ from recast.udfs.contents.stores import Get, Missed, Store, opened
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-logger = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 64
 """Most requests of a task in flight. Twice as many rows may be under way, and each may have a text of MAX_TEXT_BYTES."""

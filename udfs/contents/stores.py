@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import aiohttp
 import pyarrow.fs as pafs
+from yarl import URL
 
 from recast import __version__
 from recast.http import proxy_of, retry_after_s
@@ -197,8 +198,6 @@ def _addresses(store: Store) -> Callable[[str], Awaitable[str]]:
 async def _from_http(
     session: aiohttp.ClientSession, proxy: str | None, address: Callable[[str], Awaitable[str]], blob_id: str
 ) -> bytes:
-    from yarl import URL
-
     url = URL(await address(blob_id), encoded=True)
     try:
         async with session.get(url, proxy=proxy, allow_redirects=False) as response:
@@ -241,8 +240,10 @@ async def _refused(response: aiohttp.ClientResponse) -> Missed:
         )
         return Missed("", f"{words}; {hint}")
     if code in OF_THE_STORE:
-        region = response.headers.get("x-amz-bucket-region", "")
-        return Missed("", f"{words}; {OF_THE_STORE[code]}{f' to {printable(region, 40)}' if region else ''}")
+        advice, region = OF_THE_STORE[code], response.headers.get("x-amz-bucket-region", "")
+        if region and advice.endswith("set contents_region"):
+            advice += f" to {printable(region, 40)}"
+        return Missed("", f"{words}; {advice}")
     if status in (404, 410):
         return Missed("content_missing", words)
     if status in (401, 403):

@@ -169,6 +169,14 @@ def test_a_body_that_does_not_end_well_has_its_meaning(served: Served, body: str
     assert (found.status, found.passing) == (meaning, passing)
 
 
+def test_a_wrong_region_names_the_right_one_where_the_store_does(served: Served) -> None:
+    region = {"x-amz-bucket-region": "eu-west-1"}
+    name = served.behave("1" * 40, 400, "AuthorizationHeaderMalformed", headers=region)
+    assert missed(served.anonymous, name).words.endswith("the region is wrong: set contents_region to eu-west-1")
+    served.behave(name, 403, "InvalidAccessKeyId", headers=region)
+    assert "eu-west-1" not in missed(served.anonymous, name).words
+
+
 def test_a_redirect_is_not_followed_and_names_the_bucket_s_region_or_its_target(served: Served) -> None:
     name = served.behave("1" * 40, 301, "PermanentRedirect", headers={"x-amz-bucket-region": "eu-west-1"})
     assert "region eu-west-1: set contents_region" in missed(served.anonymous, name).words
