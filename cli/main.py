@@ -22,6 +22,13 @@ SELECTION = tuple(types_of(Selection))
 FETCHING = ("fetch_requests_per_s", "fetch_bytes_per_s", "price_requests", "price_gb")
 
 MOST_HOURS = 24 * 365 * 10
+retention_option = click.option(
+    "--retention-hours",
+    type=click.FloatRange(0, MOST_HOURS),
+    default=168.0,
+    show_default=True,
+    help="What is younger stays, for readers of old versions and change feeds.",
+)
 
 
 @click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -316,13 +323,7 @@ def takedown(
 @main.command(
     short_help="Delete old versions and leftovers, and prove that nothing taken down is left.", epilog=OTHER_SETTINGS
 )
-@click.option(
-    "--retention-hours",
-    type=click.FloatRange(0, MOST_HOURS),
-    default=168.0,
-    show_default=True,
-    help="What is younger stays, for readers of old versions and change feeds.",
-)
+@retention_option
 @click.option("--report", "report_file", default="", metavar="FILE", help="Write the report here as well.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
 @settings_options("lake")
@@ -344,13 +345,7 @@ def purge(settings: Settings, retention_hours: float, report_file: str, as_json:
 
 
 @main.command(short_help="Put small files together and delete what is old.", epilog=OTHER_SETTINGS)
-@click.option(
-    "--retention-hours",
-    type=click.FloatRange(0, MOST_HOURS),
-    default=168.0,
-    show_default=True,
-    help="What is younger stays, for readers of old versions and change feeds.",
-)
+@retention_option
 @settings_options("lake")
 @one_line_errors
 def maintain(settings: Settings, retention_hours: float) -> None:
