@@ -69,7 +69,7 @@ def measure(rows: DataFrame, settings: Settings, _scratch: str) -> DataFrame:
 
 def decide(rows: DataFrame, settings: Settings) -> DataFrame:
     """Keep pages that the settings take and that say something."""
-    rows = rows.withColumn("host", F.expr(taking.host_of()))
+    rows = rows.withColumn("host", F.expr(taking.HOST))
     against = taking.first_of(taking.against_page(settings, SPARK))
     rows = rows.withColumn("reason", F.coalesce("reason", F.expr(against)))
     for status in raw_math.NOT_READ:

@@ -58,6 +58,7 @@ class Profile:
         takes: documents that the settings would take.
         drops: rows that they would not, by reason; with `takes` these are all rows, or all files that they list.
         fetch: what taking them has to fetch.
+        inline: whether the source holds the texts themselves.
     """
 
     lane: str
@@ -74,6 +75,7 @@ class Profile:
     takes: int = 0
     drops: dict[str, int] = field(default_factory=dict)
     fetch: Fetch = field(default_factory=Fetch)
+    inline: bool = False
 
 
 def profiles(settings: Settings, lanes: Sequence[str] = (), conf: Mapping[str, str] = NOTHING) -> list[Profile]:
@@ -126,7 +128,9 @@ def columns(found: Profile, names: Iterable[str]) -> dict[str, str]:
     if found.lane == "math":
         found.layout = "a row per page"
         return ingest_math.SOURCE_COLUMNS
-    needed = ingest_code.source_columns(list(names), found.where)
+    names = list(names)
+    found.inline = ingest_code.CONTENT in names
+    needed = ingest_code.source_columns(names, found.where)
     found.layout = "a row per file" if needed is ingest_code.PER_FILE else "a row per repository"
     return needed
 
@@ -169,6 +173,12 @@ def count_code(found: Profile, source: Opened, settings: Settings) -> None:
         else:
             found.takes = row["blobs"]
     found.drops = dict(drops)
+    if settings.sample and found.takes > settings.sample:
+        share = settings.sample / found.takes  # of what is drawn, about as much is refused as of all
+        found.fetch = Fetch(round(found.fetch.requests * share), round(found.fetch.bytes * share))
+        found.takes = settings.sample
+    if found.inline and not settings.code_contents:
+        found.fetch = Fetch()
 
 
 def listed_files(layout: str, sql: Dialect) -> str:

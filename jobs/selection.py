@@ -45,6 +45,12 @@ def each_like(form: re.Pattern[str], what: str) -> Callable[[str, str], str | No
     return fault
 
 
+def globs_fault(name: str, value: str) -> str | None:
+    """Return what is wrong with a list of globs that would silently fit nothing."""
+    odd = [word for word in words(value) if word.endswith("/") or set(word) & set("[]{}!\\")]
+    return f"{name} names {odd[0]!r}; globs have *, ** and ?, and a folder is named as folder/**" if odd else None
+
+
 @dataclass(frozen=True)
 class Settings(Group):
     """What is taken of the sources. Lists are words with commas between; 0, an empty list and `any` set no limit.
@@ -81,8 +87,12 @@ class Settings(Group):
         f"kinds of files that are not taken, of {', '.join(KINDS)} (which their encoding is)",
         check=each_of(KINDS),
     )
-    code_paths_allowed: str = setting("", "globs (src/**/*.py, *.pyi); a file is taken only where a path fits one")
-    code_paths_denied: str = setting("", "globs (tests/**, *_pb2.py); a file is not taken whose every path fits one")
+    code_paths_allowed: str = setting(
+        "", "globs (src/**/*.py, *.pyi); a file is taken only where a path fits one", check=globs_fault
+    )
+    code_paths_denied: str = setting(
+        "", "globs (tests/**, *_pb2.py); a file is not taken whose every path fits one", check=globs_fault
+    )
     code_min_bytes: int = setting(0, "fewest bytes of a file, as the source lists it", least=0)
     code_max_bytes: int = setting(MAX_LISTED_BYTES, "most bytes of a file, as the source lists it", least=0)
     code_max_line_length: int = setting(0, "most characters of the longest line (StarCoder2: 1000)", least=0)

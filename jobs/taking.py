@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from recast.jobs.selection import MARKS, Settings, words
+from recast.lakehouse.claims import host_of, host_sql, hosts_of
 from recast.lakehouse.confinement import quoted
 from recast.lakehouse.source_sql import Dialect
 from recast.schemas.raw_code import GUESSED
 
-HOST = "^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?([^/?#:]+)"  # https://www.rfc-editor.org/rfc/rfc3986#appendix-B
+HOST = f"coalesce({host_sql('url')}, '')"
+"""The host of the column `url`, in SQL; empty where it has none."""
 
 
 class Files(NamedTuple):
@@ -106,17 +108,13 @@ def against_text(settings: Settings) -> dict[str, str]:
 
 def against_page(settings: Settings, sql: Dialect) -> dict[str, str]:
     """Return, by reason, the conditions under which a page is not taken."""
-    host = host_of()
     languages = words(settings.math_languages)
-    allowed, denied = words(settings.math_domains_allowed.lower()), words(settings.math_domains_denied.lower())
+    allowed, denied = spelled(settings.math_domains_allowed), spelled(settings.math_domains_denied)
     limits = {
         "score_too_low": (settings.math_min_score, f"int_score < {settings.math_min_score} OR int_score IS NULL"),
-        "score_below_floor": (settings.math_score_floor, f"NOT coalesce(score >= {settings.math_score_floor}, false)"),
+        "score_below_floor": (settings.math_score_floor, at_least("score", settings.math_score_floor)),
         "language_not_taken": (languages, f"coalesce(language, '') NOT IN ({listed(languages)})"),
-        "language_unsure": (
-            settings.math_language_floor,
-            f"NOT coalesce(language_score >= {settings.math_language_floor}, false)",
-        ),
+        "language_unsure": (settings.math_language_floor, at_least("language_score", settings.math_language_floor)),
         "too_few_tokens": (
             settings.math_min_tokens,
             f"NOT coalesce(token_count >= {settings.math_min_tokens}, false)",
@@ -125,21 +123,26 @@ def against_page(settings: Settings, sql: Dialect) -> dict[str, str]:
             settings.math_max_tokens,
             f"NOT coalesce(token_count <= {settings.math_max_tokens}, false)",
         ),
-        "domain_denied": (denied, below(host, denied, sql)),
-        "domain_not_allowed": (allowed, f"NOT {below(host, allowed, sql)}"),
+        "domain_denied": (denied, f"{HOST} = '' OR {below(HOST, denied, sql)}"),  # of no host nobody knows
+        "domain_not_allowed": (allowed, f"NOT {below(HOST, allowed, sql)}"),
     }
     return {reason: condition for reason, (limit, condition) in limits.items() if limit}
 
 
-def host_of() -> str:
-    """Return, in SQL, the host of the column `url`, in lower case; empty where it has none."""
-    return f"lower(coalesce(regexp_extract(url, '{HOST}', 1), ''))"
+def at_least(column: str, floor: float) -> str:
+    """Return the condition that a number is missing, no number (which SQL takes for the largest) or below a floor."""
+    return f"NOT coalesce({column} >= {floor} AND NOT isnan({column}), false)"
+
+
+def spelled(domains: str) -> list[str]:
+    """Return the domains of a list in the spellings that addresses have: ASCII and Unicode."""
+    return sorted({each for domain in words(domains) for each in hosts_of(host_of(domain) or domain.lower())})
 
 
 def below(host: str, domains: list[str], sql: Dialect) -> str:
     """Return the condition that a host is one of the domains, or lies below one."""
     names = "|".join(name.replace(".", f"{sql.backslash}.") for name in domains)
-    return f"{sql.matches}({host}, '(^|{sql.backslash}.)({names}){sql.backslash}.?$')"
+    return f"{sql.matches}({host}, '(^|{sql.backslash}.)({names})$')"
 
 
 def listed(names: list[str]) -> str:

@@ -83,6 +83,15 @@ def hosts_of(domain: str) -> set[str]:
         return {domain}
 
 
+def host_sql(column: str) -> str:
+    """Return, as SQL of DuckDB and of Spark, the host of an address as it is: in small letters, without dots at its end, "" for
+    none. What browsers forgive is no way around a claim: blanks before the address, backslashes for slashes.
+    """
+    address = f"trim(translate({column}, chr(92), '/'))"
+    form = "^[A-Za-z][A-Za-z0-9+.-]*://([^/?#@]*@)?([^/?#:]+)"  # https://www.rfc-editor.org/rfc/rfc3986#appendix-B
+    return f"trim(TRAILING '.' FROM lower(regexp_extract({address}, '{form}', 2)))"
+
+
 def kind_of(value: str) -> str:
     """Return the kind of thing that a bare value of a list names, by its form."""
     if BLOB.fullmatch(value.lower()):

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from recast import __version__
 from recast.lakehouse import ledger, query
-from recast.lakehouse.claims import Claim, Listed, hosts_of, read_list
+from recast.lakehouse.claims import Claim, Listed, host_sql, hosts_of, read_list
 from recast.lakehouse.probes import probes_of
 from recast.lakehouse.settings import Settings
 from recast.schemas import TABLES
@@ -47,7 +47,7 @@ DOCUMENTS = f"""
 """
 # What a claim names by a column. A document that stays elsewhere may still stand under the repository's name.
 NAMED = {"doc_id": "blob", "content_hash": "content", "repo_name": "repo", "url": "url"}
-HOST = "rtrim(lower(regexp_extract(url, '^[a-zA-Z]+://([^/?#@]*@)?([^/?#:]+)', 2)), '.')"
+HOST = host_sql("url")
 OF_DOMAIN = "({host} = value OR ends_with({host}, '.' || value))"
 
 

@@ -4,7 +4,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recast.lakehouse import store, takedown
-from recast.lakehouse.claims import hosts_of
+from recast.lakehouse.claims import host_sql, hosts_of
 from recast.lakehouse.settings import Settings
 from recast.schemas.operations import TOMBSTONES
 
@@ -40,8 +40,7 @@ def without_domains(spark: SparkSession, settings: Settings, rows: DataFrame, co
     by_labels: dict[int, list[tuple[str]]] = {}
     for spelled in (spelled for domain in domains for spelled in hosts_of(domain)):
         by_labels.setdefault(spelled.count(".") + 1, []).append((spelled,))
-    address = F.lower(F.regexp_extract(column, "^[a-zA-Z]+://([^/?#@]*@)?([^/?#:]+)", 2))
-    host = F.rtrim(address, F.lit("."))
+    host = F.expr(host_sql(column))
     for count, names in sorted(by_labels.items()):
         named = F.broadcast(spark.createDataFrame(names, "claimed string"))
         rows = rows.join(named, F.substring_index(host, ".", -count) == F.col("claimed"), "left_anti")

@@ -353,5 +353,5 @@ def test_an_empty_source_is_one_line(lane: Lane, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no row"):
         lane.refresh("code", **where)
     write_repositories(tmp_path / "empty", {"a/b": [REPOSITORIES["bob/two"][-1]]})
-    with pytest.raises(UserError, match=r"no file of .* has the language Python"):
+    with pytest.raises(UserError, match=r"no file of .* has a language of Python"):
         lane.refresh("code", **where)

@@ -86,7 +86,7 @@ TAKEN: dict[str, tuple[dict[str, Any], int, dict[str, int]]] = {
         {"other_language": 1, "license_denied": 5},
     ),
     "paths": (
-        {"code_license_types": "", "code_paths_allowed": "?.py", "code_paths_denied": "[a-f].py,d.py,/g.py"},
+        {"code_license_types": "", "code_paths_allowed": "?.py", "code_paths_denied": "af.py,d.py,/g.py"},
         3,
         {"other_language": 1, "path_not_taken": 2, "bad_blob_id": 1},
     ),
