@@ -30,7 +30,12 @@ QUOTED_SHARE = 0.5  # of a document's probes: from here on another row has its t
 PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
 """How a packed file begins, and what pyarrow calls the format."""
 PARQUET = b"PAR1"
-CHECKSUMS = b"crc\0"  # of Hadoop, beside files on a local disk: sums of their bytes
+NO_TEXT = (
+    b"crc\0",  # Hadoop's sums of the bytes of files on a local disk
+    *(b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"\0\0\1\0"),  # pictures, of Data Docs
+    *(b"OTTO", b"\0\1\0\0", b"wOFF", b"wOF2"),  # fonts, likewise
+)
+"""How files begin that hold no text."""
 
 
 class Wanted(NamedTuple):
@@ -109,7 +114,7 @@ def look_into(lake: Place, info: pafs.FileInfo, wanted: Wanted, distinct: Hashes
             file.seek(0)
             if start == PARQUET:
                 return in_parquet(about, pq.ParquetFile(file), wanted, distinct)
-            if start == CHECKSUMS:
+            if start.startswith(NO_TEXT):
                 return about
             found: set[int] = set()
             for text in texts_of(file, start):

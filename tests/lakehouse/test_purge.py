@@ -5,9 +5,11 @@ import gzip
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
+import great_expectations
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -262,6 +264,13 @@ def test_a_purge_that_breaks_off_anywhere_is_finished_by_the_next(
     assert query.rows(settings, "SELECT doc_id FROM published_code") == [{"doc_id": B}]
     assert purge(settings, 0)["proven"]
     assert query.rows(settings, "SELECT doc_id FROM raw_code") == [{"doc_id": B}]
+
+
+def test_pictures_and_fonts_of_data_docs_are_no_faults(settings: Settings) -> None:
+    static = Path(great_expectations.__file__).parent / "render" / "view" / "static"
+    shutil.copytree(static, taken_down(settings) / "data_docs" / "static")
+    report = purge(settings, 0)
+    assert report["proven"], report["unreadable"]
 
 
 def test_the_report_lies_in_the_lake_and_holds_hashes_and_no_text(settings: Settings) -> None:
