@@ -3,13 +3,13 @@
 import bz2
 import gzip
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
 from pathlib import Path
 from typing import Any
 
-import great_expectations
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -267,7 +267,9 @@ def test_a_purge_that_breaks_off_anywhere_is_finished_by_the_next(
 
 
 def test_pictures_and_fonts_of_data_docs_are_no_faults(settings: Settings) -> None:
-    static = Path(great_expectations.__file__).parent / "render" / "view" / "static"
+    package = importlib.util.find_spec("great_expectations")
+    assert package and package.origin
+    static = Path(package.origin).parent / "render" / "view" / "static"
     shutil.copytree(static, taken_down(settings) / "data_docs" / "static")
     report = purge(settings, 0)
     assert report["proven"], report["unreadable"]
