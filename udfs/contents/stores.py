@@ -19,7 +19,7 @@ import aiohttp
 import pyarrow.fs as pafs
 from yarl import URL
 
-from recast import __version__
+from recast import __version__, s3
 from recast.http import proxy_of, retry_after_s
 from recast.printable import printable
 from recast.storage import Place, place
@@ -113,13 +113,15 @@ class Missed(Exception):  # noqa: N818 an event, not an error
 
 
 def store_at(location: str, endpoint: str = "", region: str = "", anonymous: bool = False) -> Store:
-    """Return the store at a location, with what the environment says where endpoint and region are empty."""
+    """Return the store at a location, with what the environment says where endpoint and region are empty.
+
+    What `s3.use` has put there is of the lake, and does not count.
+    """
     found = Store(location)
     if not found.bucket:
         return found
-    said = os.environ.get
-    endpoint = endpoint or said("AWS_ENDPOINT_URL_S3") or said("AWS_ENDPOINT_URL") or ""
-    region = region or said("AWS_REGION") or said("AWS_DEFAULT_REGION") or "us-east-1"
+    endpoint = endpoint or next(filter(None, map(s3.given, s3.ENDPOINTS)), "")
+    region = region or next(filter(None, map(s3.given, s3.REGIONS)), "us-east-1")
     return Store(location, endpoint.rstrip("/"), region, anonymous)
 
 
@@ -178,7 +180,7 @@ def _addresses(store: Store) -> Callable[[str], Awaitable[str]]:
 
     signer = S3Store(
         store.bucket,
-        endpoint=_endpoint(store),
+        config={"aws_endpoint_url_s3": _endpoint(store)},  # else that variable, the lake's, is stronger than `endpoint`
         region=store.region,
         virtual_hosted_style_request=_virtual(store),
         skip_signature=False,
