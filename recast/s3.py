@@ -7,9 +7,11 @@ variables of AWS's own tools, in this process and in those that it starts. So `u
 """
 
 import configparser
+import contextlib
 import functools
 import os
 import re
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -108,6 +110,21 @@ def given(name: str) -> str:
     now = os.environ.get(name)
     before, value = _put.get(name, (now, None))
     return (before if now == value else now) or ""
+
+
+def keys_are_a_profiles() -> bool:
+    """Say whether the environment's keys are there because `use` took them from a profile, for the lake alone."""
+    return any(os.environ.get(name) and not given(name) for name in KEYS)
+
+
+@contextlib.contextmanager
+def hiding(names: Sequence[str]) -> Iterator[None]:
+    """Take variables out of the environment for the moment in which a client is made that must not read them."""
+    hidden = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ |= hidden
 
 
 def profile_keys() -> dict[str, str]:

@@ -57,12 +57,16 @@ Get = Callable[[str], Awaitable[bytes]]
 
 
 class Store(NamedTuple):
-    """Where contents are: a folder or URI; the other fields are of S3-compatible stores."""
+    """Where contents are: a folder or URI; the other fields are of S3-compatible stores.
+
+    `without_keys` says that the environment's keys are not this store's but the lake's, from a profile, on workers as well.
+    """
 
     location: str
     endpoint: str = ""
     region: str = ""
     anonymous: bool = False
+    without_keys: bool = False
 
     @property
     def remote(self) -> bool:
@@ -122,7 +126,7 @@ def store_at(location: str, endpoint: str = "", region: str = "", anonymous: boo
         return found
     endpoint = endpoint or next(filter(None, map(s3.given, s3.ENDPOINTS)), "")
     region = region or next(filter(None, map(s3.given, s3.REGIONS)), "us-east-1")
-    return Store(location, endpoint.rstrip("/"), region, anonymous)
+    return Store(location, endpoint.rstrip("/"), region, anonymous, s3.keys_are_a_profiles())
 
 
 @asynccontextmanager
@@ -178,15 +182,18 @@ def _addresses(store: Store) -> Callable[[str], Awaitable[str]]:
     from obstore.exceptions import BaseError
     from obstore.store import S3Store
 
-    signer = S3Store(
-        store.bucket,
-        config={"aws_endpoint_url_s3": _endpoint(store)},  # else that variable, the lake's, is stronger than `endpoint`
-        region=store.region,
-        virtual_hosted_style_request=_virtual(store),
-        skip_signature=False,
-        client_options={"allow_http": True, "timeout": "5s", "connect_timeout": "2s"},
-        retry_config={"max_retries": 0},
-    )
+    with s3.hiding(s3.KEYS if store.without_keys else ()):
+        signer = S3Store(
+            store.bucket,
+            config={
+                "aws_endpoint_url_s3": _endpoint(store)
+            },  # else that variable, the lake's, is stronger than `endpoint`
+            region=store.region,
+            virtual_hosted_style_request=_virtual(store),
+            skip_signature=False,
+            client_options={"allow_http": True, "timeout": "5s", "connect_timeout": "2s"},
+            retry_config={"max_retries": 0},
+        )
 
     async def signed(blob_id: str) -> str:
         try:

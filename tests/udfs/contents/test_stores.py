@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import os
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -86,6 +87,32 @@ def test_the_lakes_store_is_not_the_contents_store(anonymous: bool, monkeypatch:
         assert base_url(amazon) == "https://softwareheritage.s3.us-east-1.amazonaws.com/content/"
         monkeypatch.setenv("AWS_ENDPOINT_URL", "http://everything")
         assert store_at("s3://b", anonymous=anonymous).endpoint == "http://everything"
+    finally:
+        s3.undo()
+
+
+def test_keys_of_a_profile_are_the_lakes_and_sign_no_address_of_contents(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "credentials").write_text(f"[default]\naws_access_key_id = KEY\naws_secret_access_key = {SECRET}\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("no_proxy", "*")
+    served.fake.secret = SECRET
+    name = served.put(TEXT)
+    s3.use("http://lake:9000")
+    try:
+        store = store_at("s3://store/content", served.endpoint)
+        assert "there are no credentials for it" in missed(store, name).words
+        assert served.fake.requests == []
+        assert os.environ["AWS_ACCESS_KEY_ID"] == "KEY", "the lake's clients still have them"
+    finally:
+        s3.undo()
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "KEY")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    s3.use("http://lake:9000")
+    try:
+        assert gzip.decompress(ask(store_at("s3://store/content", served.endpoint), name)) == TEXT
     finally:
         s3.undo()
 
