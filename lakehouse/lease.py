@@ -37,9 +37,8 @@ MARGIN_S = 10.0  # what must be left of a lease where a commit begins
 LOOK_S = 2.0  # between two looks at a lease that seems to be left behind
 AGAIN_S = 1.0  # between two tries to renew a lease before a commit
 WAIT_S = 120.0  # for a store that does not renew it, before that commit is given up
-CLOCK = getattr(
-    time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC
-)  # Linux's monotonic clock stands still in a suspended machine
+# Linux's monotonic clock stands still while the machine is suspended.
+CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class Found(NamedTuple):
@@ -197,7 +196,7 @@ def require_conditions(lease: Lease) -> None:
 
 
 def together(work: Callable[[Lease], object], held: Sequence[Lease]) -> None:
-    """Do the same with many leases at once: one after another they would take as many times as long as the store does."""
+    """Do the same with many leases at once, so that a slow store takes the time of one."""
     with ThreadPoolExecutor(max(len(held), 1), "lease") as pool:
         list(pool.map(work, held))
 
@@ -220,13 +219,12 @@ def renew(lease: Lease) -> bool:
         if lease.lost:
             return False
         try:
-            lease.problem = None
             asked_at = clock()
             # An entity tag is a hash of what was written: the same words again would have the same tag.
             said = lease.said | {"renewed": lease.said["renewed"] + 1}
             e_tag = put(lease.store, lease.name, said, lease.e_tag)
             if e_tag:
-                lease.said, lease.e_tag, lease.until = said, e_tag, asked_at + LEASE_S
+                lease.said, lease.e_tag, lease.until, lease.problem = said, e_tag, asked_at + LEASE_S, None
                 return True
             now = look(lease.store, lease.name)
         except (BaseError, OSError) as problem:
@@ -257,7 +255,8 @@ def require(lease: Lease, folder: str) -> None:
         if lease.lost:
             raise BusyError(lease.lost)
         if clock() > give_up_at:
-            why = s3.told(folder, lease.problem) if lease.problem else "the store is too slow"
+            problem = lease.problem
+            why = s3.told(folder, problem) if problem else "the store is too slow"
             raise UserError(f"the lease of {lease.name} could not be renewed for {WAIT_S:.0f} s: {why}")
         time.sleep(AGAIN_S)
 

@@ -10,16 +10,7 @@ from typing import NamedTuple
 from deltalake import DeltaTable
 
 from recast.lakehouse import ledger, query, releases
-from recast.lakehouse.purge import (
-    Deleted,
-    delete,
-    files_below,
-    is_held,
-    remove_history,
-    remove_leftovers,
-    require_all,
-    tables_of,
-)
+from recast.lakehouse.purge import Deleted, ask, delete, files_below, remove_history, remove_leftovers, tables_of
 from recast.lakehouse.quality import DATA_DOCS
 from recast.lakehouse.settings import Settings
 from recast.storage import place
@@ -60,14 +51,13 @@ def maintain(
     before = datetime.now(UTC) - timedelta(hours=retention_hours)
     done = []
     for name in tables_of(lake):
-        asked = require if is_held(name) else lambda name: None
-        asked(name)
+        ask(require, [name])
         counts = compact(settings, name)
         released = releases.versions_of(settings, name)
-        asked(name)
+        ask(require, [name])
         deleted = remove_history(settings, lake, name, retention_hours, before, Deleted(), released)
         done.append(Kept(name, *counts, deleted))
-    require_all(lake, require)
+    ask(require, tables_of(lake))
     leftovers = remove_leftovers(lake, before)
     pages = [info for info in files_below(lake.joined(DATA_DOCS)) if info.mtime <= before]
     return [*done, Kept("work and pages", 0, 0, delete(lake.filesystem, pages, leftovers))]

@@ -75,11 +75,10 @@ def purge(
     require_applied(settings)
     lake = place(query.table_uri(settings, "").rstrip("/"))
     before = datetime.now(UTC) - timedelta(hours=retention_hours)
-    require_all(lake, require)
+    ask(require, tables_of(lake))
     deleted = remove_leftovers(lake, before)
     for name in tables_of(lake):
-        if is_held(name):
-            require(name)
+        ask(require, [name])
         deleted = remove_history(settings, lake, name, retention_hours, before, deleted)
     searched_for = wanted(settings)
     found = list(proof.search(lake, searched_for, done))
@@ -91,7 +90,7 @@ def purge(
         for one in found
         if one.probes - shared and PASSING.match(one.path) and one.changed_at and one.changed_at <= before
     }
-    require_all(lake, require)
+    ask(require, tables_of(lake))
     for path in passing:
         lake.filesystem.delete_file(lake.joined(path).path)
     deleted = deleted.plus([one.size for one in found if one.path in passing])
@@ -137,15 +136,11 @@ def tables_of(lake: Place) -> list[str]:
     return sorted(name for name in TABLES if exists(lake.joined(name, LOG)))
 
 
-def is_held(name: str) -> bool:
-    """Say whether a run holds a table that it writes; those of operations may be written by several at once."""
-    return bool(TABLES[name].reasons)
-
-
-def require_all(lake: Place, require: Callable[[str], None]) -> None:
-    """Ask for every table that is held, before something is deleted that is of no single one."""
-    for name in filter(is_held, tables_of(lake)):
-        require(name)
+def ask(require: Callable[[str], None], names: Sequence[str]) -> None:
+    """Call `require` for those of some tables that a run holds; those of operations may be written by several at once."""
+    for name in names:
+        if TABLES[name].reasons:
+            require(name)
 
 
 def exists(folder: Place) -> bool:

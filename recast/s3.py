@@ -31,11 +31,10 @@ KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 ROLES = ("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI")
 ANY_REGION = "us-east-1"  # what a store of one's own calls its region, where nobody named it
 CONNECT_S, REQUEST_S, RETRIES = 3, 10, 2
-_put: dict[
-    str, tuple[str | None, str]
-] = {}  # variables that `use` has set: their values before, and those that it gave them
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _STATUS = re.compile(r"status code: (\d{3})")
+_put: dict[str, tuple[str | None, str]] = {}
+"""Variables that `use` has set: their values before, and those that it gave them."""
 
 
 class Location(NamedTuple):
@@ -119,7 +118,10 @@ def keys_are_a_profiles() -> bool:
 
 @contextlib.contextmanager
 def hiding(names: Sequence[str]) -> Iterator[None]:
-    """Take variables out of the environment for the moment in which a client is made that must not read them."""
+    """Take variables out of the environment for the moment in which a client is made that must not read them.
+
+    No other thread may make one meanwhile that needs them.
+    """
     hidden = {name: os.environ.pop(name) for name in names if name in os.environ}
     try:
         yield

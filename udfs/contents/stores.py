@@ -185,9 +185,8 @@ def _addresses(store: Store) -> Callable[[str], Awaitable[str]]:
     with s3.hiding(s3.KEYS if store.without_keys else ()):
         signer = S3Store(
             store.bucket,
-            config={
-                "aws_endpoint_url_s3": _endpoint(store)
-            },  # else that variable, the lake's, is stronger than `endpoint`
+            # The parameter `endpoint` counts for less than this variable, which may be the lake's.
+            config={"aws_endpoint_url_s3": _endpoint(store)},
             region=store.region,
             virtual_hosted_style_request=_virtual(store),
             skip_signature=False,
