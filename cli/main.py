@@ -338,8 +338,8 @@ def purge(settings: Settings, retention_hours: float, report_file: str, as_json:
     from recast.lakehouse.purge import require_built
 
     require_built(settings)
-    with holding(settings, list(STAGES.values())):
-        proven = run_purge(settings, retention_hours, report_file, as_json)
+    with holding(settings, list(STAGES.values())) as require:
+        proven = run_purge(settings, retention_hours, report_file, as_json, require)
     if not proven:
         raise SystemExit(exits.FAILED)
 
@@ -357,8 +357,8 @@ def maintain(settings: Settings, retention_hours: float) -> None:
     from recast.jobs.running import holding
     from recast.lakehouse import maintain as maintaining
 
-    with holding(settings, list(STAGES.values())):
-        show_kept(maintaining.maintain(settings, retention_hours))
+    with holding(settings, list(STAGES.values())) as require:
+        show_kept(maintaining.maintain(settings, retention_hours, require))
 
 
 @main.command(short_help="Score Python files as the tables would.", epilog=OTHER_SETTINGS)

@@ -1,7 +1,7 @@
 """Prints what a takedown reached and what a purge deleted, read and found."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +96,13 @@ def first(words: Sequence[str]) -> str:
     return "; ".join(words[:SHOWN]) + (f"; {left:,} more" if left > 0 else "")
 
 
-def run_purge(settings: Settings, retention_hours: float, report_file: str, as_json: bool) -> bool:
-    """Purge the lake and print its report; return whether nothing is left of what was taken down."""
+def run_purge(
+    settings: Settings, retention_hours: float, report_file: str, as_json: bool, require: Callable[[str], None]
+) -> bool:
+    """Purge the lake and print its report; return whether nothing is left of what was taken down.
+
+    `require` is asked before anything of a table is deleted, with its name.
+    """
     with Progress(
         TextColumn("reading {task.completed:,} files, {task.fields[read]}"),
         console=Console(stderr=True),
@@ -111,7 +116,7 @@ def run_purge(settings: Settings, retention_hours: float, report_file: str, as_j
             read += one.size
             progress.update(task, advance=1, read=size(read))
 
-        report = purge(settings, retention_hours, done)
+        report = purge(settings, retention_hours, done, require)
     if report_file:
         try:
             Path(report_file).write_text(json.dumps(report, indent=2, default=str), encoding="utf-8")

@@ -4,9 +4,9 @@ A table's lease is an object that names the run which holds it. Each write of it
 fails: it is created only where there is none (If-None-Match: *) and replaced only where nobody else replaced it (If-Match).
 
 That no two runs hold one lease rests on durations alone, and on no two clocks being set alike. A run renews its lease
-every RENEW_S, and counts it as held until LEASE_S after it *asked* for the last renewal. Another run takes it over only
-after it has *seen* it unchanged for LEASE_S. Where the holder was a process of this very machine that has ended, it need
-not wait.
+every RENEW_S and before each commit, and counts it as held until LEASE_S after it *asked* for the last renewal. Another run
+takes it over only after it has *seen* it unchanged for LEASE_S. Where the holder was a process of this very machine that has
+ended for certain, it need not wait.
 """
 
 import contextlib
@@ -18,6 +18,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +35,10 @@ RENEW_S = 15.0
 LEASE_S = 60.0
 MARGIN_S = 10.0  # what must be left of a lease where a commit begins
 LOOK_S = 2.0  # between two looks at a lease that seems to be left behind
-WAIT_S = 120.0  # for a store that does not answer, before a commit is given up
+AGAIN_S = 1.0  # between two tries to renew a lease before a commit
+WAIT_S = 120.0  # for a store that does not renew it, before that commit is given up
+# Linux's monotonic clock stands still while the machine is suspended.
+CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class Found(NamedTuple):
@@ -54,8 +58,9 @@ class Lease:
         name: of the table.
         said: what the object says.
         e_tag: of the object as this run wrote it last.
-        until: monotonic time until which it is held.
+        until: time by `clock` until which it is held.
         lost: who holds it now; empty while this run does.
+        problem: why the last try to renew it failed; None where it did not.
         lock: held while it is renewed.
     """
 
@@ -65,7 +70,13 @@ class Lease:
     e_tag: str
     until: float
     lost: str = ""
+    problem: Exception | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def clock() -> float:
+    """Return a time in seconds to measure durations by, which goes on while the machine is suspended where it can."""
+    return time.clock_gettime(CLOCK)
 
 
 @contextlib.contextmanager
@@ -95,7 +106,7 @@ def holding(folder: str, names: Sequence[str]) -> Iterator[Callable[[str], None]
         renewing.start()
         by_name = {lease.name: lease for lease in held}
         try:
-            yield lambda name: require(by_name[name])
+            yield lambda name: require(by_name[name], folder)
         except KeyboardInterrupt:
             for lease in held:
                 if lease.lost:
@@ -105,8 +116,7 @@ def holding(folder: str, names: Sequence[str]) -> Iterator[Callable[[str], None]
             over.set()
             renewing.join()
     finally:
-        for lease in held:
-            release(lease)
+        together(release, held)
 
 
 def take_all(store: "ObjectStore", names: Sequence[str]) -> list[Lease]:
@@ -145,8 +155,8 @@ def watch(store: "ObjectStore", left: dict[str, Found]) -> None:
         return
     name, found = next(iter(left.items()))
     warn(f"{words(name, found.said)}, but does not renew its lease: it is taken over in {LEASE_S:.0f} s")
-    until = time.monotonic() + LEASE_S
-    while time.monotonic() < until:
+    until = clock() + LEASE_S
+    while clock() < until:
         time.sleep(min(LOOK_S, LEASE_S / 4))
         for name, found in left.items():
             now = look(store, name)
@@ -160,7 +170,7 @@ def take(store: "ObjectStore", name: str, me: dict[str, Any], found: Found | Non
     Raises:
         BusyError: another run was quicker.
     """
-    asked_at = time.monotonic()
+    asked_at = clock()
     said = me | {"table": name}
     e_tag = put(store, name, said, found.e_tag if found else None)
     if e_tag is None:
@@ -185,55 +195,70 @@ def require_conditions(lease: Lease) -> None:
             )
 
 
+def together(work: Callable[[Lease], object], held: Sequence[Lease]) -> None:
+    """Do the same with many leases at once, so that a slow store takes the time of one."""
+    with ThreadPoolExecutor(max(len(held), 1), "lease") as pool:
+        list(pool.map(work, held))
+
+
 def renew_all(held: Sequence[Lease], over: threading.Event, main: int | None) -> None:
     """Renew leases until the run is over, or has lost one: then interrupt the thread `main`, where that is given."""
     while not over.wait(RENEW_S):
-        for lease in held:
-            renew(lease)
-            if lease.lost:
-                if main:
-                    signal.pthread_kill(main, signal.SIGINT)
-                return
+        together(renew, held)
+        if any(lease.lost for lease in held):
+            if main:
+                signal.pthread_kill(main, signal.SIGINT)
+            return
 
 
-def renew(lease: Lease) -> None:
-    """Renew a lease, or find that it is lost; a store that does not answer changes nothing."""
+def renew(lease: Lease) -> bool:
+    """Renew a lease, or find that it is lost; a store that fails changes nothing. Return whether it was renewed."""
     from obstore.exceptions import BaseError
 
-    with lease.lock, contextlib.suppress(BaseError, OSError):
+    with lease.lock:
         if lease.lost:
-            return
-        asked_at = time.monotonic()
-        # An entity tag is a hash of what was written: the same words again would have the same tag.
-        said = lease.said | {"renewed": lease.said["renewed"] + 1}
-        e_tag = put(lease.store, lease.name, said, lease.e_tag)
-        if e_tag:
-            lease.said, lease.e_tag, lease.until = said, e_tag, asked_at + LEASE_S
-            return
-        now = look(lease.store, lease.name)
+            return False
+        try:
+            asked_at = clock()
+            # An entity tag is a hash of what was written: the same words again would have the same tag.
+            said = lease.said | {"renewed": lease.said["renewed"] + 1}
+            e_tag = put(lease.store, lease.name, said, lease.e_tag)
+            if e_tag:
+                lease.said, lease.e_tag, lease.until, lease.problem = said, e_tag, asked_at + LEASE_S, None
+                return True
+            now = look(lease.store, lease.name)
+        except (BaseError, OSError) as problem:
+            lease.problem = problem
+            return False
         if now and now.said.get("owner") == lease.said["owner"]:  # the answer to an earlier renewal was lost
             lease.said, lease.e_tag = now.said, now.e_tag
         else:
             lease.lost = f"this run stood still for too long, and {words(lease.name, now.said if now else {})} now"
+        return False
 
 
-def require(lease: Lease) -> None:
-    """Stop where a lease is not held any more, or may not be for the time of a commit's first request.
+def require(lease: Lease, folder: str) -> None:
+    """Renew a lease, so that it is held for the time of a commit's first request; stop where that cannot be.
+
+    The store is asked whatever the clock says: one that stood still with the machine would say that nothing has changed.
+
+    Args:
+        lease: that of the table.
+        folder: where it lies, for words.
 
     Raises:
         BusyError: it is lost.
-        UserError: the store does not answer.
+        UserError: the store does not renew it.
     """
-    give_up_at = time.monotonic() + WAIT_S
-    while not lease.lost and lease.until - time.monotonic() < MARGIN_S:
-        renew(lease)
-        if time.monotonic() > give_up_at:
-            raise UserError(
-                f"the lease of {lease.name} cannot be renewed: the store has not answered for {WAIT_S:.0f} s"
-            )
-        time.sleep(0.1)
-    if lease.lost:
-        raise BusyError(lease.lost)
+    give_up_at = clock() + WAIT_S
+    while not (renew(lease) and lease.until - clock() >= MARGIN_S):
+        if lease.lost:
+            raise BusyError(lease.lost)
+        if clock() > give_up_at:
+            problem = lease.problem
+            why = s3.told(folder, problem) if problem else "the store is too slow"
+            raise UserError(f"the lease of {lease.name} could not be renewed for {WAIT_S:.0f} s: {why}")
+        time.sleep(AGAIN_S)
 
 
 def release(lease: Lease) -> None:
@@ -299,20 +324,34 @@ def machine() -> str:
 
 
 def started(process: int) -> str:
-    """Return when a process of this machine started, in the kernel's ticks; empty where there is none of that number."""
+    """Return when a process of this machine started, in the kernel's ticks; empty where that cannot be read."""
     try:
-        fields = Path(f"/proc/{process}/stat").read_text("utf-8", errors="replace").rpartition(")")[2].split()
-    except OSError:
+        return Path(f"/proc/{process}/stat").read_text("utf-8", errors="replace").rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
         return ""
-    return "" if fields[0] == "Z" else fields[19]
 
 
 def is_over(said: dict[str, Any]) -> bool:
-    """Say whether a lease was given back, or its holder was a process of this machine that has ended."""
+    """Say whether a lease was given back, or its holder was a process of this machine that has ended for certain."""
     if said.get("released"):
         return True
     here = bool(said.get("machine")) and said["machine"] == machine()
-    return here and started(said.get("process", 0)) != said.get("started")
+    return here and has_ended(said.get("process"), said.get("started"))
+
+
+def has_ended(process: Any, ticks: Any) -> bool:
+    """Say whether a process of this machine has ended for certain: there is none of its number, or one that started later.
+
+    What cannot be read proves nothing: /proc may hide the processes of other users (hidepid).
+    """
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, TypeError, OverflowError):
+        pass
+    now = started(process)
+    return bool(now and ticks) and now != ticks
 
 
 def words(name: str, said: dict[str, Any]) -> str:

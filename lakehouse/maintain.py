@@ -3,16 +3,16 @@
 No row changes, so no run may find anything to do afterwards: where a table gets another version, the ledger is told.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from deltalake import DeltaTable
 
 from recast.lakehouse import ledger, query, releases
-from recast.lakehouse.purge import Deleted, delete, files_below, remove_history, remove_leftovers, tables_of
+from recast.lakehouse.purge import Deleted, ask, delete, files_below, remove_history, remove_leftovers, tables_of
 from recast.lakehouse.quality import DATA_DOCS
 from recast.lakehouse.settings import Settings
-from recast.schemas import TABLES
 from recast.storage import place
 
 SMALL_FILE_BYTES = 64 * 1024 * 1024
@@ -30,7 +30,9 @@ class Kept(NamedTuple):
     deleted: Deleted
 
 
-def maintain(settings: Settings, retention_hours: float) -> list[Kept]:
+def maintain(
+    settings: Settings, retention_hours: float, require: Callable[[str], None] = lambda name: None
+) -> list[Kept]:
     """Put small files together, then delete what is older than the retention and not of a table's present version.
 
     Nobody may write into the lake meanwhile: hold the tables' locks. Whoever reads goes on: old files stay for the
@@ -39,17 +41,23 @@ def maintain(settings: Settings, retention_hours: float) -> list[Kept]:
     Args:
         settings: name the lake.
         retention_hours: how long old versions, change feeds, leftovers and pages of Data Docs are kept.
+        require: asked with a table's name before its files are put together and before any is deleted; raises UserError
+            where this run holds it no more.
+
+    Raises:
+        UserError: `require` raised it.
     """
     lake = place(query.table_uri(settings, "").rstrip("/"))
     before = datetime.now(UTC) - timedelta(hours=retention_hours)
     done = []
     for name in tables_of(lake):
-        if name not in TABLES:
-            continue
+        ask(require, [name])
         counts = compact(settings, name)
         released = releases.versions_of(settings, name)
+        ask(require, [name])
         deleted = remove_history(settings, lake, name, retention_hours, before, Deleted(), released)
         done.append(Kept(name, *counts, deleted))
+    ask(require, tables_of(lake))
     leftovers = remove_leftovers(lake, before)
     pages = [info for info in files_below(lake.joined(DATA_DOCS)) if info.mtime <= before]
     return [*done, Kept("work and pages", 0, 0, delete(lake.filesystem, pages, leftovers))]

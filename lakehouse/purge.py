@@ -52,7 +52,10 @@ class Deleted(NamedTuple):
 
 
 def purge(
-    settings: Settings, retention_hours: float, done: Callable[[Searched], None] = lambda one: None
+    settings: Settings,
+    retention_hours: float,
+    done: Callable[[Searched], None] = lambda one: None,
+    require: Callable[[str], None] = lambda name: None,
 ) -> dict[str, Any]:
     """Delete old versions, change feeds, logs and leftovers, then read every file of the lake; return the report.
 
@@ -62,16 +65,20 @@ def purge(
         settings: name the lake.
         retention_hours: what is younger stays, for readers of old versions and change feeds.
         done: is told of each file that was read.
+        require: asked with a table's name before anything of it is deleted; raises UserError where this run holds it no more.
 
     Raises:
-        UserError: there is no lake, or it holds documents that were taken down; a refresh removes them first.
+        UserError: there is no lake, or it holds documents that were taken down; a refresh removes them first. Or `require`
+            raised it; what was deleted until then is gone, and a second purge does the rest.
     """
     require_built(settings)
     require_applied(settings)
     lake = place(query.table_uri(settings, "").rstrip("/"))
     before = datetime.now(UTC) - timedelta(hours=retention_hours)
+    ask(require, tables_of(lake))
     deleted = remove_leftovers(lake, before)
     for name in tables_of(lake):
+        ask(require, [name])
         deleted = remove_history(settings, lake, name, retention_hours, before, deleted)
     searched_for = wanted(settings)
     found = list(proof.search(lake, searched_for, done))
@@ -83,6 +90,7 @@ def purge(
         for one in found
         if one.probes - shared and PASSING.match(one.path) and one.changed_at and one.changed_at <= before
     }
+    ask(require, tables_of(lake))
     for path in passing:
         lake.filesystem.delete_file(lake.joined(path).path)
     deleted = deleted.plus([one.size for one in found if one.path in passing])
@@ -126,6 +134,13 @@ def require_applied(settings: Settings) -> None:
 def tables_of(lake: Place) -> list[str]:
     """Return the names of Recast's tables in the lake, sorted. Others that somebody keeps there are not touched."""
     return sorted(name for name in TABLES if exists(lake.joined(name, LOG)))
+
+
+def ask(require: Callable[[str], None], names: Sequence[str]) -> None:
+    """Call `require` for those of some tables that a run holds; those of operations may be written by several at once."""
+    for name in names:
+        if TABLES[name].reasons:
+            require(name)
 
 
 def exists(folder: Place) -> bool:

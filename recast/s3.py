@@ -3,12 +3,15 @@
 Four clients read and write a lake in a bucket: Spark's (S3A), delta-rs, pyarrow's and obstore. All but Spark's read the
 variables of AWS's own tools, in this process and in those that it starts. So `use` puts there what the settings say, and
 `spark_settings` spells the same for Spark. Keys are read from the environment, a profile or the machine, and from no setting.
+`given` tells what the environment said before: contents lie in a store of their own, and the lake's settings say nothing of it.
 """
 
 import configparser
+import contextlib
 import functools
 import os
 import re
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -30,6 +33,8 @@ ANY_REGION = "us-east-1"  # what a store of one's own calls its region, where no
 CONNECT_S, REQUEST_S, RETRIES = 3, 10, 2
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _STATUS = re.compile(r"status code: (\d{3})")
+_put: dict[str, tuple[str | None, str]] = {}
+"""Variables that `use` has set: their values before, and those that it gave them."""
 
 
 class Location(NamedTuple):
@@ -65,21 +70,63 @@ def use(given_endpoint: str = "", given_region: str = "") -> None:
     """Tell all clients of this process, and of those that it starts, where the store is and by which keys to enter.
 
     A setting beats a variable. Keys of a profile count where the environment has none: obstore, and Spark's client by
-    default, read no profile.
+    default, read no profile. What an earlier call has set is undone first.
 
     Raises:
         UserError: the endpoint is no http or https URL, or holds a password.
     """
-    if given_endpoint:
-        os.environ[ENDPOINTS[0]] = given_endpoint
-    if fault := endpoint() and endpoint_fault(endpoint()):
+    undo()
+    if fault := (given_endpoint or endpoint()) and endpoint_fault(given_endpoint or endpoint()):
         raise UserError(f"of S3, {fault}")
+    if given_endpoint:
+        _set(ENDPOINTS[0], given_endpoint)
     if given_region or region():
-        os.environ[REGIONS[0]] = given_region or region()
-    if endpoint().startswith("http:"):
-        os.environ.setdefault("AWS_ALLOW_HTTP", "true")
+        _set(REGIONS[0], given_region or region())
+    if endpoint().startswith("http:") and "AWS_ALLOW_HTTP" not in os.environ:
+        _set("AWS_ALLOW_HTTP", "true")
     if not any(map(os.environ.get, KEYS)):
-        os.environ |= profile_keys()
+        for name, value in profile_keys().items():
+            _set(name, value)
+
+
+def undo() -> None:
+    """Give the variables that `use` has set the values that they had before, but for those that others have set since."""
+    for name, (before, value) in _put.items():
+        if os.environ.get(name) == value:
+            os.environ.pop(name)
+            if before is not None:
+                os.environ[name] = before
+    _put.clear()
+
+
+def _set(name: str, value: str) -> None:
+    _put[name] = os.environ.get(name), value
+    os.environ[name] = value
+
+
+def given(name: str) -> str:
+    """Return the value of a variable as the environment had it before `use`; empty where it has none."""
+    now = os.environ.get(name)
+    before, value = _put.get(name, (now, None))
+    return (before if now == value else now) or ""
+
+
+def keys_are_a_profiles() -> bool:
+    """Say whether the environment's keys are there because `use` took them from a profile, for the lake alone."""
+    return any(os.environ.get(name) and not given(name) for name in KEYS)
+
+
+@contextlib.contextmanager
+def hiding(names: Sequence[str]) -> Iterator[None]:
+    """Take variables out of the environment for the moment in which a client is made that must not read them.
+
+    No other thread may make one meanwhile that needs them.
+    """
+    hidden = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ |= hidden
 
 
 def profile_keys() -> dict[str, str]:

@@ -26,6 +26,7 @@ class Store(ThreadingHTTPServer):
         fails: status that every request is answered with, 0 for none; the body of such an answer is `code`.
         asked: method and path of each request, in order.
         age_s: seconds by which this store's clock is behind.
+        slow_s: seconds that it takes to write an object.
     """
 
     daemon_threads = True
@@ -36,7 +37,7 @@ class Store(ThreadingHTTPServer):
         self.obeys = {"If-None-Match", "If-Match"}
         self.fails, self.code = 0, ""
         self.asked: list[tuple[str, str]] = []
-        self.age_s = 0.0
+        self.age_s, self.slow_s = 0.0, 0.0
         self.lock = threading.Lock()
 
     @property
@@ -85,6 +86,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         path = urlsplit(self.path).path
         self.server.asked.append(("PUT", path))
+        time.sleep(self.server.slow_s)
         if self.server.fails:
             self.error(self.server.fails, self.server.code)
             return

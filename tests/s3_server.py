@@ -30,8 +30,9 @@ class Server(NamedTuple):
         """Return the environment of a shell whose user has set endpoint and keys, and Spark's class path."""
         clean = {name: value for name, value in submitter().items() if not name.startswith("AWS_")}
         keys = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_EC2_METADATA_DISABLED": "true"}
-        conf = {"SPARK_CONF_DIR": str(self.folder.parent / "conf"), "RECAST_S3_ENDPOINT": self.url}
-        return clean | keys | conf | more
+        conf = {"SPARK_CONF_DIR": str(self.folder.parent / "conf")}
+        urls = {"RECAST_S3_ENDPOINT": self.url, "RECAST_CONTENTS_ENDPOINT": self.url}
+        return clean | keys | conf | urls | more
 
 
 @contextlib.contextmanager

@@ -1,12 +1,16 @@
 """`recast takedown` and `recast purge`: what they take, refuse and print."""
 
+import contextlib
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from recast.cli.main import main
+from recast.jobs import running
+from recast.settings import BusyError
 from tests.lakehouse.taken import A, B, C, build, remove
 
 
@@ -82,3 +86,21 @@ def test_a_purge_prints_what_it_read_and_writes_a_report(lake: Path, tmp_path: P
     assert json.loads((tmp_path / "report.json").read_text())["documents"] == 2
     assert json.loads(recast(lake, "purge", "--json")[1])["proven"] is True
     assert B in recast(lake, "sql", "SELECT doc_id FROM published_code")[1]
+
+
+@pytest.mark.parametrize("command", ["purge", "maintain"])
+def test_a_run_that_lost_its_tables_deletes_nothing_more_and_says_who_works(
+    command: str, lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(name: str) -> None:
+        raise BusyError(f"another run is writing {name} now")
+
+    @contextlib.contextmanager
+    def holding(*_: object) -> Iterator[Callable[[str], None]]:
+        yield lost
+
+    monkeypatch.setattr(running, "holding", holding)
+    before = {file: file.stat().st_mtime_ns for file in lake.rglob("*") if file.is_file()}
+    status, said = recast(lake, command, "--retention-hours", "0")
+    assert (status, said.splitlines()[-1]) == (6, "recast: another run is writing published_code now")
+    assert {file: file.stat().st_mtime_ns for file in lake.rglob("*") if file.is_file()} == before

@@ -57,7 +57,13 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
         for name, value in {"ENDPOINT_URL_S3": running.url, "ACCESS_KEY_ID": "key", "SECRET_ACCESS_KEY": "s"}.items():
             monkeypatch.setenv(f"AWS_{name}", value)
         monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
-        for name, value in {"RENEW_S": RENEW_S, "LEASE_S": LEASE_S, "MARGIN_S": 0.3, "LOOK_S": 0.05}.items():
+        for name, value in {
+            "RENEW_S": RENEW_S,
+            "LEASE_S": LEASE_S,
+            "MARGIN_S": 0.3,
+            "LOOK_S": 0.05,
+            "AGAIN_S": 0.05,
+        }.items():
             monkeypatch.setattr(lease, name, value)
         yield running
 
@@ -155,6 +161,56 @@ def test_the_lease_of_a_process_of_this_machine_that_has_ended_is_taken_over_at_
         assert time.monotonic() - begun < LEASE_S
 
 
+def test_a_process_that_this_user_may_not_look_at_counts_as_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = lease.myself() | {"process": 12, "started": "7"}
+
+    def kill(refusal: type[OSError]) -> None:
+        raise refusal
+
+    monkeypatch.setattr(os, "kill", lambda *_: kill(PermissionError))
+    monkeypatch.setattr(lease, "started", lambda process: "")  # as where /proc hides it
+    assert not lease.is_over(held)
+    monkeypatch.setattr(os, "kill", lambda *_: kill(ProcessLookupError))
+    assert lease.is_over(held)
+
+
+def test_a_number_that_another_process_has_now_is_of_one_that_has_ended() -> None:
+    mine = lease.myself()
+    assert not lease.is_over(mine)
+    assert lease.is_over(mine | {"started": "7"})
+    assert not lease.is_over(mine | {"started": ""}), "it could not read its own"
+    assert not lease.is_over(mine | {"process": "no number"})
+
+
+@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="Linux has it")
+def test_durations_go_on_while_the_machine_is_suspended() -> None:
+    assert abs(lease.clock() - time.clock_gettime(time.CLOCK_BOOTTIME)) < 1
+
+
+def test_a_commit_asks_the_store_though_no_time_has_passed_by_this_machines_clock(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "RENEW_S", 60.0)
+    with lease.holding(FOLDER, ["notes"]) as require:
+        stopped_at = lease.clock()
+        monkeypatch.setattr(lease, "clock", lambda: stopped_at)
+        require("notes")
+        left_behind(store, age_s=0)  # taken over while this machine and its clock stood still
+        with pytest.raises(UserError, match="is writing notes now"):
+            require("notes")
+
+
+def test_leases_are_renewed_together_however_slow_the_store(store: Store) -> None:
+    names = [f"table_{number}" for number in range(9)]
+    with lease.holding(FOLDER, names):
+        store.slow_s = 0.3
+        time.sleep(LEASE_S)
+        store.slow_s = 0.0
+        renewed = [json.loads(content)["renewed"] for content, _ in store.objects.values()]
+    assert len(renewed) == 9
+    assert min(renewed) >= 1, "one after another they would take 2.7 s"
+
+
 def test_a_run_that_lost_its_lease_is_interrupted_and_commits_nothing_more(store: Store) -> None:
     lost = pytest.raises(UserError, match=r"stood still for too long, and another run \(process 12 on node-7")
     with lost, lease.holding(FOLDER, ["notes"]) as require:
@@ -181,9 +237,8 @@ def test_a_store_that_does_not_answer_for_a_while_costs_nothing_but_that_while(
         require("notes")
         assert time.monotonic() - begun > 0.2
         monkeypatch.setattr(lease, "WAIT_S", 0.2)
-        store.fails = 503
-        time.sleep(LEASE_S)
-        with pytest.raises(UserError, match="the store has not answered for"):
+        store.fails, store.code = 403, "ExpiredToken"
+        with pytest.raises(UserError, match=r"of notes could not be renewed .*: bucket lake .* says ExpiredToken"):
             require("notes")
         store.fails = 0
 

@@ -80,3 +80,20 @@ def test_a_released_version_is_read_as_before_whatever_its_age(settings: Setting
     (state,) = [each for name, each in releases.states(settings, "2026-11").items() if name == "published_code"]
     releases.require_readable(settings, state)
     assert DeltaTable(str(lake / "published_code"), version=state.when).to_pyarrow_table().num_rows == 3
+
+
+def test_a_table_is_asked_for_before_its_files_are_put_together_and_before_any_is_deleted(settings: Settings) -> None:
+    asked: list[str] = []
+    maintain.maintain(settings, 168, asked.append)
+    assert asked.count("raw_code") == 3, "and once before files that are of no table"
+    assert "tombstones" not in asked
+
+    def lost(name: str) -> None:
+        raise UserError("held no more")
+
+    for number in range(maintain.SMALL_FILES):
+        write(Path(settings.lake), "raw_code", [blob(f"{number:040}", "x = 1\n", "a/b")])
+    version = query.version(settings, "raw_code")
+    with pytest.raises(UserError, match="held no more"):
+        maintain.maintain(settings, 0, lost)
+    assert query.version(settings, "raw_code") == version

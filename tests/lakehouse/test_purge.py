@@ -295,3 +295,20 @@ def test_a_lake_without_takedowns_is_cleaned_all_the_same(settings: Settings) ->
     assert query.rows(
         settings, "SELECT count(*) AS n FROM published_math WHERE text = ?".replace("?", f"'{PROOF}'")
     ) == [{"n": 1}]
+
+
+def test_each_table_is_asked_for_before_anything_of_it_is_deleted(settings: Settings) -> None:
+    lake = taken_down(settings)
+    files = set(lake.rglob("*.parquet"))
+    asked: list[str] = []
+
+    def require(name: str) -> None:
+        if name == "raw_code" and name in asked:
+            raise UserError("held no more")
+        asked.append(name)
+
+    with pytest.raises(UserError, match="held no more"):
+        purge(settings, 0, require=require)
+    assert "runs" not in asked, "several may write it"
+    gone = {file.relative_to(lake).parts[0] for file in files if not file.exists()}
+    assert gone and "raw_code" not in gone

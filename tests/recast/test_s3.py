@@ -20,6 +20,7 @@ VARIABLES = (*s3.ENDPOINTS, *s3.REGIONS, *s3.KEYS, *s3.ROLES, "AWS_ALLOW_HTTP", 
 @pytest.fixture(autouse=True)
 def nothing_set(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No variable of AWS, no profile, and a machine that gives no keys."""
+    s3.undo()
     for name in VARIABLES:
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)  # so that what a test sets goes with it
@@ -104,6 +105,21 @@ def test_a_setting_beats_a_variable_and_without_one_the_variables_of_aws_count(m
     resolve(lake="s3a://lake/l", s3_endpoint="https://mine", s3_region="here")
     assert (s3.endpoint(), s3.region()) == ("https://mine", "here")
     assert os.environ["AWS_ENDPOINT_URL"] == "https://of.the.platform", "other services of AWS keep theirs"
+
+
+def test_what_an_earlier_call_has_set_is_undone(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (empty_folder / "credentials").write_text("[default]\naws_access_key_id = D\naws_secret_access_key = d\n")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://of.the.platform")
+    s3.use("http://127.0.0.1:9000", "here")
+    assert (s3.endpoint(), s3.region(), os.environ["AWS_ACCESS_KEY_ID"]) == ("http://127.0.0.1:9000", "here", "D")
+    assert [s3.given(name) for name in ("AWS_ENDPOINT_URL_S3", "AWS_REGION")] == ["https://of.the.platform", ""]
+    (empty_folder / "credentials").unlink()
+    s3.use()
+    assert s3.environment() == {"AWS_ENDPOINT_URL_S3": "https://of.the.platform", "AWS_REGION": s3.ANY_REGION}
+    os.environ["AWS_REGION"] = "there"  # by somebody else, since
+    s3.undo()
+    assert os.environ["AWS_REGION"] == s3.given("AWS_REGION") == "there"
+    assert "AWS_ALLOW_HTTP" not in os.environ
 
 
 def test_a_store_of_ones_own_needs_no_region() -> None:

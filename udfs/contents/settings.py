@@ -36,7 +36,7 @@ class Settings(Group):
 
     contents_endpoint: str = setting(
         "",
-        "URL of the S3-compatible store of contents; empty: AWS_ENDPOINT_URL_S3, else Amazon's",
+        "URL of the S3-compatible store of contents; empty: AWS_ENDPOINT_URL_S3, else Amazon's, and not s3_endpoint",
         check=_endpoint_fault,
     )
     contents_region: str = setting("", "region of the store of contents; empty: AWS_REGION, else us-east-1")

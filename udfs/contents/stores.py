@@ -19,7 +19,7 @@ import aiohttp
 import pyarrow.fs as pafs
 from yarl import URL
 
-from recast import __version__
+from recast import __version__, s3
 from recast.http import proxy_of, retry_after_s
 from recast.printable import printable
 from recast.storage import Place, place
@@ -57,12 +57,16 @@ Get = Callable[[str], Awaitable[bytes]]
 
 
 class Store(NamedTuple):
-    """Where contents are: a folder or URI; the other fields are of S3-compatible stores."""
+    """Where contents are: a folder or URI; the other fields are of S3-compatible stores.
+
+    `without_keys` says that the environment's keys are not this store's but the lake's, from a profile, on workers as well.
+    """
 
     location: str
     endpoint: str = ""
     region: str = ""
     anonymous: bool = False
+    without_keys: bool = False
 
     @property
     def remote(self) -> bool:
@@ -113,14 +117,16 @@ class Missed(Exception):  # noqa: N818 an event, not an error
 
 
 def store_at(location: str, endpoint: str = "", region: str = "", anonymous: bool = False) -> Store:
-    """Return the store at a location, with what the environment says where endpoint and region are empty."""
+    """Return the store at a location, with what the environment says where endpoint and region are empty.
+
+    What `s3.use` has put there is of the lake, and does not count.
+    """
     found = Store(location)
     if not found.bucket:
         return found
-    said = os.environ.get
-    endpoint = endpoint or said("AWS_ENDPOINT_URL_S3") or said("AWS_ENDPOINT_URL") or ""
-    region = region or said("AWS_REGION") or said("AWS_DEFAULT_REGION") or "us-east-1"
-    return Store(location, endpoint.rstrip("/"), region, anonymous)
+    endpoint = endpoint or next(filter(None, map(s3.given, s3.ENDPOINTS)), "")
+    region = region or next(filter(None, map(s3.given, s3.REGIONS)), "us-east-1")
+    return Store(location, endpoint.rstrip("/"), region, anonymous, s3.keys_are_a_profiles())
 
 
 @asynccontextmanager
@@ -176,15 +182,17 @@ def _addresses(store: Store) -> Callable[[str], Awaitable[str]]:
     from obstore.exceptions import BaseError
     from obstore.store import S3Store
 
-    signer = S3Store(
-        store.bucket,
-        endpoint=_endpoint(store),
-        region=store.region,
-        virtual_hosted_style_request=_virtual(store),
-        skip_signature=False,
-        client_options={"allow_http": True, "timeout": "5s", "connect_timeout": "2s"},
-        retry_config={"max_retries": 0},
-    )
+    with s3.hiding(s3.KEYS if store.without_keys else ()):
+        signer = S3Store(
+            store.bucket,
+            # The parameter `endpoint` counts for less than this variable, which may be the lake's.
+            config={"aws_endpoint_url_s3": _endpoint(store)},
+            region=store.region,
+            virtual_hosted_style_request=_virtual(store),
+            skip_signature=False,
+            client_options={"allow_http": True, "timeout": "5s", "connect_timeout": "2s"},
+            retry_config={"max_retries": 0},
+        )
 
     async def signed(blob_id: str) -> str:
         try:

@@ -2,12 +2,14 @@
 
 import asyncio
 import gzip
+import os
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
 
+from recast import s3
 from recast.http import MAX_RETRY_AFTER_S
 from recast.udfs.contents import stores
 from recast.udfs.contents.blobs import MAX_TEXT_BYTES
@@ -74,6 +76,58 @@ def test_the_environment_says_where_the_store_is_where_no_setting_does(monkeypat
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://s3")
     assert store_at("s3://b") == Store("s3://b", "http://s3", "eu-west-2")
     assert store_at("s3://b", "http://given", "here") == Store("s3://b", "http://given", "here")
+
+
+@pytest.mark.parametrize("anonymous", [True, False])
+def test_the_lakes_store_is_not_the_contents_store(anonymous: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    s3.use("http://lake:9000", "lake-region")
+    try:
+        amazon = store_at("s3://softwareheritage/content", anonymous=anonymous)
+        assert amazon == Store("s3://softwareheritage/content", "", "us-east-1", anonymous)
+        assert base_url(amazon) == "https://softwareheritage.s3.us-east-1.amazonaws.com/content/"
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://everything")
+        assert store_at("s3://b", anonymous=anonymous).endpoint == "http://everything"
+    finally:
+        s3.undo()
+
+
+def test_keys_of_a_profile_are_the_lakes_and_sign_no_address_of_contents(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "credentials").write_text(f"[default]\naws_access_key_id = KEY\naws_secret_access_key = {SECRET}\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("no_proxy", "*")
+    served.fake.secret = SECRET
+    name = served.put(TEXT)
+    s3.use("http://lake:9000")
+    try:
+        store = store_at("s3://store/content", served.endpoint)
+        assert "there are no credentials for it" in missed(store, name).words
+        assert served.fake.requests == []
+        assert os.environ["AWS_ACCESS_KEY_ID"] == "KEY", "the lake's clients still have them"
+    finally:
+        s3.undo()
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "KEY")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    s3.use("http://lake:9000")
+    try:
+        assert gzip.decompress(ask(store_at("s3://store/content", served.endpoint), name)) == TEXT
+    finally:
+        s3.undo()
+
+
+def test_an_address_is_signed_for_the_contents_store_and_not_for_the_lakes(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "KEY")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_REGION", "lake-region")
+    served.fake.secret = SECRET
+    name = served.put(TEXT)
+    assert gzip.decompress(ask(store_at("s3://store/content", served.endpoint, "eu-west-3"), name)) == TEXT
+    assert "eu-west-3" in served.fake.requests[0]
 
 
 def test_an_anonymous_request_is_not_signed_and_says_who_asks(served: Served) -> None:
