@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyspark
 import pytest
 
 from recast.lakehouse import query, session
@@ -32,8 +33,10 @@ def spark_sql(folder: Path, *arguments: str) -> list[str]:
         "spark.sql.shuffle.partitions": "1",
     }.items():
         command += ["--conf", f"{name}={value}"]
+    # The shell script of pip's pyspark does not find itself in a folder with a space.
+    environment = os.environ | {"SPARK_HOME": str(Path(pyspark.__file__).parent)}
     done = subprocess.run(
-        [*command, *arguments], cwd=folder, env=os.environ, capture_output=True, text=True, check=False
+        [*command, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout.splitlines()

@@ -367,10 +367,10 @@ def test_a_run_that_dies_between_chunks_is_gone_on_with(lake: Lake, monkeypatch:
 
     commit = loop.check_and_commit
 
-    def die_at_the_fourth(work: loop.Work, chunk: loop.Chunk, meter: Meter) -> None:
+    def die_at_the_fourth(work: loop.Work, chunk: loop.Chunk, meter: Meter, to_remove: int = 0) -> None:
         if chunk.number == 3:
             raise KeyboardInterrupt
-        commit(work, chunk, meter)
+        commit(work, chunk, meter, to_remove)
 
     with monkeypatch.context() as patch:
         patch.setattr("recast.lakehouse.refresh.check_and_commit", die_at_the_fourth)
