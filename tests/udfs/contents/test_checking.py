@@ -50,6 +50,8 @@ def test_a_store_that_fails_is_one_line_that_names_it_and_what_is_wrong(
     )
     assert "cannot connect to 127.0.0.1" in fault(store_at("http://127.0.0.1:1/x"))
     assert "cannot connect to nowhere.invalid" in fault(store_at("s3://b", "http://nowhere.invalid", "", True))
+    served.behave(EMPTY_BLOB, 302, headers={"Location": "https://elsewhere/x"})
+    assert fault(served.mirror).endswith("redirects are not followed: name the place itself (https://elsewhere/x)")
     served.behave(EMPTY_BLOB, 500)
     assert fault(served.anonymous).endswith("it answers 500 Whatever")
     monkeypatch.setenv("http_proxy", "socks5://user:hunter2@proxy")

@@ -291,6 +291,12 @@ def test_a_task_that_ends_early_leaves_no_thread(served: Served) -> None:
     assert not [thread for thread in threading.enumerate() if thread.name == "recast-fetches"]
 
 
+def test_an_object_that_is_elsewhere_costs_no_other(served: Served) -> None:
+    wanted = {served.put(text): (text.decode(), FETCHED) for text in texts(20)}
+    moved = served.behave("1" * 40, 302, headers={"Location": "https://elsewhere/x"})
+    assert fetched([moved, *wanted], Spec(served.mirror, 2)) == {**wanted, moved: (None, "store_error")}
+
+
 def test_what_is_said_of_a_store_is_what_the_schema_lists() -> None:
     assert set(fetching.OF_STORES) <= raw_code.FETCH_FAILURES.keys()
     assert all(raw_code.FETCH_FAILURES[name].again for name in fetching.OF_STORES)
