@@ -32,6 +32,8 @@ MAX_BATCH_BYTES = 8_000_000  # of texts that go to the journal and to Spark toge
 MAX_BATCH_ROWS = 256
 FLUSH_S = 0.5  # so long a text may wait for others to go with: a kill costs no more
 SEGMENTS_HELD = 8  # of journals, in memory
+OUTAGE_S = 600.0
+"""So long a store that cannot be reached is waited for."""
 FAILURES_IN_A_ROW = 100
 OF_STORES = ("forbidden", "throttled", "store_error", "timeout", "cut_off")
 """What objects of a store that fails altogether end as."""
@@ -356,20 +358,29 @@ class Fetches:
 
     async def _fetched(self, blob_id: str, get: Get) -> bytes:
         """Return a blob's object, asked for again while a failure may pass. Raises Missed."""
-        for tried in range(1, TRIES + 1):
+        tries = waits = 0
+        while True:
             async with self._slots:
                 await self._manners.turn()
                 try:
                     packed = await get(blob_id)
                 except Missed as missed:
-                    if not missed.passing or tried == TRIES:
+                    self._mind(missed)
+                    tries += bool(missed.status)  # what does not reach the store says nothing of an object
+                    is_over = self._manners.refused_for_s() >= OUTAGE_S if not missed.status else tries == TRIES
+                    if not missed.passing or is_over:
                         raise
-                    self._manners.rest(missed.after_s)
                 else:
-                    self._manners.received(len(packed))
+                    self._manners.answered(len(packed))
                     return packed
-            await asyncio.sleep(backoff_s(tried))
-        raise AssertionError("the last try returns or raises")
+            waits += 1
+            await asyncio.sleep(backoff_s(waits))
+
+    def _mind(self, missed: Missed) -> None:
+        if missed.status in ("", "throttled"):
+            self._manners.refused(missed.after_s)
+        else:
+            self._manners.answered()
 
     def _note(self, missed: Missed) -> None:
         """Count an object that was missed. Raises StoreError where that shows that the store fails altogether."""

@@ -1,10 +1,13 @@
 """One task's fetches: every row once with its content or a reason, few held at a time, nothing fetched twice."""
 
+import asyncio
 import gzip
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -45,6 +48,8 @@ def fetched(names: Sequence[str], spec: Spec) -> dict[str, tuple[str | None, str
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Failures are waited for as briefly as can be."""
     monkeypatch.setattr(manners, "FIRST_S", 0.001)
+    monkeypatch.setattr(manners, "SLOWER", 1.0)
+    monkeypatch.setattr(fetching, "OUTAGE_S", 0.2)
 
 
 def texts(count: int) -> list[bytes]:
@@ -155,6 +160,68 @@ def test_a_store_that_fails_altogether_ends_the_task_and_is_not_asked_for_the_re
         fetched(names, Spec(gone, 8))
     with pytest.raises(StoreError, match="cannot connect to 127"):
         fetched(names, Spec(store_at("http://127.0.0.1:1"), 8))
+
+
+class Scripted:
+    """A store without a network: asks `answer` what becomes of each request."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, answer: Callable[[], Missed | None]) -> None:
+        self.asked = 0
+        self.objects = {blob_id(text): gzip.compress(text) for text in texts(400)}
+
+        async def get(name: str) -> bytes:
+            self.asked += 1
+            await asyncio.sleep(0.002)
+            if missed := answer():
+                raise missed
+            return self.objects[name]
+
+        @asynccontextmanager
+        async def opened(*_: object) -> AsyncIterator[object]:
+            yield get
+
+        monkeypatch.setattr(fetching, "opened", opened)
+
+
+@pytest.mark.parametrize("at_once", [1, 16])
+def test_a_store_that_cannot_be_reached_for_a_while_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(fetching, "OUTAGE_S", 20.0)
+    start = time.monotonic()
+
+    def answer() -> Missed | None:
+        return Missed("", "cannot connect", True) if 0.1 < time.monotonic() - start < 1.5 else None
+
+    store = Scripted(monkeypatch, answer)
+    found = fetched(list(store.objects), Spec(store_at("s3://b", "", "", True), at_once))
+    assert {status for _, status in found.values()} == {FETCHED}
+    assert store.asked < 400 + 3 * at_once + 40, "the whole task rests"
+
+
+def test_a_store_that_cannot_be_reached_for_too_long_ends_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Scripted(monkeypatch, lambda: Missed("", "cannot connect", True))
+    start = time.monotonic()
+    with pytest.raises(StoreError, match="cannot connect"):
+        fetched(list(store.objects), Spec(store_at("s3://b", "", "", True), 8))
+    assert time.monotonic() - start >= 0.2
+
+
+@pytest.mark.parametrize("at_once", [2, 32])
+def test_a_store_with_a_quota_is_fetched_whole_and_slower(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    for name, value in {"FIRST_S": 0.005, "MOST_S": 0.3, "SLOWER": 0.5, "RECOVERY_S": 3.0}.items():
+        monkeypatch.setattr(manners, name, value)  # a minute takes 0.6 s
+    minutes: Counter[int] = Counter()
+
+    def answer() -> Missed | None:
+        minute = int(time.monotonic() / 0.6)
+        minutes[minute] += 1
+        return Missed("throttled", "it answers 429", True) if minutes[minute] > 80 else None
+
+    store = Scripted(monkeypatch, answer)
+    found = fetched(list(store.objects), Spec(store_at("s3://b", "", "", True), at_once))
+    assert {status for _, status in found.values()} == {FETCHED}
+    assert store.asked < 700
 
 
 def test_missing_objects_in_a_row_are_no_failing_store(served: Served) -> None:
