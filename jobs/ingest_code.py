@@ -252,6 +252,8 @@ def fetch_spec(settings: Settings, cores: int, journal: str) -> Spec:
         requests_per_s=settings.fetch_requests_per_s / running if limited else 0.0,
         bytes_per_s=settings.fetch_bytes_per_s / running if limited else 0.0,
         timeout_s=settings.fetch_timeout_s,
+        # A run that tries failures again has an error_budget of 1 (recast.lakehouse.refresh), unless it has new rows as well.
+        may_all_fail=settings.error_budget >= 1.0 or settings.retry_after_hours > 0,
         journal=journal,
         fingerprint=ledger.fingerprint(measured_by(settings)),
         buckets=tasks,
