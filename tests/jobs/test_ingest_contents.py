@@ -149,6 +149,26 @@ def test_what_all_tasks_may_ask_is_shared_by_those_that_run_at_once(
 
 
 @pytest.mark.parametrize(
+    ("cores", "partitions", "tasks"), [(2, 0, 2), (16, 0, 16), (500, 0, 64), (16, 4, 4), (16, 500, 64)]
+)
+def test_where_cores_may_grow_the_limits_hold_however_many_come(cores: int, partitions: int, tasks: int) -> None:
+    settings = Settings(
+        code_contents="s3://b", fetch_requests_per_s=100.0, fetch_bytes_per_s=1e6, partitions=partitions
+    )
+    spec = fetch_spec(settings, cores, "journal", may_grow=True)
+    assert spec.buckets == tasks
+    assert spec.at_once >= 1
+    assert 2 * tasks * spec.at_once <= settings.fetch_at_once
+    assert 2 * tasks * spec.requests_per_s == pytest.approx(100.0)
+    assert 2 * tasks * spec.bytes_per_s == pytest.approx(1e6)
+
+
+def test_fewer_tasks_than_cores_share_all_that_may_be_asked() -> None:
+    spec = fetch_spec(Settings(code_contents="s3://b", fetch_requests_per_s=100.0, partitions=1), 8, "journal")
+    assert (spec.at_once, spec.requests_per_s) == (64, 50.0)
+
+
+@pytest.mark.parametrize(
     ("settings", "may_all_fail"), [({}, False), ({"error_budget": 1.0}, True), ({"retry_after_hours": 24.0}, True)]
 )
 def test_only_rows_that_may_have_failed_before_may_all_fail(settings: dict[str, Any], may_all_fail: bool) -> None:
