@@ -8,9 +8,10 @@ TRIES = 8
 """How often an object is asked for in all, where its failure may pass."""
 FIRST_S = 0.5
 MOST_S = 30.0
-REFUSED_IN_A_ROW = 3
-"""So many refusals with nothing between them slow the task down. A store that refuses one request in a hundred is not asking
-for that: of 800 answers a second three such follow each other every 20 minutes."""
+REFUSALS = 5
+FORGIVEN = 0.25
+"""So many refusals slow the task down, each answer between them making up for so much of one: where more than one request in
+five is refused. One in a hundred never came so close together in 800 million requests drawn at random."""
 SLOWER = 0.5
 RECOVERY_S = 300.0  # from nothing to the full rate
 FASTEST_PER_S = 1000.0  # about what one task manages (docs/log.md): where a limit begins to fall that nobody set
@@ -59,7 +60,7 @@ class Manners:
         self._requests, self._bytes = Rate(requests_per_s), Rate(bytes_per_s)
         self._requests.free_at = time.monotonic() + random.uniform(0.0, 1.0 / self._requests.per_s)
         self._in_turn = asyncio.Lock()
-        self._refused, self._slowed = 0, False
+        self._refusals, self._is_refused, self._slowed = 0.0, False, False
         self._refused_since = self._resting_until = 0.0
         self._asked_at = time.monotonic()
 
@@ -69,36 +70,39 @@ class Manners:
             while (wait_s := max(self._requests.free_at, self._bytes.free_at) - time.monotonic()) > 0:
                 await asyncio.sleep(wait_s)
             now = time.monotonic()
-            if not self._refused:
+            if not self._is_refused:
                 self._requests.recover(now - self._asked_at)
             self._asked_at = now
             self._requests.spend(1, now - LATE_S)
 
     def answered(self, size: int = 0) -> None:
         """Count an answer, and its bytes. How many they are is known too late to wait for them: later requests do."""
-        self._refused, self._slowed = 0, False
+        self._refusals = max(0.0, self._refusals - FORGIVEN)
+        self._is_refused = self._slowed = False
         self._bytes.spend(size, time.monotonic())
 
     def refused(self, after_s: float = 0.0) -> None:
         """Count a request that the store refused, or that did not reach it, and rest as long as it asks (Retry-After).
 
-        Several in a row have the task ask for less a second, and rest as long again as they have lasted.
+        Many have the task ask for less a second and rest, while only refusals follow as long again as they have lasted.
         """
         now = time.monotonic()
         was_resting = now < self._resting_until  # then it was sent before
-        self._refused_since = self._refused_since if self._refused else now
-        self._refused += 1
+        self._refused_since = self._refused_since if self._is_refused else now
+        self._is_refused = True
         self._rest(after_s, now)
-        if self._refused < REFUSED_IN_A_ROW or was_resting:
+        if was_resting:
             return
-        if not self._slowed:
-            self._slowed = True
+        self._refusals += 1
+        if self._refusals >= REFUSALS and not self._slowed:
+            self._refusals, self._slowed = 0.0, True
             self._requests.slow_down()
-        self._rest(min(max(self.refused_for_s(), FIRST_S), MOST_S), now)
+        if self._slowed:
+            self._rest(min(max(self.refused_for_s(), FIRST_S), MOST_S), now)
 
     def refused_for_s(self) -> float:
         """Return for how many seconds all requests have been refused."""
-        return time.monotonic() - self._refused_since if self._refused else 0.0
+        return time.monotonic() - self._refused_since if self._is_refused else 0.0
 
     def _rest(self, for_s: float, now: float) -> None:
         """Send nothing for so many seconds, and then at the rate as before."""

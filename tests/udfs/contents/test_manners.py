@@ -80,27 +80,29 @@ def test_refusals_in_a_row_halve_the_rate_once_and_it_recovers_with_time() -> No
     free.slow_down()
     assert (slow.per_s, free.per_s) == (0.01, manners.FASTEST_PER_S / 2)
     some = Manners(100.0, 0.0)
-    for _ in range(2):
-        some.refused()
-        some.refused()
-        some.answered()
+    for number in range(1000):
+        some.refused() if number % 10 in (3, 4) else some.answered()
     assert some._requests.per_s == 100.0, "a refusal now and then is none of the rate's"
     for _ in range(64):
         some.refused()
     assert some._requests.per_s == 50.0, "those that were in flight together are one"
+    mixed = Manners(100.0, 0.0)
+    for number in range(20):
+        mixed.refused() if number % 2 else mixed.answered()
+    assert mixed._requests.per_s == 50.0, "answers between refusals do not hide them"
 
 
 def test_a_task_rests_as_long_again_as_it_was_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr(manners.time, "monotonic", lambda: now)
     some, rests = Manners(0.0, 0.0), []
-    for _ in range(12):
+    for _ in range(15):
         some.refused()
         rests.append(max(0.0, some._requests.free_at - now))
         now = max(now, some._requests.free_at) + 0.01
-    assert rests[:2] == [0.0, 0.0]
-    assert 0.5 <= rests[2] <= 0.6
-    assert all(before <= after for before, after in pairwise(rests[:9]))
+    assert rests[:4] == [0.0] * 4
+    assert 0.5 <= rests[4] <= 0.6
+    assert all(before <= after for before, after in pairwise(rests[4:10]))
     assert manners.MOST_S <= rests[-1] <= 1.2 * manners.MOST_S
     assert some.refused_for_s() > 100
     some.answered()
