@@ -220,7 +220,8 @@ def contents_of(rows: DataFrame, settings: Settings, journal: str) -> DataFrame:
 
 def fetched(rows: DataFrame, settings: Settings, journal: str) -> DataFrame:
     """Add `text` and `fetch_status`, fetched. Raises UserError as `contents_of` does."""
-    spec = fetch_spec(settings, executors.most_cores(rows.sparkSession), journal)
+    bound = executors.cores_bound(rows.sparkSession)
+    spec = fetch_spec(settings, bound or executors.most_cores(rows.sparkSession), journal, may_grow=bound is None)
     if spec.store.remote:
         require_answering(spec.store, settings.fetch_timeout_s)
     else:
@@ -228,11 +229,12 @@ def fetched(rows: DataFrame, settings: Settings, journal: str) -> DataFrame:
     return fetching.add_text(rows.repartition(spec.buckets, "input_hash"), spec)
 
 
-def fetch_spec(settings: Settings, cores: int, journal: str) -> Spec:
-    """Return how each task fetches: its share of what all of them may ask a store for, by how many run at once.
+def fetch_spec(settings: Settings, cores: int, journal: str, may_grow: bool = False) -> Spec:
+    """Return how each task fetches: its share of what all of them may ask a store for, by how many can run at once.
 
-    As many run as there are cores, or fewer where the store is asked for less at once; of two chunks, since the next one
-    begins while the last tasks of one still run.
+    As many as there are cores, or all tasks of two chunks where these are fewer: the next chunk begins while the last tasks
+    of one still run. Where the cores may grow beyond any number, these tasks are all that bounds it, and so are as few as
+    there are cores now.
     """
     store = store_at(
         settings.require("code_contents"),
@@ -240,11 +242,10 @@ def fetch_spec(settings: Settings, cores: int, journal: str) -> Spec:
         settings.contents_region,
         settings.contents_anonymous,
     )
-    tasks = settings.partitions or TASKS_PER_CORE * cores
-    running = cores
-    if cores > settings.fetch_at_once:
+    tasks = settings.partitions or (1 if may_grow else TASKS_PER_CORE) * cores
+    if may_grow or cores > settings.fetch_at_once:
         tasks = min(tasks, settings.fetch_at_once // CHUNKS_AT_ONCE)
-        running = CHUNKS_AT_ONCE * tasks
+    running = CHUNKS_AT_ONCE * tasks if may_grow else min(cores, CHUNKS_AT_ONCE * tasks)
     limited = store.remote
     return Spec(
         store,
@@ -252,6 +253,8 @@ def fetch_spec(settings: Settings, cores: int, journal: str) -> Spec:
         requests_per_s=settings.fetch_requests_per_s / running if limited else 0.0,
         bytes_per_s=settings.fetch_bytes_per_s / running if limited else 0.0,
         timeout_s=settings.fetch_timeout_s,
+        # A run that tries failures again has an error_budget of 1 (recast.lakehouse.refresh), unless it has new rows as well.
+        may_all_fail=settings.error_budget >= 1.0 or settings.retry_after_hours > 0,
         journal=journal,
         fingerprint=ledger.fingerprint(measured_by(settings)),
         buckets=tasks,

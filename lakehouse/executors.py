@@ -150,6 +150,23 @@ def most_cores(spark: SparkSession) -> int:
     return max(now, int(most) * int(conf.get("spark.executor.cores", "1"))) if most else now
 
 
+def cores_bound(spark: SparkSession) -> int | None:
+    """Return the most cores that tasks can ever run on, executors still to come included; None where nothing bounds them."""
+    now = max(1, int(spark.sparkContext.defaultParallelism))
+    return bound_of(master_of(spark), dict(spark.sparkContext.getConf().getAll()), now)
+
+
+def bound_of(master: str, conf: Mapping[str, str], now: int) -> int | None:
+    """Return the bound of an application's cores, of which there are `now`, by its settings `conf`."""
+    if is_this_machine(master):
+        return now
+    if is_dynamic(conf):
+        most, each = (conf.get(f"spark.{name}", "") for name in ("dynamicAllocation.maxExecutors", "executor.cores"))
+        return max(now, int(most) * int(each)) if most and each else None
+    cores = asked_for(master, conf).cores
+    return None if cores is None else max(now, cores)
+
+
 def is_dynamic(conf: Mapping[str, str]) -> bool:
     """Say whether executors come and go with the work."""
     return conf.get("spark.dynamicAllocation.enabled", "false").lower() == "true"

@@ -29,7 +29,8 @@ WORDS = {200: "OK", 301: "Moved Permanently", 403: "Forbidden", 404: "Not Found"
 class Behaviour:
     """How one key is answered: `status` in place of the object for the first `times` requests, or a broken body.
 
-    `body` is one of `cut` (the connection breaks in the middle), `slow` (a byte a time, for ever), `endless`, `hang`.
+    `body` is one of `cut` (the connection breaks in the middle), `slow` (a byte a time, for ever), `endless`, `hang`,
+    `pieces` (whole, in two pieces with a pause between them), `torn` (the first of these alone).
     """
 
     status: int = 200
@@ -198,6 +199,10 @@ class Connection(asyncio.Protocol):
         elif how.body == "cut":
             self.transport.write(start + body[: len(body) // 2])
             self.transport.close()
+        elif how.body in ("pieces", "torn"):
+            self.transport.write(start + body[: len(body) // 3])
+            if how.body == "pieces":
+                self.loop.call_later(0.1, self.transport.write, body[len(body) // 3 :])
         elif how.body in ("slow", "endless"):
             self.transport.write(start)
             self.drips = self.loop.create_task(self.drip(how.body))

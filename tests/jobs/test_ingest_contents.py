@@ -90,14 +90,16 @@ def test_a_bucket_that_is_not_there_is_one_line_and_no_row(spark: object, served
 def test_a_store_that_fails_in_the_middle_is_one_line_without_a_secret(
     spark: object, served: Served, tmp_path: Path
 ) -> None:
-    lane = lane_of(tmp_path, served, files(250), partitions=1, fetch_at_once=2)
+    lane = lane_of(tmp_path, served, files(1_010), partitions=1, fetch_at_once=2)
     served.fake.everything = fake_store.Behaviour(403, "AccessDenied")
     with pytest.raises(RunError) as raised:
         lane.refresh("raw_code")
-    assert str(raised.value) == (
+    said = str(raised.value)
+    assert said.startswith(
         f"raw_code failed: StoreError: s3://store/content at {served.endpoint}, region us-east-1, asked anonymously: "
-        "100 objects in a row failed, the last because it answers 403 AccessDenied"
+        f"1,000 objects in a row brought no content, the last, {served.endpoint}/store/content/"
     )
+    assert said.endswith(", because it answers 403 AccessDenied")
     assert lane.rows("raw_code") == {}
 
 
@@ -144,6 +146,33 @@ def test_what_all_tasks_may_ask_is_shared_by_those_that_run_at_once(
     running = min(cores, 2 * tasks)  # of two chunks
     assert running * spec.at_once <= at_once
     assert running * spec.requests_per_s <= 100.001
+
+
+@pytest.mark.parametrize(
+    ("cores", "partitions", "tasks"), [(2, 0, 2), (16, 0, 16), (500, 0, 64), (16, 4, 4), (16, 500, 64)]
+)
+def test_where_cores_may_grow_the_limits_hold_however_many_come(cores: int, partitions: int, tasks: int) -> None:
+    settings = Settings(
+        code_contents="s3://b", fetch_requests_per_s=100.0, fetch_bytes_per_s=1e6, partitions=partitions
+    )
+    spec = fetch_spec(settings, cores, "journal", may_grow=True)
+    assert spec.buckets == tasks
+    assert spec.at_once >= 1
+    assert 2 * tasks * spec.at_once <= settings.fetch_at_once
+    assert 2 * tasks * spec.requests_per_s == pytest.approx(100.0)
+    assert 2 * tasks * spec.bytes_per_s == pytest.approx(1e6)
+
+
+def test_fewer_tasks_than_cores_share_all_that_may_be_asked() -> None:
+    spec = fetch_spec(Settings(code_contents="s3://b", fetch_requests_per_s=100.0, partitions=1), 8, "journal")
+    assert (spec.at_once, spec.requests_per_s) == (64, 50.0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "may_all_fail"), [({}, False), ({"error_budget": 1.0}, True), ({"retry_after_hours": 24.0}, True)]
+)
+def test_only_rows_that_may_have_failed_before_may_all_fail(settings: dict[str, Any], may_all_fail: bool) -> None:
+    assert fetch_spec(Settings(code_contents="s3://b", **settings), 2, "").may_all_fail is may_all_fail
 
 
 def test_a_folder_is_read_without_a_rate(tmp_path: Path) -> None:

@@ -8,6 +8,29 @@ import pytest
 from recast.lakehouse import executors
 from recast.lakehouse.executors import Asked, Done, Executor, asked_for, asked_words, enough, got_words, host_of, since
 
+DYNAMIC = {"spark.dynamicAllocation.enabled": "true", "spark.executor.cores": "4"}
+
+
+@pytest.mark.parametrize(
+    ("master", "conf", "bound"),
+    [
+        ("local[*]", {"spark.executor.instances": "3"}, 2),
+        ("local-cluster[2,2,1500]", {}, 4),
+        ("yarn", {"spark.executor.instances": "3", "spark.executor.cores": "4"}, 12),
+        ("yarn", {"spark.executor.instances": "3"}, None),
+        ("spark://host:7077", {}, None),
+        ("spark://host:7077", {"spark.cores.max": "8"}, 8),
+        ("spark://host:7077", {"spark.cores.max": "1"}, 2),
+        ("k8s://https://host", DYNAMIC, None),
+        ("k8s://https://host", DYNAMIC | {"spark.dynamicAllocation.maxExecutors": "5"}, 20),
+        ("yarn", {"spark.dynamicAllocation.enabled": "true", "spark.dynamicAllocation.maxExecutors": "5"}, None),
+    ],
+)
+def test_cores_are_bounded_by_what_was_asked_for_whenever_it_comes(
+    master: str, conf: dict[str, str], bound: int | None
+) -> None:
+    assert executors.bound_of(master, conf, 2) == bound
+
 
 @pytest.mark.parametrize(
     ("master", "conf", "asked"),

@@ -9,6 +9,9 @@ from recast.schemas.raw_code import GUESSED, Content
 from recast.udfs.encodings import NAMES, normalised, read
 
 MAX_TEXT_BYTES = 4 * 1024 * 1024  # of the object, its bytes and its text: 4 for a character that limits.py lets through
+MAX_MEMBERS = 1000  # of a gzip stream; gzip itself writes one
+PIECE_BYTES = 16 * 1024  # are unpacked at a time: zlib copies what of them lies behind a member's end
+PADDING = re.compile(rb"\0*")  # between members
 FETCHED = "fetched"
 BLOB_ID = re.compile("[0-9a-f]{40}")  # anything else could name another place than an object of the store
 
@@ -40,18 +43,27 @@ def unpack(packed: bytes, blob_id: str, encodings: Sequence[str], plain: bool = 
 def gunzip(packed: bytes) -> bytes:
     """Return what the members of a gzip stream hold together, and no more than MAX_TEXT_BYTES + 1 of it.
 
+    Takes time linear in `packed`.
+
     Raises:
         EOFError: the stream breaks off.
-        zlib.error: it is none, or damaged.
+        zlib.error: it is none, or damaged, or has more than MAX_MEMBERS members.
     """
-    raw = b""
-    while packed and len(raw) <= MAX_TEXT_BYTES:
+    raw, view, at = bytearray(), memoryview(packed), 0
+    for _ in range(MAX_MEMBERS):
         member = zlib.decompressobj(wbits=31)
-        raw += member.decompress(packed, MAX_TEXT_BYTES + 1 - len(raw))
-        if not member.eof and len(raw) <= MAX_TEXT_BYTES:
+        while at < len(packed) and not member.eof and len(raw) <= MAX_TEXT_BYTES:
+            piece = view[at : at + PIECE_BYTES]
+            raw += member.decompress(piece, MAX_TEXT_BYTES + 1 - len(raw))
+            at += len(piece) - len(member.unused_data)
+        if len(raw) > MAX_TEXT_BYTES:
+            return bytes(raw)
+        if not member.eof:
             raise EOFError
-        packed = member.unused_data.lstrip(b"\0")  # zeros between members are padding
-    return raw
+        at = PADDING.match(packed, at).end()  # type: ignore[union-attr]  # it matches anywhere
+        if at == len(packed):
+            return bytes(raw)
+    raise zlib.error(f"more than {MAX_MEMBERS} members")
 
 
 def inline(text: bytes | None, blob_id: str, encodings: Sequence[str]) -> Content:

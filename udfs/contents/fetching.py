@@ -18,6 +18,7 @@ from recast.columns import extended
 from recast.schemas.raw_code import FETCH_FAILURES, Content
 from recast.storage import Place
 from recast.udfs.contents.blobs import BLOB_ID, inline, unpack
+from recast.udfs.contents.checking import Outcomes, StoreError
 from recast.udfs.contents.manners import TRIES, Manners, backoff_s
 from recast.udfs.contents.stores import Get, Missed, Store, opened
 
@@ -32,14 +33,9 @@ MAX_BATCH_BYTES = 8_000_000  # of texts that go to the journal and to Spark toge
 MAX_BATCH_ROWS = 256
 FLUSH_S = 0.5  # so long a text may wait for others to go with: a kill costs no more
 SEGMENTS_HELD = 8  # of journals, in memory
-FAILURES_IN_A_ROW = 100
-OF_STORES = ("forbidden", "throttled", "store_error", "timeout", "cut_off")
-"""What objects of a store that fails altogether end as."""
+OUTAGE_S = 600.0
+"""So long a store that cannot be reached is waited for."""
 JOURNAL = pa.schema([("input_hash", pa.string()), ("text", pa.string()), ("fetch_status", pa.string())])
-
-
-class StoreError(RuntimeError):
-    """The store fails altogether, so that asking for more objects makes no sense."""
 
 
 class Spec(NamedTuple):
@@ -49,6 +45,7 @@ class Spec(NamedTuple):
         store: where contents are.
         at_once, requests_per_s, bytes_per_s: this task's share of what all tasks may ask for; 0 a second: any.
         timeout_s: for one request.
+        may_all_fail: whether these are rows that failed before, so that none need bring a content.
         journal: the chunk's journal, cut into `buckets`; empty for none.
         fingerprint: of what changes a fetched text by intent.
     """
@@ -58,6 +55,7 @@ class Spec(NamedTuple):
     requests_per_s: float = 0.0
     bytes_per_s: float = 0.0
     timeout_s: float = 60.0
+    may_all_fail: bool = False
     journal: str = ""
     fingerprint: str = "none"
     buckets: int = 1
@@ -124,6 +122,7 @@ def fetch_all(
         JournalError: the journal cannot be written.
     """
     known, writer = Recalled(spec, bucket), _writer(spec, bucket)
+    spec = spec._replace(may_all_fail=spec.may_all_fail or bool(known))  # else what failed of a killed run is alone
     rows = (row for batch in batches for row in _rows(batch))
     done: queue.SimpleQueue[Done] = queue.SimpleQueue()
     asked = 0
@@ -144,6 +143,7 @@ def fetch_all(
             if _is_full(recalled):
                 continue
             if not asked and ended:
+                fetches.ended()
                 return
             came = done.get()
             _store(writer, came.rows, spec)
@@ -216,6 +216,10 @@ class Recalled:
                 for place, key in enumerate(table.column("input_hash").to_pylist()):
                     self._places.setdefault(key, (len(self._segments) - 1, place))
 
+    def __len__(self) -> int:
+        """Return how many keys there are."""
+        return len(self._places)
+
     def get(self, key: str) -> Content | None:
         """Return what was fetched, None where that is not known."""
         if key not in self._places:
@@ -250,7 +254,7 @@ class Fetches:
         self._at_once = max(1, min(spec.at_once, MOST_AT_ONCE))
         self._manners = Manners(spec.requests_per_s, spec.bytes_per_s)
         self._slots = asyncio.Semaphore(self._at_once)
-        self._failed_in_a_row = 0
+        self._outcomes = Outcomes(spec.store, spec.may_all_fail)
         self._loop = asyncio.new_event_loop()
         self._stopped = asyncio.Event()
         self._get: Get | None = None
@@ -275,6 +279,10 @@ class Fetches:
     def handed_on(self, size: int) -> None:
         """Say that so many bytes of texts are no longer held; from any thread."""
         self._call(self._free, size)
+
+    def ended(self) -> None:
+        """Say that all rows came; from any thread. Raises StoreError where none had a content."""
+        self._outcomes.ended()
 
     def stop(self) -> None:
         """Ask for nothing more; from any thread."""
@@ -347,37 +355,34 @@ class Fetches:
         try:
             packed = await self._fetched(row.blob_id, get)
         except Missed as missed:
-            content = Content(None, missed.status)
-            self._note(missed)
+            if not missed.status:
+                raise StoreError(f"{self._spec.store.words}: {missed.words}") from None
+            content, why = Content(None, missed.status), missed.words
         else:
             content = unpack(packed, row.blob_id, row.encodings, plain=self._spec.store.is_mirror)
-            self._failed_in_a_row = 0
+            why = f"it is {content.fetch_status}"
+        self._outcomes.note(row.blob_id, not _may_mend(content.fetch_status), why)
         return content
 
     async def _fetched(self, blob_id: str, get: Get) -> bytes:
         """Return a blob's object, asked for again while a failure may pass. Raises Missed."""
-        for tried in range(1, TRIES + 1):
+        tries = waits = 0
+        while True:
             async with self._slots:
                 await self._manners.turn()
                 try:
                     packed = await get(blob_id)
                 except Missed as missed:
-                    if not missed.passing or tried == TRIES:
+                    if missed.status in ("", "throttled"):
+                        self._manners.refused(missed.after_s)
+                    else:
+                        self._manners.answered()
+                    tries += bool(missed.status)  # what does not reach the store says nothing of an object
+                    is_over = self._manners.refused_for_s() >= OUTAGE_S if not missed.status else tries == TRIES
+                    if not missed.passing or is_over:
                         raise
-                    self._manners.rest(missed.after_s)
                 else:
-                    self._manners.received(len(packed))
+                    self._manners.answered(len(packed))
                     return packed
-            await asyncio.sleep(backoff_s(tried))
-        raise AssertionError("the last try returns or raises")
-
-    def _note(self, missed: Missed) -> None:
-        """Count an object that was missed. Raises StoreError where that shows that the store fails altogether."""
-        store = self._spec.store
-        if not missed.status:
-            raise StoreError(f"{store.words}: {missed.words}")
-        self._failed_in_a_row = self._failed_in_a_row + 1 if missed.status in OF_STORES else 0
-        if self._failed_in_a_row >= FAILURES_IN_A_ROW:
-            raise StoreError(
-                f"{store.words}: {FAILURES_IN_A_ROW} objects in a row failed, the last because {missed.words}"
-            )
+            waits += 1
+            await asyncio.sleep(backoff_s(waits))

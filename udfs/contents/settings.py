@@ -7,6 +7,9 @@ from urllib.parse import urlsplit
 from recast.settings import Group, setting
 from recast.urls import endpoint_fault
 
+BUCKET = re.compile(r"s3[an]?://[\w.-]+(/|$)", re.ASCII)  # some stores allow more than Amazon, but no other characters
+REGION = re.compile("[A-Za-z0-9_-]{1,64}")  # it becomes part of a host's name
+
 
 def contents_fault(name: str, location: str) -> str | None:
     """Return what is wrong with a store's location; one that holds a credential is not repeated."""
@@ -16,14 +19,23 @@ def contents_fault(name: str, location: str) -> str | None:
             f"{name} holds a user name, a password or a query: credentials come from the environment (docs/contents.md)"
         )
     remote = re.match("(s3[an]?|https?):", location)
-    try:
-        named = urlsplit(location).hostname
-    except ValueError:
-        named = None
-    if remote and not named:
+    if remote and not (_is_url(location) if remote[1].startswith("http") else BUCKET.match(location)):
         host = "bucket" if remote[1].startswith("s3") else "host"
         return f"{name} is {location}; give {remote[1]}://{host}/prefix"
     return None
+
+
+def _is_url(location: str) -> bool:
+    """Say whether a location can stand in a request as it is: it has a host, its port is one, and no character is to be quoted."""
+    try:
+        parts = urlsplit(location)
+        return bool(re.fullmatch("[!-~]+", location) and parts.hostname and parts.port != 0)
+    except ValueError:
+        return False
+
+
+def _region_fault(name: str, region: str) -> str | None:
+    return None if REGION.fullmatch(region) else f"{name} is {region!r}; give a region such as us-east-1"
 
 
 def _endpoint_fault(_name: str, endpoint: str) -> str | None:
@@ -39,7 +51,9 @@ class Settings(Group):
         "URL of the S3-compatible store of contents; empty: AWS_ENDPOINT_URL_S3, else Amazon's, and not s3_endpoint",
         check=_endpoint_fault,
     )
-    contents_region: str = setting("", "region of the store of contents; empty: AWS_REGION, else us-east-1")
+    contents_region: str = setting(
+        "", "region of the store of contents; empty: AWS_REGION, else us-east-1", check=_region_fault
+    )
     contents_anonymous: bool = setting(
         False, "whether requests to the store of contents are not signed: a public bucket"
     )

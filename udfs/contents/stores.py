@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from typing import NamedTuple
@@ -234,23 +234,21 @@ async def _refused(response: aiohttp.ClientResponse) -> Missed:
     """Return what a response without an object means."""
     code, status = "", response.status
     if status >= 400:
-        found = _CODE.search(await response.content.read(MAX_ERROR_BYTES))
+        found = _CODE.search(await _beginning(response.content))
         code = found[1].decode() if found else ""
     response.close()
     words = f"it answers {status} {code}".rstrip()
+    region = printable(response.headers.get("x-amz-bucket-region", ""), 40)
     if 300 <= status < 400:
-        region = response.headers.get("x-amz-bucket-region", "")
+        if region:
+            return Missed("", f"{words}; the bucket is in the region {region}: set contents_region")
         target = printable(response.headers.get("Location", ""), MAX_WORDS_CHARS).partition("?")[0]
-        hint = (
-            f"the bucket is in the region {printable(region, 40)}: set contents_region"
-            if region
-            else (f"redirects are not followed: name the place itself ({target or 'it does not say which'})")
-        )
-        return Missed("", f"{words}; {hint}")
+        named = target or "it does not say which"
+        return Missed("store_error", f"{words}; redirects are not followed: name the place itself ({named})")
     if code in OF_THE_STORE:
-        advice, region = OF_THE_STORE[code], response.headers.get("x-amz-bucket-region", "")
+        advice = OF_THE_STORE[code]
         if region and advice.endswith("set contents_region"):
-            advice += f" to {printable(region, 40)}"
+            advice += f" to {region}"
         return Missed("", f"{words}; {advice}")
     if status in (404, 410):
         return Missed("content_missing", words)
@@ -259,6 +257,15 @@ async def _refused(response: aiohttp.ClientResponse) -> Missed:
     if status in (429, 503):
         return Missed("throttled", words, True, retry_after_s(response.headers.get("Retry-After")))
     return Missed("store_error", words, status >= 500 or status in (408, 409, 425))
+
+
+async def _beginning(content: aiohttp.StreamReader) -> bytes:
+    """Return the first MAX_ERROR_BYTES of a body, in however many pieces they come; fewer where it ends or breaks off."""
+    body = b""
+    with suppress(aiohttp.ClientError, OSError):  # the status says enough. A TimeoutError is an OSError
+        while len(body) < MAX_ERROR_BYTES and (piece := await content.read(MAX_ERROR_BYTES - len(body))):
+            body += piece
+    return body
 
 
 def _of_problem(problem: Exception) -> Missed:

@@ -1,6 +1,7 @@
 """Contents of blobs: every defect has its reason, and no bytes whatever raise."""
 
 import gzip
+import time
 import zlib
 
 import pytest
@@ -126,6 +127,17 @@ def test_the_members_of_a_stream_are_one_content() -> None:
     assert unpack(packed + b"\0" * 10, blob_id(raw), ()) == Content(raw, FETCHED), "zeros behind it are padding"
     assert unpack(packed[:-5], blob_id(raw), ()).fetch_status == "cut_off"
     assert unpack(packed + b"junk", blob_id(raw), ()).fetch_status == "not_gzip"
+
+
+def test_a_stream_of_very_many_members_is_not_gzip_and_costs_no_time() -> None:
+    empty, name = gzip.compress(b""), blob_id(b"")
+    assert unpack(empty * blobs.MAX_MEMBERS, name, ()) == Content(b"", FETCHED)
+    start = time.process_time()
+    for packed in (empty * (blobs.MAX_TEXT_BYTES // len(empty)), empty + b"\0" * (blobs.MAX_TEXT_BYTES - 40) + b"x"):
+        assert unpack(packed, name, ()).fetch_status in ("not_gzip", "cut_off")
+    padded = (empty + b"\0" * 4000) * 900
+    assert unpack(padded, name, ()) == Content(b"", FETCHED)
+    assert time.process_time() - start < 1.0
 
 
 def test_an_object_without_bytes_is_cut_off() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from recast.settings import UserError
 from recast.udfs.contents import checking
-from recast.udfs.contents.checking import EMPTY_BLOB, require_answering
+from recast.udfs.contents.checking import EMPTY_BLOB, Outcomes, StoreError, require_answering
 from recast.udfs.contents.stores import Store, store_at
 from tests.sources import blob_id
 from tests.stores import Served
@@ -50,6 +50,8 @@ def test_a_store_that_fails_is_one_line_that_names_it_and_what_is_wrong(
     )
     assert "cannot connect to 127.0.0.1" in fault(store_at("http://127.0.0.1:1/x"))
     assert "cannot connect to nowhere.invalid" in fault(store_at("s3://b", "http://nowhere.invalid", "", True))
+    served.behave(EMPTY_BLOB, 302, headers={"Location": "https://elsewhere/x"})
+    assert fault(served.mirror).endswith("redirects are not followed: name the place itself (https://elsewhere/x)")
     served.behave(EMPTY_BLOB, 500)
     assert fault(served.anonymous).endswith("it answers 500 Whatever")
     monkeypatch.setenv("http_proxy", "socks5://user:hunter2@proxy")
@@ -64,3 +66,29 @@ def test_wrong_credentials_are_one_line_without_them(served: Served, monkeypatch
     said = fault(store_at("s3://store/content", served.endpoint))
     assert "asked with the environment's credentials cannot be fetched: it answers 403 SignatureDoesNotMatch" in said
     assert "hunter2" not in said
+
+
+def test_a_content_now_and_then_keeps_a_task_going() -> None:
+    outcomes = Outcomes(Store("/folder"), False)
+    for number in range(3 * checking.FRUITLESS):
+        outcomes.note("1" * 40, number % checking.FRUITLESS == 1, "it is not there")
+    outcomes.ended()
+
+
+def test_many_objects_in_a_row_without_a_content_are_a_failing_store_and_fewer_where_they_took_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(checking.time, "monotonic", lambda: now)
+    for wait_s, most in ((0.0, checking.FRUITLESS), (checking.FRUITLESS_S, checking.FRUITLESS_LATER)):
+        outcomes = Outcomes(Store("/folder"), False)
+        outcomes.note("0" * 40, True, "")
+        for _ in range(most - 1):
+            outcomes.note("1" * 40, False, "it is not there")
+        outcomes.ended()
+        now += wait_s
+        with pytest.raises(StoreError) as raised:
+            outcomes.note("2" * 40, False, "it answers 404")
+        assert str(raised.value) == (
+            f"/folder: {most:,} objects in a row brought no content, the last, /folder/{'2' * 40}, because it answers 404"
+        )

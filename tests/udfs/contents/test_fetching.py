@@ -1,10 +1,13 @@
 """One task's fetches: every row once with its content or a reason, few held at a time, nothing fetched twice."""
 
+import asyncio
 import gzip
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,10 +16,12 @@ import pytest
 
 from recast import journal
 from recast.schemas import raw_code
-from recast.udfs.contents import fetching, manners
+from recast.udfs.contents import checking, fetching, manners
 from recast.udfs.contents.blobs import FETCHED, MAX_TEXT_BYTES
-from recast.udfs.contents.fetching import Spec, StoreError, fetch_all
-from recast.udfs.contents.stores import Missed, Store, store_at
+from recast.udfs.contents.checking import StoreError
+from recast.udfs.contents.fetching import Spec, fetch_all
+from recast.udfs.contents.stores import Missed, store_at
+from tests.fake_store import Behaviour
 from tests.sources import blob_id
 from tests.stores import Served
 
@@ -45,6 +50,8 @@ def fetched(names: Sequence[str], spec: Spec) -> dict[str, tuple[str | None, str
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Failures are waited for as briefly as can be."""
     monkeypatch.setattr(manners, "FIRST_S", 0.001)
+    monkeypatch.setattr(manners, "SLOWER", 1.0)
+    monkeypatch.setattr(fetching, "OUTAGE_S", 0.2)
 
 
 def texts(count: int) -> list[bytes]:
@@ -143,23 +150,115 @@ def test_rates_are_kept(served: Served) -> None:
     assert time.monotonic() - start >= 0.35
 
 
-def test_a_store_that_fails_altogether_ends_the_task_and_is_not_asked_for_the_rest(served: Served) -> None:
-    names = [served.put(text) for text in texts(1000)]
-    served.fake.secret = "x"
-    with pytest.raises(StoreError, match="100 objects in a row failed, the last because it answers 403 AccessDenied"):
-        fetched(names, Spec(served.anonymous, 8))
-    assert len(served.fake.asked) < 200
-    served.fake.secret = ""
+def test_a_store_that_cannot_be_asked_at_all_ends_the_task(served: Served) -> None:
     gone = store_at("s3://gone/content", served.endpoint, "", True)
     with pytest.raises(StoreError, match="NoSuchBucket; there is no such bucket"):
-        fetched(names, Spec(gone, 8))
+        fetched(["1" * 40], Spec(gone, 8))
     with pytest.raises(StoreError, match="cannot connect to 127"):
-        fetched(names, Spec(store_at("http://127.0.0.1:1"), 8))
+        fetched(["1" * 40], Spec(store_at("http://127.0.0.1:1"), 8))
 
 
-def test_missing_objects_in_a_row_are_no_failing_store(served: Served) -> None:
+@pytest.mark.parametrize(
+    ("status", "body", "why"),
+    [
+        (404, b"", "it answers 404 Whatever"),
+        (403, b"", "it answers 403 Whatever"),
+        (429, b"", "it answers 429 Whatever"),
+        (200, b"<html>", "it is not_gzip"),
+        (200, gzip.compress(b"other"), "it is wrong_content"),
+    ],
+)
+def test_a_task_whose_objects_bring_no_content_ends_unless_they_failed_before(
+    served: Served, monkeypatch: pytest.MonkeyPatch, status: int, body: bytes, why: str
+) -> None:
+    for module, name, value in ((checking, "FRUITLESS", 100), (fetching, "TRIES", 2), (manners, "MOST_S", 0.001)):
+        monkeypatch.setattr(module, name, value)
     names = [f"{number:040x}" for number in range(300)]
-    assert {status for _, status in fetched(names, Spec(served.anonymous, 8)).values()} == {"content_missing"}
+    served.fake.objects = dict.fromkeys(names, body)
+    if status != 200:
+        served.fake.everything = Behaviour(status)
+    with pytest.raises(StoreError) as raised:
+        fetched(names, Spec(served.anonymous, 8))
+    assert f"100 objects in a row brought no content, the last, {served.endpoint}/store/content/0000" in str(
+        raised.value
+    )
+    assert str(raised.value).endswith(f", because {why}")
+    assert len(served.fake.asked) < 130, "the rest is not asked for"
+    assert len(fetched(names, Spec(served.anonymous, 8, may_all_fail=True))) == 300
+
+
+def test_a_task_of_few_objects_without_any_content_ends_and_what_failed_before_a_kill_does_not(
+    served: Served, tmp_path: Path
+) -> None:
+    missing, spec = [f"{number:040x}" for number in range(195)], Spec(served.anonymous, 8, journal=str(tmp_path / "j"))
+    with pytest.raises(StoreError, match="195 objects in a row brought no content"):
+        fetched(missing, spec)
+    assert len(fetched(missing[: checking.FRUITLESS_LATER - 1], spec)) == 99
+    good = served.put(b"good")
+    assert len(fetched([good], spec)) == 1
+    assert len(fetched([good, *missing], spec)) == 196
+
+
+class Scripted:
+    """A store without a network: asks `answer` what becomes of each request."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, answer: Callable[[], Missed | None]) -> None:
+        self.asked = 0
+        self.objects = {blob_id(text): gzip.compress(text) for text in texts(400)}
+
+        async def get(name: str) -> bytes:
+            self.asked += 1
+            await asyncio.sleep(0.002)
+            if missed := answer():
+                raise missed
+            return self.objects[name]
+
+        @asynccontextmanager
+        async def opened(*_: object) -> AsyncIterator[object]:
+            yield get
+
+        monkeypatch.setattr(fetching, "opened", opened)
+
+
+@pytest.mark.parametrize("at_once", [1, 16])
+def test_a_store_that_cannot_be_reached_for_a_while_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(fetching, "OUTAGE_S", 20.0)
+    start = time.monotonic()
+
+    def answer() -> Missed | None:
+        return Missed("", "cannot connect", True) if 0.1 < time.monotonic() - start < 1.5 else None
+
+    store = Scripted(monkeypatch, answer)
+    found = fetched(list(store.objects), Spec(store_at("s3://b", "", "", True), at_once))
+    assert {status for _, status in found.values()} == {FETCHED}
+    assert store.asked < 400 + 3 * at_once + 40, "the whole task rests"
+
+
+def test_a_store_that_cannot_be_reached_for_too_long_ends_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Scripted(monkeypatch, lambda: Missed("", "cannot connect", True))
+    start = time.monotonic()
+    with pytest.raises(StoreError, match="cannot connect"):
+        fetched(list(store.objects), Spec(store_at("s3://b", "", "", True), 8))
+    assert time.monotonic() - start >= 0.2
+
+
+@pytest.mark.parametrize("at_once", [2, 32])
+def test_a_store_with_a_quota_is_fetched_whole_and_slower(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    for name, value in {"FIRST_S": 0.005, "MOST_S": 0.3, "SLOWER": 0.5, "RECOVERY_S": 3.0}.items():
+        monkeypatch.setattr(manners, name, value)  # a minute takes 0.6 s
+    minutes: Counter[int] = Counter()
+
+    def answer() -> Missed | None:
+        minute = int(time.monotonic() / 0.6)
+        minutes[minute] += 1
+        return Missed("throttled", "it answers 429", True) if minutes[minute] > 80 else None
+
+    store = Scripted(monkeypatch, answer)
+    found = fetched(list(store.objects), Spec(store_at("s3://b", "", "", True), at_once))
+    assert {status for _, status in found.values()} == {FETCHED}
+    assert store.asked < 700
 
 
 def test_a_store_that_cannot_be_opened_ends_the_task(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +319,7 @@ class TestJournal:
 
     def test_what_came_before_the_store_failed_is_kept(self, served: Served, tmp_path: Path) -> None:
         good = [served.put(text) for text in texts(50)]
-        bad = [served.behave(f"{number:040x}", 403) for number in range(200)]
+        bad = [served.behave(f"{number:040x}", 403) for number in range(checking.FRUITLESS)]
         spec = Spec(served.anonymous, 1, journal=str(tmp_path / "j"))
         with pytest.raises(StoreError):
             fetched([*good, *bad], spec)
@@ -275,10 +374,8 @@ def test_large_texts_come_in_several_batches_and_few_are_held_at_a_time(
 def test_130_blobs_of_the_largest_size_pass_in_bounded_batches(tmp_path: Path) -> None:
     raw = b" " * MAX_TEXT_BYTES
     (tmp_path / blob_id(raw)).write_bytes(gzip.compress(raw))
-    sizes = [
-        (batch.num_rows, batch["text"].nbytes)
-        for batch in fetch_all(batches_of([blob_id(raw)] * 130), Spec(store_at(str(tmp_path))), GOTTEN)
-    ]
+    came = fetch_all(batches_of([blob_id(raw)] * 130), Spec(store_at(str(tmp_path))), GOTTEN)
+    sizes = [(batch.num_rows, batch["text"].nbytes) for batch in came]
     assert sum(rows for rows, _ in sizes) == 130
     assert max(size for _, size in sizes) <= fetching.MAX_BATCH_BYTES + MAX_TEXT_BYTES + 1000
 
@@ -291,11 +388,10 @@ def test_a_task_that_ends_early_leaves_no_thread(served: Served) -> None:
     assert not [thread for thread in threading.enumerate() if thread.name == "recast-fetches"]
 
 
-def test_what_is_said_of_a_store_is_what_the_schema_lists() -> None:
-    assert set(fetching.OF_STORES) <= raw_code.FETCH_FAILURES.keys()
-    assert all(raw_code.FETCH_FAILURES[name].again for name in fetching.OF_STORES)
-    assert Missed("x", "words").words == "words"
-    assert not Store("/folder").remote
+def test_an_object_that_is_elsewhere_costs_no_other(served: Served) -> None:
+    wanted = {served.put(text): (text.decode(), FETCHED) for text in texts(20)}
+    moved = served.behave("1" * 40, 302, headers={"Location": "https://elsewhere/x"})
+    assert fetched([moved, *wanted], Spec(served.mirror, 2)) == {**wanted, moved: (None, "store_error")}
 
 
 def test_the_page_shows_the_reasons_and_whether_trying_again_makes_sense() -> None:

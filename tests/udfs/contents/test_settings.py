@@ -21,14 +21,42 @@ def test_a_location_with_a_credential_is_refused_without_it(location: str) -> No
     assert "hunter2" not in str(raised.value)
 
 
-@pytest.mark.parametrize("location", ["s3://", "https:///x", "http://[x/y"])
-def test_a_location_without_bucket_or_host_is_refused(location: str) -> None:
-    with pytest.raises(UserError, match="code_contents is"):
+@pytest.mark.parametrize(
+    "location",
+    [
+        *("s3://", "s3://a b/c", "https:///x", "http://[x/y", "https://h/a b", "https://h/\u00e9"),
+        *("https://h:99999/p", "http://h:0/p", "http://h:x/p"),
+    ],
+)
+def test_a_location_that_names_no_place_to_ask_is_refused_in_one_line(location: str) -> None:
+    with pytest.raises(UserError, match="code_contents is") as raised:
         Settings(code_contents=location)
+    assert len(str(raised.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("region", ["us-east-1/x", "a b", "x.host", "r" * 65])
+def test_what_is_no_region_is_refused_in_one_line(region: str) -> None:
+    with pytest.raises(UserError, match=r"contents_region is .*; give a region such as us-east-1") as raised:
+        Settings(contents_region=region)
+    assert len(str(raised.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("region", ["", "us-gov-west-1", "auto", "RegionOne"])
+def test_other_regions_are_taken(region: str) -> None:
+    assert Settings(contents_region=region).contents_region == region
 
 
 @pytest.mark.parametrize(
-    "location", ["s3://bucket", "s3a://bucket/a/b", "https://host:8443/x", "gs://bucket/x", "folder"]
+    "location",
+    [
+        "s3://bucket",
+        "s3a://bucket/a/b",
+        "s3://a_b/with space",
+        "https://host:8443/x",
+        "https://host/%20~a",
+        "gs://bucket/x",
+        "folder",
+    ],
 )
 def test_other_locations_are_taken(location: str) -> None:
     assert Settings(code_contents=location).code_contents.endswith(location)

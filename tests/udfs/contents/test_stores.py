@@ -196,7 +196,8 @@ def test_a_bucket_that_asks_for_signatures_forbids_an_anonymous_request(served: 
         (206, "", "store_error", False),
         (404, "NoSuchBucket", "", False),
         (400, "ExpiredToken", "", False),
-        (301, "PermanentRedirect", "", False),
+        (301, "PermanentRedirect", "store_error", False),
+        (302, "", "store_error", False),
     ],
 )
 def test_a_status_has_its_meaning(served: Served, status: int, code: str, meaning: str, passing: bool) -> None:
@@ -204,6 +205,15 @@ def test_a_status_has_its_meaning(served: Served, status: int, code: str, meanin
     found = missed(served.anonymous, name)
     assert (found.status, found.passing) == (meaning, passing)
     assert str(status) in found.words
+
+
+def test_an_error_that_comes_in_pieces_is_read_to_its_end_and_one_that_does_not_end_keeps_its_status(
+    served: Served,
+) -> None:
+    name = served.behave("1" * 40, 404, "NoSuchBucket", body="pieces")
+    assert "there is no such bucket" in missed(served.anonymous, name).words
+    served.behave(name, 404, "NoSuchKey", body="torn")
+    assert missed(served.anonymous, name, timeout_s=0.3).status == "content_missing"
 
 
 def test_retry_after_is_seconds_or_a_date_and_bounded(served: Served) -> None:
@@ -233,7 +243,9 @@ def test_a_wrong_region_names_the_right_one_where_the_store_does(served: Served)
 
 def test_a_redirect_is_not_followed_and_names_the_bucket_s_region_or_its_target(served: Served) -> None:
     name = served.behave("1" * 40, 301, "PermanentRedirect", headers={"x-amz-bucket-region": "eu-west-1"})
-    assert "region eu-west-1: set contents_region" in missed(served.anonymous, name).words
+    wrong_region = missed(served.anonymous, name)
+    assert wrong_region.status == ""
+    assert "region eu-west-1: set contents_region" in wrong_region.words
     served.behave(name, 302, headers={"Location": f"{served.endpoint}/elsewhere?token=secret"})
     found = missed(served.mirror, name).words
     assert f"({served.endpoint}/elsewhere)" in found
