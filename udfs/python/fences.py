@@ -44,7 +44,7 @@ MAX_BLOCKS = 64  # of one answer that are looked at; bounds the work on hostile 
 # The possessive `*+` and `++` keep each pattern linear on any line.
 _FENCE = re.compile(r"^(?P<indent>[ \t]*+)(?P<marks>`{3,}+|~{3,}+)[ \t]*+(?P<info>[^`\n]*+)$", re.MULTILINE)
 # `py`, `python3.10`, `{.python}`, `py title="x"`, `ipython`, `lang-python`, `src/tool.py`, `12:30:tool.py`.
-_PYTHON = re.compile(r"(?:lang(?:uage)?-)?(?:i?python|py|pypy|pyi|jupyter|numpy|sage)[23]?(?:\.\d+)*+|\S*[^\s.]\.pyw?")
+_PYTHON = re.compile(r"(?:lang(?:uage)?-)?(?:i?python|py|pypy|pyi|jupyter|numpy|sage)[23]?(?:\.\d+)*|\S*[^\s.]\.pyw?")
 _LABEL = re.compile(r"[\w+#][\w+#./:-]*(?<![./:-])")
 # What Pygments knows by name or by a file name's end, and what people write over output; text is no language.
 _LANGUAGES = frozenset(
@@ -58,7 +58,7 @@ _LANGUAGES = frozenset(
 _INVISIBLE = re.compile(
     r"^[\ufeff\u200b-\u200d\u2060]++(?=[ \t]*+[`~]{3})|\A[\ufeff\u200b-\u200d\u2060]++", re.MULTILINE
 )
-_QUOTED_RUN = re.compile(r"^ {0,3}>[ \t]?[`~]{3}[^\n]*+(?:\n {0,3}>[^\n]*+)*+", re.MULTILINE)
+_QUOTED_RUN = re.compile(r"^ {0,3}>[ \t]?[`~]{3}[^\n]*+(?:\n {0,3}>[^\n]*+)*", re.MULTILINE)
 _QUOTE_MARK = re.compile(r"^ {0,3}>[ \t]?", re.MULTILINE)
 _LED_IN = re.compile(
     r"^(?:(?P<item>[ \t]*(?:[-*+]|\d{1,2}[.)])[ \t]+)|(?P<words>[^`~\n]{1,80}:[ \t*]*))(?P<fence>(?:`{3,}|~{3,})[ \t]*"

@@ -8,13 +8,15 @@ import re
 from collections.abc import Iterator
 
 # Comments; then triple-quoted strings, which may lack their end; then strings of one line. A quote that no string on
-# its line ends is skipped. The possessive `*+` keeps the scan from going back over what it has read.
+# its line ends is skipped. Each ends with what need not be there, so the scan never goes back over what it has read.
+# Groups are not possessive: until Python 3.11.5 such a group forgets what it matched
+# (https://github.com/python/cpython/issues/106052).
 _LITERAL = re.compile(
     r"#[^\n]*+"
-    r'|"""(?:[^"\\]|\\.?|"(?!""))*+(?P<end_double>""")?'
-    r"|'''(?:[^'\\]|\\.?|'(?!''))*+(?P<end_single>''')?"
-    r'|"(?:[^"\\\n]|\\.?)*+"?'
-    r"|'(?:[^'\\\n]|\\.?)*+'?",
+    r'|"""[^"\\]*+(?:(?:\\.?|"(?!""))[^"\\]*+)*(?P<end_double>""")?'
+    r"|'''[^'\\]*+(?:(?:\\.?|'(?!''))[^'\\]*+)*(?P<end_single>''')?"
+    r'|"[^"\\\n]*+(?:\\.?[^"\\\n]*+)*"?'
+    r"|'[^'\\\n]*+(?:\\.?[^'\\\n]*+)*'?",
     re.DOTALL,
 )
 

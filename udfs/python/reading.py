@@ -42,7 +42,12 @@ _RATING_OF_TEN = re.compile(
     r"\b(?:rating|score)\b[^\n]{0,80}?(?<![\d.])(?P<rating>10|[1-9])(?:\.\d+)?[ \t*]*/[ \t*]*10(?!\d)", re.IGNORECASE
 )
 _SCALE = r"\b1(?:[ \t]*\([^)\d\n]{0,20}\))?[ \t]*(?:[-\u2013\u2014]|to)[ \t]*10\b"
-_RATING = re.compile(rf"\b(?:rating|score)\b(?:[^\d\n]|{_SCALE}){{0,60}}+(?P<rating>10|[1-9])(?![\d%])", re.IGNORECASE)
+# What lies between is taken whole, by a group in a lookahead: possessive groups are wrong until Python 3.11.5
+# (https://github.com/python/cpython/issues/106052).
+_RATING = re.compile(
+    rf"\b(?:rating|score)\b(?=(?P<between>(?:[^\d\n]|{_SCALE}){{0,60}}))(?P=between)(?P<rating>10|[1-9])(?![\d%])",
+    re.IGNORECASE,
+)
 
 
 @guarded(lambda failure: CodeReading(reason=failure.reason, detail=failure.detail))

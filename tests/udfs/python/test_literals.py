@@ -1,4 +1,5 @@
 import io
+import re
 import tokenize
 
 import pytest
@@ -6,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recast.udfs.python import literals
+from tests.conftest import CHECKOUT
 
 
 def test_triple_quoted_strings_are_found_from_an_offset_on():
@@ -40,3 +42,10 @@ def test_real_source_has_the_long_strings_that_the_tokenizer_finds(module):
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)
     strings = {token.string.lstrip("rRbBuUfF") for token in tokens if token.type == tokenize.STRING}
     assert found == {string for string in strings if string.startswith(('"""', "'''"))}
+
+
+def test_no_pattern_has_a_possessive_group_which_older_pythons_match_wrongly() -> None:
+    possessive = re.compile(r"\)(?:[*+?]|\{[^{}]*\}|\{\{[^{}]*\}\})\+")
+    rooms = (CHECKOUT / name for name in ("cli", "inference", "jobs", "lakehouse", "recast", "schemas", "udfs"))
+    files = (file for room in rooms for file in room.rglob("*.py"))
+    assert [file.name for file in files if possessive.search(file.read_text("utf-8"))] == []
