@@ -14,15 +14,15 @@ from recast.cli.output import cell, print_status, print_table
 
 COLUMNS = 106
 STATUS = """
-raw_code       | 67 | 60 | 7: content_missing 1, cut_off 1, not_gzip 1, 4 more reasons         |    |       | 16  | 26 Nov 03:28
-parsed_code    | 60 | 42 | 18: python2 3, byte_order_mark 1, empty 1, 13 more reasons          |    |       | 7   | 26 Nov 03:28
-linted_code    | 42 | 25 | 17: low_score 11, no_score 5, blanket_pragma 1                      |    |       | 9   | 26 Nov 03:28
-styled_code    | 25 | 11 | 14: truncated 6, lint_regressed 5, too_long 1, 2 more reasons       | 23 | 4,548 | 119 | 26 Nov 03:29
-optimized_code | 11 | 3  | 8: unchanged 6, lint_regressed 1, not_self_contained 1              | 10 | 1,619 | 34  | 26 Nov 03:31
-published_code | 3  | 3  |                                                                     |    |       | 6   | 26 Nov 03:31
-raw_math       | 12 | 10 | 2: no_text 2                                                        |    |       | 5   | 26 Nov 03:31
-rewritten_math | 10 | 6  | 4: remarks 1, too_long 1, truncated 1, 1 more reason                | 8  | 1,752 | 42  | 26 Nov 03:32
-published_math | 6  | 6  |                                                                     |    |       | 5   | 26 Nov 03:32
+raw_code       | 68 | 60 | 8: above_max_bytes 1, content_missing 1, cut_off 1, 5 more reasons  |    |       | 27  | 26 Nov 20:50
+parsed_code    | 60 | 42 | 18: python2 3, byte_order_mark 1, empty 1, 13 more reasons          |    |       | 8   | 26 Nov 20:50
+linted_code    | 42 | 25 | 17: low_score 11, no_score 5, blanket_pragma 1                      |    |       | 7   | 26 Nov 20:50
+styled_code    | 25 | 11 | 14: lint_regressed 5, truncated 5, unrelated 2, 2 more reasons      | 23 | 4,189 | 38  | 26 Nov 20:50
+optimized_code | 11 | 3  | 8: unchanged 6, lint_regressed 1, not_self_contained 1              | 10 | 1,619 | 23  | 26 Nov 20:51
+published_code | 3  | 3  |                                                                     |    |       | 6   | 26 Nov 20:52
+raw_math       | 12 | 10 | 2: no_text 2                                                        |    |       | 5   | 26 Nov 20:52
+rewritten_math | 10 | 6  | 4: remarks 1, too_long 1, truncated 1, 1 more reason                | 8  | 1,752 | 27  | 26 Nov 20:52
+published_math | 6  | 6  |                                                                     |    |       | 5   | 26 Nov 20:52
 """  # of a `make run`
 HEADINGS = ("table", "rows", "kept", "rejected", "requests", "tokens", "seconds", "last run")
 QUERY = "SELECT reason, count(*) AS files FROM linted_code GROUP BY ALL ORDER BY files DESC"
