@@ -37,9 +37,17 @@ class Limits:
             raise UserError(f"max_cost needs a price: set one of {', '.join(PRICES)}")
         self.max_rows, self.max_hours, self.max_cost = settings.max_rows, settings.max_hours, settings.max_cost
         self.began = time.monotonic()
-        self.rows = 0
-        self.cost = 0.0
         self._of_run: dict[str, tuple[int, float]] = {}
+
+    @property
+    def rows(self) -> int:
+        """Rows written so far."""
+        return sum(rows for rows, _ in self._of_run.values())
+
+    @property
+    def cost(self) -> float:
+        """Cost so far, by the prices."""
+        return sum(cost for _, cost in self._of_run.values())
 
     @property
     def rows_left(self) -> int | None:
@@ -61,8 +69,6 @@ class Limits:
         """Take in what a stage's run has written and cost so far."""
         run["cost"] = cost_of(run, settings)
         self._of_run[run["table_name"]] = (run["rows_in"], run["cost"])
-        self.rows = sum(rows for rows, _ in self._of_run.values())
-        self.cost = sum(cost for _, cost in self._of_run.values())
 
     def reached(self) -> str:
         """Return which limit of time or money was reached, in words; "" while none is."""

@@ -96,8 +96,7 @@ def require_few_removals(work: Work, planned: Plan) -> None:
     """Refuse to remove a large share of a raw table: a source that is lost for an hour looks like one that was emptied.
 
     Documents whose text another document has now do not count: a dataset may name them anew. Nor do those that were taken
-    down. Below a raw table rows are
-    removed for what its rows say; `ledger.require_finished` sees to it that it is whole.
+    down. Below a raw table rows are removed for what its rows say; `ledger.require_finished` sees to it that it is whole.
 
     Raises:
         UserError: more rows would go than the setting `removal_limit` allows; nothing is removed.

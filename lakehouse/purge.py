@@ -120,15 +120,12 @@ def require_applied(settings: Settings) -> None:
         raise UserError(next(iter(lake.damaged.values())))
     claims = [Claim(each["kind"], each["value"]) for each in takedown.in_force(settings)]
     in_raw = {each["doc_id"] for each in takedown.reached(settings, claims) if each["held_by"] is None}
-    staying = f"SELECT doc_id FROM ({takedown.DOCUMENTS}) WHERE NOT elsewhere"
-    for name in lake.built:
-        if name in TABLES and TABLES[name].reasons:
-            rows = lake.connection.execute(
-                f"SELECT DISTINCT doc_id FROM {query.stored(name)} SEMI JOIN ({staying}) USING (doc_id)"
-            ).fetchall()
-            count = len({doc_id for (doc_id,) in rows} | (in_raw if name in takedown.RAW else set()))
-            if rows or (in_raw and name in takedown.RAW):
-                raise UserError(f"{name} still holds {count:,} documents that were taken down: first, recast refresh")
+    going = f"SELECT doc_id FROM ({takedown.DOCUMENTS}) WHERE NOT elsewhere"
+    for name in takedown.document_tables(lake):
+        rows = lake.connection.execute(f"SELECT doc_id FROM {query.stored(name)} SEMI JOIN ({going}) USING (doc_id)")
+        held = {doc_id for (doc_id,) in rows.fetchall()} | (in_raw if name in takedown.RAW else set())
+        if held:
+            raise UserError(f"{name} still holds {len(held):,} documents that were taken down: first, recast refresh")
 
 
 def tables_of(lake: Place) -> list[str]:
@@ -257,12 +254,8 @@ def wanted(settings: Settings) -> Wanted:
     keys["doc_id"] |= set(documents)
     # Journals know an answer by the text that was asked about; equal texts of documents that stay have the same.
     lake.connection.register("asked", pa.table({"input_hash": sorted(journals)}))
-    for name in lake.built:
-        if (
-            name in TABLES
-            and TABLES[name].reasons
-            and "input_hash" in {column for column, *_ in takedown.head(lake.connection, name)}
-        ):
+    for name in takedown.document_tables(lake):
+        if "input_hash" in {column for column, *_ in takedown.head(lake.connection, name)}:
             held = f"SELECT DISTINCT input_hash FROM {query.stored(name)} SEMI JOIN asked USING (input_hash)"
             journals -= {each for (each,) in lake.connection.execute(held).fetchall()}
     keys["input_hash"] = journals

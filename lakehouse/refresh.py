@@ -159,10 +159,10 @@ def look(spark: SparkSession, settings: Settings, stage: Stage, retry: bool = Fa
         found_version="" if version is None else str(version),
     )
     planned = plan.make(work, why)
-    return planned._replace(moves=moves(work, planned)) if planned.rows.get("decide") else planned
+    return planned._replace(moves=moves(work)) if planned.rows.get("decide") else planned
 
 
-def moves(work: Work, planned: Plan) -> dict[str, int]:
+def moves(work: Work) -> dict[str, int]:
     """Return how many rows that are decided again come out otherwise, by what they were and will be.
 
     Decisions read stored columns alone, so this is what a changed threshold moves, without paying for anything. Every

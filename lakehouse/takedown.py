@@ -194,9 +194,7 @@ def reached(settings: Settings, claims: Sequence[Claim]) -> list[dict[str, Any]]
     queries = [f"SELECT * FROM ({select})" for name in built for select in FINDING[name]]
     connection.execute(f"CREATE TABLE reached AS SELECT DISTINCT * FROM ({' UNION ALL '.join(queries)})")
     found: list[dict[str, Any]] = []
-    for name in lake.built:
-        if name not in TABLES or not TABLES[name].reasons:
-            continue
+    for name in document_tables(lake):
         present = {column: str(type_) for column, type_, *_ in head(connection, name)}
         texts = [f"t.{column}" for column in TEXTS if present.get(column) == "VARCHAR"]
         made_from = "t.input_hash" if "input_hash" in present else "NULL"
@@ -219,6 +217,11 @@ def reached(settings: Settings, claims: Sequence[Claim]) -> list[dict[str, Any]]
                     }
                 )
     return found
+
+
+def document_tables(lake: query.Lake) -> list[str]:
+    """Return the tables of documents that a lake has, without its views and the tables of operations."""
+    return [name for name in lake.built if name in TABLES and TABLES[name].reasons]
 
 
 def head(connection: duckdb.DuckDBPyConnection, name: str) -> Sequence[Sequence[Any]]:
