@@ -17,9 +17,10 @@ from rich.console import Console
 from recast.jobs import asking
 from recast.lakehouse import ledger, problems, query, store
 from recast.lakehouse.counts import add_counts, counts
+from recast.lakehouse.limits import LimitError
 from recast.lakehouse.progress import Meter
 from recast.lakehouse.quality import QualityError
-from recast.lakehouse.refresh import check_and_commit, refresh
+from recast.lakehouse.refresh import check_and_commit, look, refresh
 from recast.lakehouse.staging import staged_below
 from recast.schemas.table import Column
 from recast.settings import UserError
@@ -436,3 +437,23 @@ def test_a_table_that_was_built_again_to_the_same_version_is_not_up_to_date(lake
     again, paid = lake.run()
     assert again is not None
     assert len(paid) == 6
+
+
+def test_a_plan_that_is_shown_says_what_a_threshold_moves(lake: Lake) -> None:
+    lake.run(NOTES)
+    settings = settings_in(lake.folder, lint_threshold=2.0)
+    planned = look(lake.spark, settings, toy_stage(lake.folder / "bill", "rule 1"))
+    assert (planned.rows, planned.moves) == ({"decide": 3}, {"short -> kept": 1})
+    assert lake.rows()["c"] == ("hi", "ann", False, "short"), "nothing is written"
+
+
+def test_a_run_stops_at_its_limit_of_rows_and_the_next_goes_on_from_there(lake: Lake) -> None:
+    notes = {f"n{number:02}": (f"text {number}", "ann") for number in range(30)}
+    with pytest.raises(LimitError, match="as max_rows = 10 asks"):
+        lake.run(notes, chunk_rows=5, max_rows=10)
+    (last,) = query.rows(lake.settings, "SELECT status, rows_in FROM runs")
+    assert (last["status"], last["rows_in"]) == ("stopped", len(lake.rows()))
+    assert 0 < len(lake.rows()) < 30
+    _, paid = lake.run(chunk_rows=5)
+    assert len(paid) == len(set(paid)) == 30 - last["rows_in"]
+    assert len(lake.rows()) == 30
