@@ -85,7 +85,9 @@ def recast(folder: Path, *arguments: str) -> tuple[float, float, str]:
     watching.join()
     if running.returncode:
         sys.exit(f"{' '.join(command)} exited with {running.returncode}: {err[-2000:]}")
-    return time.monotonic() - started, peak[0], out
+    seconds = time.monotonic() - started
+    print(f"{seconds:7.1f} s  recast {' '.join(arguments)}", file=sys.stderr)
+    return seconds, peak[0], out
 
 
 def watch(pid: int, peak: list[float], over: threading.Event) -> None:
