@@ -81,7 +81,9 @@ def answered(rows: DataFrame, *_: Any) -> DataFrame:
     """Give every file an answer: itself."""
     said = {"answer_status": "answered", "finish_reason": "stop", "lint_status": "scored"}
     counted = {"prompt_tokens": F.lit(100), "output_tokens": F.lit(10), "lint_score": F.lit(10.0)}
-    return rows.withColumns({name: F.lit(word) for name, word in said.items()} | counted | {"text": F.col("source_text")})
+    return rows.withColumns(
+        {name: F.lit(word) for name, word in said.items()} | counted | {"text": F.col("source_text")}
+    )
 
 
 def free(stage: Stage) -> Stage:
@@ -93,11 +95,15 @@ def free(stage: Stage) -> Stage:
     return stage
 
 
-def refreshed(options: Sequence[str]) -> float:
-    """Refresh the code lane in a process of its own; return its seconds. Raises SystemExit where it failed."""
+def refreshed(folder: Path, options: Sequence[str]) -> float:
+    """Refresh the code lane in a process of its own, started in `folder`; return its seconds. Raises SystemExit where it failed."""
     started = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "recast", "refresh", "code", *options], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "recast", "refresh", "code", *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,  # where no recast.toml lies
     )
     if done.returncode:
         sys.exit(done.stderr[-3000:])
@@ -111,7 +117,8 @@ def measure(folder: Path, rows: int) -> dict[str, Any]:
     try:
         source, lake = folder / "code", str(folder / "lake")
         settings = Settings(lake=lake, code_source=str(source), endpoint=endpoint, model="model-a")
-        nights_before = len(query.rows(settings, "SELECT DISTINCT run_id FROM runs")) if Path(lake).exists() else 0
+        done = "SELECT run_id FROM runs WHERE table_name = 'published_code' AND status = 'succeeded'"
+        nights_before = len(query.rows(settings, done)) if Path(lake).exists() else 0
         if not nights_before:
             write_source(source, rows, 0)
             refresh_stages(settings, [free(stage) for stage in lane("code")], meter=Meter(Console(stderr=True)))
@@ -120,12 +127,14 @@ def measure(folder: Path, rows: int) -> dict[str, Any]:
         nights = []
         for night in range(nights_before, nights_before + NIGHTS):
             write_source(source, rows, night * CHANGED)
-            nights.append((refreshed(options), night))
+            nights.append((refreshed(folder, options), night))
             last = query.rows(settings, "SELECT * FROM runs WHERE run_id = (SELECT max(run_id) FROM runs)")
             wrong = [run["table_name"] for run in last if run["rows_measured"] != CHANGED]
             if wrong:
                 sys.exit(f"measured in {wrong}: {[run['rows_measured'] for run in last]}")
-            print(f"{nights[-1][0]:.1f} s", {run["table_name"]: run["seconds_by_step"] for run in last}, file=sys.stderr)
+            print(
+                f"{nights[-1][0]:.1f} s", {run["table_name"]: run["seconds_by_step"] for run in last}, file=sys.stderr
+            )
             if nights[-1] == min(nights):
                 fastest = last
     finally:

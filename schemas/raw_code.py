@@ -9,9 +9,9 @@ from recast.schemas.table import (
     PROVENANCE,
     VERDICT,
     Column,
-    Expectation,
     Table,
     document_expectations,
+    unexpected_rows,
 )
 
 LICENSE_TYPES = ("proprietary", "non_permissive", "no_license", "copyleft", "weak_copyleft", "permissive")
@@ -139,10 +139,8 @@ TABLE = Table(
     reasons=REASONS,
     expectations=(
         *document_expectations(REASONS),
-        Expectation(
-            "ExpectColumnValuesToBeInSet",
-            {"column": "license_type", "value_set": ["permissive", "no_license"]},
-            "warning",
+        unexpected_rows(
+            "license_type is permissive or no_license", "license_type NOT IN ('permissive', 'no_license')", "warning"
         ),
     ),
 )

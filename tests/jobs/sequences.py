@@ -27,12 +27,14 @@ TEXTS = [
     for hours in (2, 3, 4)
 ]
 CLAIMS = [Claim("url", ADDRESSES[0]), Claim("domain", "a.example"), Claim("url", ADDRESSES[4])]
+PROMPTS = ("rewrite_math_v1", "rewrite_math_small_v1")
 STEPS = (
     "add",
     "add",
     "remove",
     "change",
     "score",
+    "prompt",
     "break off",
     "take down",
     "lift",
@@ -49,6 +51,7 @@ class State:
 
     pages: dict[str, tuple[str, int]] = field(default_factory=dict)
     least_score: int = 0
+    prompt: str = PROMPTS[0]
     claims: set[Claim] = field(default_factory=set)
 
 
@@ -89,6 +92,8 @@ def take(step: str, chance: random.Random, state: State, lane: Lane, folder: Pat
         write(folder, state)
     elif step == "score":
         state.least_score = chance.choice((0, 4))
+    elif step == "prompt":
+        state.prompt = chance.choice(PROMPTS)
     elif step == "break off":
         breaking_off(chance, lambda: refresh(lane, state))
     elif step in ("take down", "lift"):
@@ -138,7 +143,8 @@ def lane_in(lake: Path, source: Path, served: tuple[Model, str]) -> Lane:
 
 def refresh(lane: Lane, state: State) -> dict[str, Any]:
     """Bring the lane up to date under the state's settings."""
-    return Lane(replace(lane.settings, math_min_score=state.least_score), lane.model).refresh("math")
+    settings = replace(lane.settings, math_min_score=state.least_score, math_prompt=state.prompt)
+    return Lane(settings, lane.model).refresh("math")
 
 
 def write(folder: Path, state: State) -> None:

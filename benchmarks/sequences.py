@@ -1,0 +1,59 @@
+"""Random nights against clean runs: `python -m benchmarks.sequences [--sequences N] [--steps N] [--first SEED]`.
+
+Each sequence (tests/jobs/sequences.py) changes a source, the prompt and a threshold, takes documents down and lifts that,
+makes releases, breaks runs off before and after commits, maintains, purges and refreshes, as its seed draws them. Its lake
+must end in the tables of one clean run over the final state, and a second refresh must find nothing to do. Prints one JSON line:
+
+    sequences, steps    how many were run, and steps in all
+    by_step             how often each step was taken
+    failed              seeds that ended otherwise, with the first line of what was found
+    seconds             wall-clock seconds of all of them
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from recast.lakehouse import session
+from tests.jobs.lanes import Model, serve
+from tests.jobs.sequences import run_sequence
+
+
+def main() -> None:
+    """Run the sequences and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sequences", type=int, default=100)
+    parser.add_argument("--steps", type=int, default=8, help="steps of each sequence")
+    parser.add_argument(
+        "--first", type=int, default=100, help="seed of the first sequence; the next has the next number"
+    )
+    given = parser.parse_args()
+    model = Model()
+    url, end = serve(model)
+    taken: Counter[str] = Counter()
+    failed: dict[int, str] = {}
+    started = time.monotonic()
+    with (
+        tempfile.TemporaryDirectory(prefix="sequences-") as root,
+        session.application("sequences", Path(root, "spark.log")),
+    ):
+        for seed in range(given.first, given.first + given.sequences):
+            began = time.monotonic()
+            with tempfile.TemporaryDirectory(dir=root) as folder:
+                try:
+                    taken.update(run_sequence(seed, given.steps, Path(folder), (model, url)))
+                except Exception as problem:  # the others still run
+                    failed[seed] = f"{type(problem).__name__}: {problem}".partition("\n")[0][:500]
+            print(f"{seed}: {time.monotonic() - began:.0f} s {failed.get(seed, '')}", file=sys.stderr)
+    end()
+    found = {"sequences": given.sequences, "steps": sum(taken.values()), "by_step": dict(taken), "failed": failed}
+    print(json.dumps({**found, "seconds": round(time.monotonic() - started)}))
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
