@@ -126,7 +126,7 @@ def refresh_stages(
         spec = asking.engine_spec(settings) if asking_model else None
         # Spark takes seconds to import and more to start: only now is it needed.
         from recast.jobs import workers
-        from recast.lakehouse import executors, session
+        from recast.lakehouse import executors, quality, session
         from recast.lakehouse.problems import explain
         from recast.lakehouse.refresh import refresh
 
@@ -142,6 +142,7 @@ def refresh_stages(
             store.require_client(spark, (settings.lake, settings.code_source, settings.math_source))
             workers.check(spark, settings, left, came)
             start_s = time.monotonic() - started
+            quality.prepared(quality.data_docs(settings))
             if spec and not spec.endpoint and session.is_this_machine(executors.master_of(spark)):
                 # Tasks run on the driver's host, so its engine can start now, while the stages above run.
                 engine.prewarm(spec)

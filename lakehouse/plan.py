@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from recast.lakehouse import query, withheld
 from recast.lakehouse.actions import WRITING, find_actions
-from recast.lakehouse.chunks import PREFIX_DIGITS, Chunk, chunks_of
+from recast.lakehouse.chunks import PREFIX_DIGITS, Chunk, Todo, chunks_of
 from recast.lakehouse.costs import Estimate
 from recast.lakehouse.work import Work
 from recast.schemas.table import WITHDRAWN
@@ -71,15 +71,16 @@ def make(work: Work, why: tuple[str, ...] = ()) -> Plan:
         todo.sort("input_hash").write.mode("overwrite").parquet(work.actions_path)
         todo = work.written_actions()
     prefix = F.when(F.col("action").isin(*WRITING), F.substring("input_hash", 1, PREFIX_DIGITS)).alias("prefix")
-    sums = (F.count("*").alias("rows"), F.sum("conflicting").alias("conflicting"), F.count_if("replaces").alias("held"))
-    counted = todo.groupBy("action", prefix).agg(*sums).collect()
+    sums = {"rows": F.count("*"), "conflicting": F.sum("conflicting")}
+    sums |= {"held": F.count_if("replaces"), "copies": F.max("copies")}
+    counted = todo.groupBy("action", prefix).agg(*(column.alias(name) for name, column in sums.items())).collect()
     by_action: dict[str, int] = {}
-    by_prefix: dict[str, int] = {}
+    by_prefix: dict[tuple[str, str], Todo] = {}
     for row in counted:
         if row["action"] != "nothing":
             by_action[row["action"]] = by_action.get(row["action"], 0) + row["rows"]
         if row["prefix"] is not None:
-            by_prefix[row["prefix"]] = by_prefix.get(row["prefix"], 0) + row["rows"]
+            by_prefix[row["prefix"], row["action"]] = Todo(row["rows"], row["held"], row["copies"])
     held = sum(row["held"] for row in counted if row["action"] != "nothing")
     staggered = work.stage.usage is not None  # an engine must not wait while both chunks in work drain
     return Plan(

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import warnings
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recast.exits import GATE_FAILED
-from recast.lakehouse.settings import is_local
+from recast.lakehouse.settings import Settings, is_local
 from recast.schemas.table import Expectation, Table
 from recast.storage import place, upload
 
@@ -31,6 +32,11 @@ class QualityError(Exception):
     exit_status = GATE_FAILED
 
 
+def data_docs(settings: Settings) -> str:
+    """Return the folder or URI of a lake's Data Docs."""
+    return f"{settings.lake}/{DATA_DOCS}"
+
+
 def check(
     staged: DataFrame, table: Table, parameters: dict[str, Any], run_id: str, chunk: int, docs: str
 ) -> list[Result]:
@@ -46,7 +52,7 @@ def check(
         chunk: number of the chunk in its run, from 0.
         docs: folder or URI for Data Docs; empty draws none.
     """
-    gx, context = library(), context_for(docs)
+    gx, context = library(), prepared(docs).result()
     name = f"{table.name}-{run_id}-{chunk}"
     built = [build(each, f"broken_{place}") for place, each in enumerate(table.expectations)]
     suite = gx.ExpectationSuite(name=table.name, expectations=built)
@@ -198,8 +204,19 @@ def publish(docs: str) -> None:
 
 
 @lru_cache(maxsize=4)
+def prepared(docs: str) -> "Future[Any]":
+    """Return the process's one Great Expectations context for a place of Data Docs, to come.
+
+    The library takes 5 s to import: a run asks for its context long before it checks the first chunk.
+    """
+    pool = ThreadPoolExecutor(1, "great-expectations")
+    context = pool.submit(context_for, docs)
+    pool.shutdown(wait=False)
+    return context
+
+
 def context_for(docs: str) -> Any:
-    """Return the process's one Great Expectations context for a place of Data Docs; building one takes a second."""
+    """Return a new Great Expectations context for a place of Data Docs."""
     context = library().get_context(mode="ephemeral")
     context.variables.progress_bars = library().data_context.types.base.ProgressBarsConfig(globally=False)
     if docs:

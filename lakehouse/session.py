@@ -91,6 +91,8 @@ NEEDED = {
     "spark.sql.parquet.columnarReaderBatchSize": "64",
     "parquet.page.size.row.check.min": "10",
     "parquet.block.size.row.check.min": "10",
+    # MERGE would copy what it merges first, since that may read otherwise the second time. Staged files do not.
+    "spark.databricks.delta.merge.materializeSource": "none",
 }
 CONNECT_HINT = (
     "Spark Connect is asked for (SPARK_REMOTE, SPARK_API_MODE, spark.remote or a Connect session), and Recast needs a "

@@ -5,11 +5,11 @@ from functools import reduce
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recast.lakehouse import executors, store, watching
-from recast.lakehouse.chunks import Chunk
+from recast.lakehouse.chunks import Chunk, Todo
 from recast.lakehouse.problems import first_line
 from recast.lakehouse.progress import Meter
 from recast.lakehouse.stage import Stage
@@ -48,8 +48,6 @@ def stage_chunk(work: Work, chunk: Chunk) -> None:
     """Write the chunk's finished rows to its folder: first what is paid for, then what is copied or decided again."""
     path = work.staged_path(chunk)
     keys = work.planned().where(chunk.holds("input_hash")).where("action != 'remove'")
-    found = keys.groupBy("action").agg(F.max("copies").alias("copies"), F.count("*").alias("rows")).collect()
-    todo = {row["action"]: row for row in found}
     written: list[str] = []
 
     def write(rows: DataFrame, action: str) -> None:
@@ -58,46 +56,49 @@ def stage_chunk(work: Work, chunk: Chunk) -> None:
         rows.write.mode("append" if written else "overwrite").parquet(path)
         written.append(path)
 
-    if "measure" in todo:
-        write(measured(work, chunk, keys, todo), "measure")
-    if "copy" in todo:
-        write(copied(work, chunk, keys, todo["copy"], written[:1]), "copy")
+    if "measure" in chunk.todo:
+        write(measured(work, chunk, keys), "measure")
+    if "copy" in chunk.todo:
+        write(copied(work, chunk, keys, written[:1]), "copy")
     for action, made in (("decide", finish), ("withdraw", withdraw)):
-        if action in todo:
+        if action in chunk.todo:
             chosen = F.broadcast(keys.where(F.col("action") == action).select("doc_id"))
             rows = work.target_rows().where(chunk.holds("input_hash")).join(chosen, "doc_id", "left_semi")
-            write(made(work, rows.repartition(partitions(work), "input_hash"), action), action)
+            write(made(work, spread(work, rows, chunk.todo[action].rows), action), action)
 
 
-def partitions(work: Work) -> int:
-    """Return the number of tasks that a chunk is spread over."""
-    return work.settings.partitions or TASKS_PER_CORE * executors.most_cores(work.spark)
+def spread(work: Work, rows: DataFrame, count: int) -> DataFrame:
+    """Return `count` rows of a chunk spread over tasks: as the settings say, by default some for each core."""
+    tasks = work.settings.partitions or min(count, TASKS_PER_CORE * executors.most_cores(work.spark))
+    return rows.repartition(tasks, "input_hash")
 
 
-def source_of(work: Work, chunk: Chunk, keys: DataFrame, found: Row) -> DataFrame:
+def source_of(work: Work, chunk: Chunk, keys: DataFrame, action: str) -> DataFrame:
     """Return the source rows of one action of a chunk, each once, with `from_doc_id`."""
-    chosen = F.broadcast(keys.where(F.col("action") == found["action"]).select(*SOURCE_KEYS, "from_doc_id"))
-    rows = work.source_rows().where(chunk.holds("input_hash")).join(chosen, list(SOURCE_KEYS))
-    return rows.dropDuplicates(["doc_id"]) if (found["copies"] or 1) > 1 else rows
+    chosen = F.broadcast(keys.where(F.col("action") == action).select(*SOURCE_KEYS, "from_doc_id"))
+    # By the document first: then a source that computes the hash of a text does so for these rows alone.
+    rows = work.source_rows(chunk).join(chosen.select("doc_id"), "doc_id", "left_semi").join(chosen, list(SOURCE_KEYS))
+    return rows.dropDuplicates(["doc_id"]) if chunk.todo[action].copies > 1 else rows
 
 
-def measured(work: Work, chunk: Chunk, keys: DataFrame, todo: dict[str, Row]) -> DataFrame:
+def measured(work: Work, chunk: Chunk, keys: DataFrame) -> DataFrame:
     """Return the chunk's rows that are paid for, finished."""
-    rows = source_of(work, chunk, keys, todo["measure"]).drop("from_doc_id")
+    rows = source_of(work, chunk, keys, "measure").drop("from_doc_id")
+    count = chunk.todo["measure"].rows
     if not work.stage.usage:  # a model stage spreads its rows itself, by GPU and journal
-        rows = rows.repartition(partitions(work), "input_hash")
+        rows = spread(work, rows, count)
     # The budget is a share of the chunk. Where a killed run answered most of it, what is left may be all that fails.
-    share = sum(todo[action]["rows"] for action in ("measure", "copy") if action in todo) / todo["measure"]["rows"]
+    share = (count + chunk.todo.get("copy", Todo()).rows) / count
     settings = replace(work.settings, error_budget=min(1.0, work.settings.error_budget * share))
     return finish(work, work.stage.measure(rows, settings, work.journal_path(chunk)), "measure")
 
 
-def copied(work: Work, chunk: Chunk, keys: DataFrame, found: Row, staged: list[str]) -> DataFrame:
+def copied(work: Work, chunk: Chunk, keys: DataFrame, staged: list[str]) -> DataFrame:
     """Return the chunk's rows whose measurement another row holds, finished.
 
     That row is one of the target, of a killed run's leftovers, or of those that this run has staged in `staged`.
     """
-    rows = source_of(work, chunk, keys, found)
+    rows = source_of(work, chunk, keys, "copy")
     pool = work.target_rows()
     others = [work.target_rows(path) for path in work.leftovers]
     others += [work.staged(path).select(*pool.columns) for path in staged]

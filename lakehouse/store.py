@@ -48,7 +48,7 @@ def work_path(settings: Settings, *parts: str) -> str:
 
 
 def open_table(spark: SparkSession, settings: Settings, table: Table) -> "DeltaTable":
-    """Return the Delta table, created empty with its columns' comments if it is not there.
+    """Return the Delta table, created empty with its columns' comments if it is not there. Whoever writes calls this first.
 
     Columns that a newer version of Recast adds are added; nothing is ever renamed or retyped (docs/decisions).
     """
@@ -62,14 +62,21 @@ def open_table(spark: SparkSession, settings: Settings, table: Table) -> "DeltaT
         for name, value in {**PROPERTIES, STATISTICS: with_statistics(table)}.items():
             new = new.property(name, value)
         new.execute()
-    opened = DeltaTable.forPath(spark, path)
-    present = set(opened.toDF().columns)
+    found = opened(spark, settings, table)
+    present = set(found.toDF().columns)
     added = [column for column in table.columns if column.name not in present]
     if added:
         ddl = ", ".join(f"{column.name} {column.type}" for column in added)
         spark.sql(f"ALTER TABLE delta.`{path}` ADD COLUMNS ({ddl})")
-        opened = DeltaTable.forPath(spark, path)
-    return opened
+        found = opened(spark, settings, table)
+    return found
+
+
+def opened(spark: SparkSession, settings: Settings, table: Table) -> "DeltaTable":
+    """Return the Delta table, which is there."""
+    from delta.tables import DeltaTable
+
+    return DeltaTable.forPath(spark, table_path(settings, table.name))
 
 
 def with_statistics(table: Table) -> str:
@@ -110,14 +117,14 @@ def merge(
 
     The same commit deletes the rows whose key is in `gone`, so that nobody reads a text beside the one that replaces it.
     """
-    target = open_table(spark, settings, table)
     source = rows.select(*table.column_names, F.lit(False).alias(GONE))
     if gone is not None:
         keys = gone.select(*table.key, F.lit(True).alias(GONE))
         source = source.unionByName(keys, allowMissingColumns=True)
     with committing(spark, transaction, facts):
         (
-            target.alias("t")
+            opened(spark, settings, table)
+            .alias("t")
             .merge(source.alias("s"), same_key(table))
             .whenMatchedDelete(f"s.{GONE}")
             .whenMatchedUpdateAll()
@@ -139,7 +146,6 @@ def insert(
     Delta accepts two such commits at the same time, so only one run at a time may insert into a document table. Where no
     lock excludes other runs, use `merge`: of two merges Delta refuses one.
     """
-    open_table(spark, settings, table)
     with committing(spark, transaction, facts):
         added = rows.select(*table.column_names).write.format("delta").mode("append")
         added.save(table_path(settings, table.name))
@@ -154,9 +160,9 @@ def remove(
     facts: Mapping[str, Any],
 ) -> None:
     """Delete the rows whose key is in `keys`, in one idempotent commit that carries `facts`."""
-    target = open_table(spark, settings, table)
+    target = opened(spark, settings, table).alias("t")
     with committing(spark, transaction, facts):
-        target.alias("t").merge(keys.select(*table.key).alias("s"), same_key(table)).whenMatchedDelete().execute()
+        target.merge(keys.select(*table.key).alias("s"), same_key(table)).whenMatchedDelete().execute()
 
 
 @contextmanager

@@ -82,18 +82,34 @@ class Work(NamedTuple):
         """The name under which Delta remembers this run's commits."""
         return f"{self.stage.name}:{self.run['run_id']}"
 
-    def source_rows(self) -> DataFrame:
-        """Return what the stage reads, with the hash of the columns that are taken over."""
-        source, found = self.stage.source, f"{self.folder}/source"
-        gather = source.gathered and bool(self.folder)
-        if gather and store.is_written(self.spark, found):
-            return self.spark.read.parquet(found)
+    @property
+    def source_path(self) -> str:
+        """Where the source rows lie that `gather` has written."""
+        return f"{self.folder}/source"
+
+    def source_rows(self, chunk: Chunk | None = None) -> DataFrame:
+        """Return what the stage reads, with the hash of the columns that are taken over.
+
+        That is what was gathered, if anything was, and of that the rows of `chunk` alone.
+        """
+        source = self.stage.source
+        if self.folder and store.is_written(self.spark, self.source_path):
+            gathered = self.spark.read.parquet(self.source_path)
+            return gathered.where(chunk.holds("input_hash")) if chunk else gathered
         rows = source.rows(self.spark, self.settings, self.run["source_version"])
         rows = rows.withColumn("carried_hash", F.xxhash64(*sorted(set(rows.columns) - set(NOT_CARRIED))))
-        if gather:
-            rows.sort("input_hash").write.parquet(found)
-            return self.spark.read.parquet(found)
-        return rows
+        return self.gather(rows) if source.gathered and self.folder else rows
+
+    def gather(self, rows: DataFrame) -> DataFrame:
+        """Write source rows in the order of their hashes, so that a chunk reads its own alone, and return them."""
+        rows.sort("input_hash").write.mode("overwrite").parquet(self.source_path)
+        return self.spark.read.parquet(self.source_path)
+
+    def gather_pending(self) -> None:
+        """Gather the source rows that are measured or copied, unless the source's rows are gathered already."""
+        if not self.stage.source.gathered:
+            keys = self.planned().where("action IN ('measure', 'copy')").select("doc_id")
+            self.gather(self.source_rows().join(keys, "doc_id", "left_semi"))
 
     def target_rows(self, leftover: str = "") -> DataFrame:
         """Return the target's rows as the run found them, or those that a killed run left in the folder `leftover`.

@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from rich.console import Console
 
 from recast.jobs import asking
+from recast.jobs.settings import Settings
 from recast.lakehouse import ledger, problems, query, store
 from recast.lakehouse.counts import add_counts, counts
 from recast.lakehouse.limits import LimitError
@@ -24,6 +25,7 @@ from recast.lakehouse.refresh import check_and_commit, look, refresh
 from recast.lakehouse.staging import staged_below
 from recast.schemas.table import Column
 from recast.settings import UserError
+from tests.lakehouse import toy
 from tests.lakehouse.toy import TABLE, settings_in, toy_stage, write_notes
 
 pytestmark = pytest.mark.spark
@@ -120,12 +122,23 @@ def test_a_table_follows_its_source_and_pays_for_each_text_once(lake: Lake) -> N
     assert not Path(store.work_path(lake.settings, "notes")).exists(), "a finished run leaves no work folder"
 
 
-def test_many_chunks_hold_each_row_once(lake: Lake) -> None:
+def test_many_chunks_hold_each_row_once_and_do_not_each_read_the_source(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    read_notes = toy.notes
+
+    def counted(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
+        read.append(version)
+        return read_notes(spark, settings, version)
+
+    monkeypatch.setattr(toy, "notes", counted)
     notes = {f"n{i:03}": (f"text {i // 2}", "ann") for i in range(60)}
-    run, paid = lake.run(notes, chunk_rows=20)
-    assert run["chunks"] == 3
+    run, paid = lake.run(notes, chunk_rows=15)
+    assert run["chunks"] == 4
     assert len(paid) == 30 == len(set(paid))
     assert len(lake.rows()) == 60
+    assert len(read) == 2, "for the plan, and for what is pending, in the order of the chunks"
 
 
 def test_texts_that_move_to_other_documents_cost_nothing(lake: Lake) -> None:
