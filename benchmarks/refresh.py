@@ -18,6 +18,7 @@ time, as users do; every number of seconds is that of the whole command. Prints 
 """
 
 import argparse
+import hashlib
 import json
 import subprocess
 import sys
@@ -31,6 +32,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from recast.jobs.settings import Settings
 from recast.lakehouse import query
@@ -39,11 +41,10 @@ CHUNK_ROWS = 100_000
 PAGES_PER_SHARD = 100_000
 DOMAINS = 1_000
 CHANGED = 1_000  # one page in so many
-FILLING = " A train travels a number of kilometres in a number of hours, and somebody asks how fast it is." * 2
 
 
 def write_source(folder: Path, pages: int, changed: bool = False) -> None:
-    """Write a source of so many pages of about 256 characters; `changed` gives one in CHANGED another text."""
+    """Write a source of so many pages of about 150 characters, unlike each other; `changed` gives one in CHANGED another text."""
     folder.mkdir(parents=True, exist_ok=True)
     for start in range(0, pages, PAGES_PER_SHARD):
         numbers = np.arange(start, min(pages, start + PAGES_PER_SHARD))
@@ -53,7 +54,7 @@ def write_source(folder: Path, pages: int, changed: bool = False) -> None:
         table = pa.table(
             {
                 "url": pc.binary_join_element_wise("https://site", domains, ".example/", names, ""),
-                "text": pc.binary_join_element_wise(other, " number ", names, FILLING, ""),
+                "text": pc.binary_join_element_wise(other, " number ", names, filling(numbers), ""),
                 "warc_filename": pa.array(["w"] * len(numbers)),
                 "warc_record_offset": numbers.astype(np.int32),
                 "crawl": pa.array(["c"] * len(numbers)),
@@ -65,6 +66,11 @@ def write_source(folder: Path, pages: int, changed: bool = False) -> None:
             }
         )
         pq.write_table(table, folder / f"part-{start:09}.parquet")
+
+
+def filling(numbers: NDArray[np.int64]) -> pa.Array:
+    """Return a text for each number that shares no part with another's."""
+    return pa.array(f" asks: {hashlib.sha512(number.tobytes()).hexdigest()}" for number in numbers)
 
 
 def recast(folder: Path, *arguments: str) -> tuple[float, float, str]:
