@@ -81,7 +81,9 @@ def answered(rows: DataFrame, *_: Any) -> DataFrame:
     """Give every file an answer: itself."""
     said = {"answer_status": "answered", "finish_reason": "stop", "lint_status": "scored"}
     counted = {"prompt_tokens": F.lit(100), "output_tokens": F.lit(10), "lint_score": F.lit(10.0)}
-    return rows.withColumns({name: F.lit(word) for name, word in said.items()} | counted | {"text": F.col("source_text")})
+    return rows.withColumns(
+        {name: F.lit(word) for name, word in said.items()} | counted | {"text": F.col("source_text")}
+    )
 
 
 def free(stage: Stage) -> Stage:
@@ -125,7 +127,9 @@ def measure(folder: Path, rows: int) -> dict[str, Any]:
             wrong = [run["table_name"] for run in last if run["rows_measured"] != CHANGED]
             if wrong:
                 sys.exit(f"measured in {wrong}: {[run['rows_measured'] for run in last]}")
-            print(f"{nights[-1][0]:.1f} s", {run["table_name"]: run["seconds_by_step"] for run in last}, file=sys.stderr)
+            print(
+                f"{nights[-1][0]:.1f} s", {run["table_name"]: run["seconds_by_step"] for run in last}, file=sys.stderr
+            )
             if nights[-1] == min(nights):
                 fastest = last
     finally:

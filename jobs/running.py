@@ -1,5 +1,6 @@
 """Runs stages in order and holds a lock for each table. Starts no JVM where there is nothing to do."""
 
+import functools
 import importlib.util
 import os
 import secrets
@@ -223,17 +224,38 @@ def plan_stages(
                     raise
                 except Exception as problem:
                     raise RunError(f"{stage.name} cannot be planned: {explain(problem)}") from problem
+    known = functools.cache(lambda table: costs.experience(settings, table))
     for stage in stages:
         above = [plans[table] for table in stage.source.tables if table in plans]
         may_come = sum(plan.to_write + plan.to_remove + plan.may_come for plan in above)
+        coming = [new_below(plan, known) for plan in above]
+        likely_come = None if None in coming else min(may_come, sum(filter(None, coming)))
         own = plans[stage.name].rows.get("measure", 0)
-        known = costs.experience(settings, stage.name) if own or may_come else None
+        taken = known(stage.name) if own or may_come else None
         plans[stage.name] = plans[stage.name]._replace(
             may_come=may_come,
-            estimate=known and known.estimate(own, settings),
-            most=known and known.estimate(own + may_come, settings),
+            likely_come=likely_come,
+            estimate=taken and taken.estimate(own, settings),
+            likely=None if taken is None or likely_come is None else taken.estimate(own + likely_come, settings),
+            most=taken and taken.estimate(own + may_come, settings),
         )
     return [plans[stage.name] for stage in stages]
+
+
+def new_below(plan: "Plan", known: Callable[[str], costs.Experience | None]) -> int | None:
+    """Return how many rows a table's plan will likely give the tables below to measure; None where no run says.
+
+    These are the rows that it measures and keeps, and those that it rejected and keeps when it decides again. A row whose
+    text is known already, as a copied one's is, costs nothing below.
+    """
+    moved = sum(count for move, count in plan.moves.items() if move.endswith("-> kept"))
+    if plan.likely_come is None:
+        return None
+    measured = plan.rows.get("measure", 0) + plan.likely_come
+    if not measured:
+        return moved
+    earlier = known(plan.table_name)
+    return None if earlier is None else moved + round(measured * earlier.kept)
 
 
 def reasons(settings: Settings, stages: Sequence[Stage]) -> dict[str, tuple[str, ...]]:
