@@ -111,7 +111,7 @@ def require_few_removals(work: Work, planned: Plan) -> None:
     if work.stage.source.tables or planned.to_remove <= limit * held:
         return
     gone = work.gone()
-    taken_down = withheld.documents(work.spark, work.settings)
+    taken_down = withheld.documents(work.spark, work.settings, work.run["takedowns"])
     if taken_down is not None:
         gone = gone.join(taken_down, "doc_id", "left_anti")
     lost = gone.join(work.source_rows().select("input_hash"), "input_hash", "left_anti").count()

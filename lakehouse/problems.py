@@ -73,8 +73,8 @@ def explain(problem: BaseException) -> str:
         if said := next((said for pattern, said in deaths.items() if pattern.search(trace)), None):
             return f"{said}. {LOG}"
     for trace in traces:
-        if raised := [found for found in _RAISED.finditer(trace) if found["kind"] not in _WRAPPERS]:
-            said = f"{raised[-1]['kind']}: {raised[-1]['words']}"
+        if raised := innermost(trace):
+            said = f"{raised['kind']}: {raised['words']}"
             reading = _READING.search(trace)
             read = reading["file"] if reading and reading["file"] not in said else ""
             return printable(f"{read} cannot be read: {said}" if read else said, keep="\n")
@@ -82,6 +82,18 @@ def explain(problem: BaseException) -> str:
     if not words or words.startswith("An error occurred while calling"):
         return f"Spark failed without saying why. {LOG}"
     return printable(words)
+
+
+def innermost(trace: str) -> re.Match[str] | None:
+    """Return the last error that a trace names, with its `kind` and `words`; None where it names none."""
+    raised = [found for found in _RAISED.finditer(trace) if found["kind"] not in _WRAPPERS]
+    return raised[-1] if raised else None
+
+
+def raised_in_task(problem: BaseException) -> str:
+    """Return the name of the class of the error that ended a task, as Spark's trace names it; "" where it names none."""
+    found = (innermost(str(each)) for each in chain(problem) if of_spark(each))
+    return next((raised["kind"] for raised in found if raised), "")
 
 
 def of_spark(problem: BaseException) -> bool:

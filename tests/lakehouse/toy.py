@@ -39,7 +39,7 @@ def write_notes(folder: Path, notes: dict[str, tuple[str, str]]) -> None:
     pq.write_table(pa.Table.from_pylist(rows, schema), folder / "notes.parquet")
 
 
-def notes(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
+def notes(spark: SparkSession, settings: Settings, version: str, takedowns: int | None) -> DataFrame:
     """Read the source."""
     rows = read(spark, settings.math_source, {"doc_id": "string", "text": "string", "owner": "string"})
     return rows.select(
