@@ -289,6 +289,25 @@ def test_a_purge_that_breaks_off_while_it_writes_its_report_is_finished_by_the_n
     assert (lake / report["report"]).exists()
 
 
+def test_files_that_a_killed_writer_has_not_finished_go_and_those_of_a_living_one_stay(settings: Settings) -> None:
+    lake = taken_down(settings)
+    half = next(lake.glob("raw_code/*.parquet")).read_bytes()[:400]
+    version = DeltaTable(str(lake / "raw_code")).version() + 1  # purging sets a property first
+    names = [
+        f"raw_code/_delta_log/{version:020}.checkpoint.parquet#1",
+        "raw_code/part.parquet#1",
+        "raw_code/_delta_log/c.tmp",
+    ]
+    names += ["tombstones/part.parquet#1", "tombstones/old.parquet#1"]
+    for name in names:
+        (lake / name).write_bytes(half)
+    os.utime(lake / "tombstones/old.parquet#1", (1, 1))
+    report = purge(settings, 0)
+    assert [each["file"] for each in report["unreadable"]] == ["tombstones/part.parquet#1"], "it may be under way"
+    os.utime(lake / "tombstones/part.parquet#1", (1, 1))
+    assert purge(settings, 0)["proven"]
+
+
 def test_a_purge_on_a_disk_that_is_full_fails_in_one_line_and_the_next_proves_all(settings: Settings) -> None:
     lake = taken_down(settings)
     program = (
