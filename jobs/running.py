@@ -159,7 +159,9 @@ def refresh_stages(
                 own_id = f"{run_id}-{again + 1}" if again else run_id
                 try:
                     try:
-                        run = refresh(spark, settings, stage, own_id, meter, retry, came, rows, limits, require_held)
+                        run = refresh(
+                            spark, settings, stage, own_id, meter, retry and not again, came, rows, limits, require_held
+                        )
                     except LimitError:
                         remove_taken_down(spark, settings, todo, run_id, meter, require_held)
                         raise
