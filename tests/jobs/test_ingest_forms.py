@@ -153,7 +153,7 @@ def test_a_repository_of_300_000_files_is_one_row_among_others(spark: "SparkSess
     rows = [repository("a/large", ONE) | {"files": files}, *SOURCE]
     pq.write_table(table_of(rows, REPOSITORIES), tmp_path / "a.parquet")
     settings = Settings(code_source=str(tmp_path), code_contents="/nowhere")
-    assert ingest_code.blobs(spark, settings, "v").count() == 300_000 + 3
+    assert ingest_code.blobs(spark, settings, "v", None).count() == 300_000 + 3
 
 
 def test_the_columns_that_are_read_follow_from_those_that_are_there() -> None:
