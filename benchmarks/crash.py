@@ -92,7 +92,7 @@ def stage_in(folder: Path) -> "Stage":
         expectations=document_expectations(reasons),
     )
 
-    def documents(spark: "SparkSession", settings: Settings, version: str) -> "DataFrame":
+    def documents(spark: "SparkSession", settings: Settings, version: str, takedowns: int | None) -> "DataFrame":
         rows = read(spark, settings.math_source, {"doc_id": "string", "text": "string"})
         return rows.select(
             "doc_id",

@@ -112,7 +112,7 @@ def explode(settings: Settings, smaller: Settings, files: int) -> dict[str, Any]
             sizes.fit(spark, rows, cores)
             started = time.monotonic()
             cpu_s, counted = cpu_seconds(spark), Observation("counted")
-            found = ingest_code.blobs(spark, each, "v").observe(counted, F.count("*").alias("documents"))
+            found = ingest_code.blobs(spark, each, "v", None).observe(counted, F.count("*").alias("documents"))
             found.write.format("noop").mode("overwrite").save()
             took, cpu_s = time.monotonic() - started, cpu_seconds(spark) - cpu_s
             peaks.append(round(peak_mb(spark)))

@@ -111,8 +111,12 @@ def one_line_errors(command: Command) -> Command:
             wanted = f"'recast-lakehouse[{extra}]'" if extra else "recast-lakehouse"
             stop(f"{problem.name} is not installed: pip install {wanted}", USER_ERROR)
         except Exception as problem:
+            from recast.lakehouse.problems import disk_is_full, explain
+
             if hasattr(problem, "exit_status"):
                 stop(problem, status_of(problem))
+            if disk_is_full(problem):
+                stop(explain(problem), status_of(problem))
             raise
 
     return with_errors  # type: ignore[return-value]

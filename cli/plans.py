@@ -35,6 +35,8 @@ def show(plans: Sequence[Plan], as_json: bool) -> None:
     for plan in plans:
         numbers = (*(plan.rows.get(action, 0) for action in ACTIONS), plan.unchanged)
         coming = f"up to {plan.may_come:,}" if plan.may_come else ""
+        if coming and plan.likely_come is not None:
+            coming = f"about {plan.likely_come:,}, {coming}"
         grid.add_row(plan.table_name, *(f"{number:,}" if number else "" for number in numbers), coming)
     console = terminal()
     console.print(grid)
@@ -63,23 +65,29 @@ def show_reasons(why: Mapping[str, Sequence[str]], as_json: bool) -> None:
 
 
 def takes(plan: Plan) -> str:
-    """Return what measuring takes by earlier runs, from the table's own rows to all that may come from above."""
+    """Return what measuring takes by earlier runs: what is likely, between the table's own rows and all that may come."""
     if plan.estimate is None or plan.most is None or not plan.most.seconds:
         return ""
+    three = (plan.estimate, plan.likely, plan.most)
     parts = [
-        between(plan.estimate.prompt_tokens, plan.most.prompt_tokens, "prompt tokens"),
-        between(plan.estimate.output_tokens, plan.most.output_tokens, "tokens of answers"),
-        between(plan.estimate.seconds / 60, plan.most.seconds / 60, "minutes", ",.1f"),
-        between(plan.estimate.cost, plan.most.cost, "in the unit of the prices", ",.2f"),
+        between([each and each.prompt_tokens for each in three], "prompt tokens"),
+        between([each and each.output_tokens for each in three], "tokens of answers"),
+        between([each and each.seconds / 60 for each in three], "minutes", ",.1f"),
+        between([each and each.cost for each in three], "in the unit of the prices", ",.2f"),
     ]
     return "by earlier runs: " + ", ".join(filter(None, parts))
 
 
-def between(least: float, most: float, words: str, form: str = ",.0f") -> str:
-    """Return a range in words, nothing where it is zero."""
+def between(three: Sequence[float | None], words: str, form: str = ",.0f") -> str:
+    """Return the least, the likely and the most in words; "" where all are zero."""
+    least, likely, most = three
     if not most:
         return ""
-    return f"{most:{form}} {words}" if least == most else f"{least:{form}} to {most:{form}} {words}"
+    if least == most:
+        return f"{most:{form}} {words}"
+    if likely is None:
+        return f"{least:{form}} to {most:{form}} {words}"
+    return f"about {likely:{form}} {words} ({least:{form}} to {most:{form}})"
 
 
 def facts(plan: Plan) -> dict[str, Any]:
@@ -91,9 +99,11 @@ def facts(plan: Plan) -> dict[str, Any]:
         **rows,
         "unchanged": plan.unchanged,
         "may_come": plan.may_come,
+        "likely_come": plan.likely_come,
         "conflicting": plan.conflicting,
         "chunks": len(plan.chunks),
         "moves": dict(plan.moves),
         "estimate": plan.estimate and plan.estimate._asdict(),
+        "likely": plan.likely and plan.likely._asdict(),
         "most": plan.most and plan.most._asdict(),
     }

@@ -111,7 +111,7 @@ def cleaned(names: Iterable[str]) -> list[Column]:
     return [incoming.name(F.col(name)).alias(name) for name in names]
 
 
-def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
+def blobs(spark: SparkSession, settings: Settings, version: str, takedowns: int | None) -> DataFrame:
     """Return one row per blob of our languages with its occurrences, licences united, ordered by repository and path.
 
     Without what was taken down: a blob stays under the repositories that hold it as well.
@@ -130,8 +130,8 @@ def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
         *("length_bytes", "is_vendor", "is_generated"),
         *(F.substring(F.col(CONTENT).cast("binary"), 1, MAX_TEXT_BYTES + 1).alias("source_text") for _ in inline),
     )
-    ours = withheld.without(spark, settings, ours, "repo", "repo_name")
-    ours = withheld.without(spark, settings, ours, "blob", "doc_id")
+    ours = withheld.without(spark, settings, takedowns, ours, "repo", "repo_name")
+    ours = withheld.without(spark, settings, takedowns, ours, "blob", "doc_id")
     ours = sampling.sampled(ours, settings.sample)
     occurrence = F.struct("repo_name", "path", "revision_id", "snapshot_id", "license_type", "detected_licenses")
     by_blob = ours.groupBy("doc_id").agg(

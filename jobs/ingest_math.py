@@ -34,7 +34,7 @@ SOMETHING = r"(?U)\S"  # a character that is no white space of Unicode
 LICENSE = "ODC-By-1.0"  # of FineMath as a database; its pages keep their authors' rights
 
 
-def pages(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
+def pages(spark: SparkSession, settings: Settings, version: str, takedowns: int | None) -> DataFrame:
     """Return the source's pages with their identity, without what was taken down."""
     rows = read(spark, settings.require("math_source"), SOURCE_COLUMNS, version)
     status = incoming.read_status(F.col("text"), raw_math.MAX_TEXT_BYTES)
@@ -48,10 +48,10 @@ def pages(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
         F.when(status == incoming.READ, F.col("text")).alias("text"),
         status.alias("read_status"),
     )
-    rows = withheld.without(spark, settings, rows, "url", "url")
-    rows = withheld.without_domains(spark, settings, rows, "url")
+    rows = withheld.without(spark, settings, takedowns, rows, "url", "url")
+    rows = withheld.without_domains(spark, settings, takedowns, rows, "url")
     rows = rows.select(F.sha2(F.coalesce("text", F.lit("")), 256).alias("input_hash"), *rows.columns)
-    rows = withheld.without(spark, settings, rows, "content", "input_hash")
+    rows = withheld.without(spark, settings, takedowns, rows, "content", "input_hash")
     return rows.select(
         *rows.columns,
         F.lit("no_license").alias("license_type"),

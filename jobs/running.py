@@ -1,5 +1,6 @@
 """Runs stages in order and holds a lock for each table. Starts no JVM where there is nothing to do."""
 
+import functools
 import importlib.util
 import os
 import secrets
@@ -14,13 +15,14 @@ from typing import TYPE_CHECKING
 import filelock
 
 from recast import exits, s3
+from recast.inference.answers import ErrorBudgetError
 from recast.inference.server import engine
 from recast.jobs import asking
 from recast.jobs.settings import Settings
-from recast.lakehouse import costs, due, lease, ledger, query, store, takedown
+from recast.lakehouse import costs, due, lease, ledger, query, store, takedown, work
 from recast.lakehouse.ledger import Run
 from recast.lakehouse.limits import LimitError, Limits
-from recast.lakehouse.problems import warn
+from recast.lakehouse.problems import raised_in_task, warn
 from recast.lakehouse.progress import Meter
 from recast.lakehouse.settings import NOTHING, is_local
 from recast.lakehouse.stage import Stage
@@ -50,8 +52,8 @@ class RunError(Exception):
         super().__init__(message)
         self.runs = list(runs)
         self.exit_status: int = getattr(cause, "exit_status", exits.PARTIAL if runs else exits.FAILED)
-        if "ErrorBudgetError" in str(cause):  # of a task, as Spark tells it
-            self.exit_status = exits.GATE_FAILED
+        if cause and raised_in_task(cause) == ErrorBudgetError.__name__:
+            self.exit_status = ErrorBudgetError.exit_status
 
 
 @contextmanager
@@ -148,11 +150,22 @@ def refresh_stages(
                 engine.prewarm(spec)
             runs: list[Run] = []
             limits = Limits(settings)
-            for stage in left:
+            todo = list(left)
+            while todo:
+                stage = todo[0]
                 # A table of the lake may have grown since its rows were counted.
                 rows = None if stage.source.tables else sizes[stage.name]
+                # Delta takes a second commit under one run's name for a replay.
+                again = sum(run["table_name"] == stage.name for run in runs)
+                own_id = f"{run_id}-{again + 1}" if again else run_id
                 try:
-                    run = refresh(spark, settings, stage, run_id, meter, retry, came, rows, limits, require_held)
+                    try:
+                        run = refresh(
+                            spark, settings, stage, own_id, meter, retry and not again, came, rows, limits, require_held
+                        )
+                    except LimitError:
+                        remove_taken_down(spark, settings, todo, run_id, meter, require_held)
+                        raise
                 except UserError as problem:
                     problem.runs = runs
                     raise
@@ -163,8 +176,35 @@ def refresh_stages(
                     raise RunError(f"{stage.name} failed: {explain(problem)}", runs, problem) from problem
                 if run:
                     runs.append(run)
+                if not (run and obeys_older_takedowns(settings, stage, run)):
+                    del todo[0]
             meter.show_where_time_went(runs, start_s)
             return runs
+
+
+def obeys_older_takedowns(settings: Settings, stage: Stage, run: Run) -> bool:
+    """Say whether something was taken down or lifted while a raw table's run went on, which obeyed what it found.
+
+    Then the table is refreshed again before any is made from it: a document that came with this run was in no table yet when
+    it was taken down, so the views would not hide what is made of it.
+    """
+    return not stage.source.tables and takedown.version(settings) != run["takedowns"]
+
+
+def remove_taken_down(
+    spark: "SparkSession",
+    settings: Settings,
+    stages: Sequence[Stage],
+    run_id: str,
+    meter: Meter,
+    require_held: Callable[[str], None],
+) -> None:
+    """Remove what was taken down from the tables that a limit keeps from being brought up to date."""
+    from recast.lakehouse import withheld
+
+    for stage in stages:
+        if rows := withheld.remove(spark, settings, stage, run_id, require_held):
+            meter.say(f"{stage.name}: {rows:,} rows that were taken down are removed")
 
 
 @contextmanager
@@ -224,17 +264,38 @@ def plan_stages(
                     raise
                 except Exception as problem:
                     raise RunError(f"{stage.name} cannot be planned: {explain(problem)}") from problem
+    known = functools.cache(lambda table: costs.experience(settings, table))
     for stage in stages:
         above = [plans[table] for table in stage.source.tables if table in plans]
         may_come = sum(plan.to_write + plan.to_remove + plan.may_come for plan in above)
+        coming = [new_below(plan, known) for plan in above]
+        likely_come = None if None in coming else min(may_come, sum(filter(None, coming)))
         own = plans[stage.name].rows.get("measure", 0)
-        known = costs.experience(settings, stage.name) if own or may_come else None
+        taken = known(stage.name) if own or may_come else None
         plans[stage.name] = plans[stage.name]._replace(
             may_come=may_come,
-            estimate=known and known.estimate(own, settings),
-            most=known and known.estimate(own + may_come, settings),
+            likely_come=likely_come,
+            estimate=taken and taken.estimate(own, settings),
+            likely=None if taken is None or likely_come is None else taken.estimate(own + likely_come, settings),
+            most=taken and taken.estimate(own + may_come, settings),
         )
     return [plans[stage.name] for stage in stages]
+
+
+def new_below(plan: "Plan", known: Callable[[str], costs.Experience | None]) -> int | None:
+    """Return how many rows a table's plan will likely give the tables below to measure; None where no run says.
+
+    These are the rows that it measures and keeps, and those that it rejected and keeps when it decides again. A row whose
+    text is known already, as a copied one's is, costs nothing below.
+    """
+    moved = sum(count for move, count in plan.moves.items() if move.endswith("-> kept"))
+    if plan.likely_come is None:
+        return None
+    measured = plan.rows.get("measure", 0) + plan.likely_come
+    if not measured:
+        return moved
+    earlier = known(plan.table_name)
+    return None if earlier is None else moved + round(measured * earlier.kept)
 
 
 def reasons(settings: Settings, stages: Sequence[Stage]) -> dict[str, tuple[str, ...]]:
@@ -257,10 +318,7 @@ def changes_of(settings: Settings, stage: Stage) -> tuple[str, ...]:
     Raises:
         UserError: a file of the table is missing or torn, or its source is not there.
     """
-    query.require_whole(settings, stage.name)
-    facts = (stage.measured_by(settings), stage.decided_by(settings))
-    obeyed = None if stage.source.tables else takedown.version(settings)
-    run = ledger.begin("", stage.name, stage.source.version(settings), *facts, obeyed)
+    run = work.begin(settings, stage, "")
     return (*ledger.changes(settings, run), *due.failures(settings, stage, run))
 
 

@@ -39,7 +39,7 @@ class Estimate(NamedTuple):
 
 
 class Experience(NamedTuple):
-    """What earlier runs of a table took per measured row, and the share of rows that they kept."""
+    """What earlier runs of a table took per measured row, and the share of their rows, from 0 to 1, that they kept."""
 
     rows: int
     prompt_tokens: float

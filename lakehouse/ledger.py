@@ -55,6 +55,7 @@ class Run(TypedDict, total=False):
 
     run_id: str
     table_name: str
+    number: int
     status: str
     problem: str | None
     source_version: str
@@ -150,8 +151,9 @@ def surviving_damage() -> Iterator[None]:
 
 
 def record(settings: Settings, run: Run) -> None:
-    """Write the run's row as it stands; a later call replaces it."""
+    """Write the run's row as it stands; a later call replaces it. The first gives the run its `number`."""
     with surviving_damage():
+        run.setdefault("number", 1 + (query.version(settings, RUNS.name) or 0))
         write(settings, RUNS, [run], replaced=is_run(run["run_id"], run["table_name"]))
 
 
@@ -265,6 +267,9 @@ def changes(settings: Settings, run: Run) -> tuple[str, ...]:
     """Return what differs between a stage's last run and one that would begin now, in a few words each; () for nothing.
 
     Where the ledger cannot be read, something does: then only the table itself says what is to be done.
+
+    Raises:
+        UserError: the table has lost a column since.
     """
     last = last_run(settings, run["table_name"])
     if last is None:
@@ -280,6 +285,7 @@ def changes(settings: Settings, run: Run) -> tuple[str, ...]:
             found += facts or [f"{rules} {last[rules]} -> {run[rules]}"]
     version, id_ = query.identity(settings, run["table_name"])
     if last["target_version"] != version:
+        query.require_columns(settings, run["table_name"], last["target_version"], version)
         now = "not built" if version is None else f"at version {version}"
         found.append(f"the table is {now}; the last run left version {last['target_version']}")
     elif last.get("target_id") not in (None, id_):  # older versions of Recast recorded none
@@ -302,7 +308,8 @@ def require_finished(settings: Settings, name: str) -> None:
     """Refuse to read a table whose last run did not succeed: it may lack rows, which would be removed below it.
 
     Raises:
-        UserError: the ledger says so, or the table's own commits do: of a run that was killed they know more.
+        UserError: the ledger says so, or the table's own commits do: of a run that was killed they know more; or it has
+            lost a column since.
     """
     last = last_run(settings, name)
     if last is None:
@@ -315,3 +322,4 @@ def require_finished(settings: Settings, name: str) -> None:
         problem = "was killed"
     if problem:
         raise UserError(f"the last run of {name} {problem}, so rows may be missing: recast refresh {name}")
+    query.require_columns(settings, name, last["target_version"], version)

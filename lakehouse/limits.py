@@ -37,7 +37,7 @@ class Limits:
             raise UserError(f"max_cost needs a price: set one of {', '.join(PRICES)}")
         self.max_rows, self.max_hours, self.max_cost = settings.max_rows, settings.max_hours, settings.max_cost
         self.began = time.monotonic()
-        self._of_run: dict[str, tuple[int, float]] = {}
+        self._of_run: dict[tuple[str, str], tuple[int, float]] = {}
 
     @property
     def rows(self) -> int:
@@ -68,7 +68,7 @@ class Limits:
     def count(self, run: Run, settings: Settings) -> None:
         """Take in what a stage's run has written and cost so far."""
         run["cost"] = cost_of(run, settings)
-        self._of_run[run["table_name"]] = (run["rows_in"], run["cost"])
+        self._of_run[run["run_id"], run["table_name"]] = (run["rows_in"], run["cost"])
 
     def reached(self) -> str:
         """Return which limit of time or money was reached, in words; "" while none is."""

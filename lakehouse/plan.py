@@ -25,8 +25,11 @@ class Plan(NamedTuple):
         conflicting: source rows that share their identity with another that differs.
         chunks: the ranges of hashes in which the rows are written.
         may_come: the most rows that the tables above may add, change or remove before the run, by their own plans.
-        estimate: what measuring takes, by earlier runs of the table; None where there are none.
-        most: the same with all that may come from above.
+        likely_come: how many of these will need measuring, by the share of rows that the tables above kept in their
+            earlier runs; None where one of them has none.
+        estimate: what measuring the table's own rows takes, by its earlier runs; None where there are none.
+        likely: the same with what will likely come from above.
+        most: the same with all that may come.
         moves: rows that are decided again and come out otherwise, by what they were and will be: ``low_score -> kept``.
             Only a plan that is shown has them.
     """
@@ -38,7 +41,9 @@ class Plan(NamedTuple):
     conflicting: int = 0
     chunks: tuple[Chunk, ...] = ()
     may_come: int = 0
+    likely_come: int | None = 0
     estimate: Estimate | None = None
+    likely: Estimate | None = None
     most: Estimate | None = None
     moves: Mapping[str, int] = {}
 
@@ -107,7 +112,7 @@ def require_few_removals(work: Work, planned: Plan) -> None:
     if work.stage.source.tables or planned.to_remove <= limit * held:
         return
     gone = work.gone()
-    taken_down = withheld.documents(work.spark, work.settings)
+    taken_down = withheld.documents(work.spark, work.settings, work.run["takedowns"])
     if taken_down is not None:
         gone = gone.join(taken_down, "doc_id", "left_anti")
     lost = gone.join(work.source_rows().select("input_hash"), "input_hash", "left_anti").count()

@@ -17,11 +17,13 @@ _READING = re.compile(r"Encountered error while reading (?:file )?(?P<file>\S.*?
 _WRAPPERS = ("Py4JJavaError", "PythonException", "UndeclaredThrowableException", "InvocationTargetException")
 LOG = "Spark's log, _work/spark.log of the lake, says more"
 SMALLER = "give the driver more with --conf spark.driver.memory=8g, or set RECAST_CHUNK_ROWS lower"
+_FULL = re.compile(r"ENOSPC|No space left on device|Disk quota exceeded|File too large")
+_FULL_SAID = "a disk is full: make room in the lake's place and in Spark's spark.local.dir"
 # What machines die of, said by a trace in words of Spark's own: the first that is found is what happened.
 _DEATHS = {
     re.compile(pattern): said
     for pattern, said in {
-        r"ENOSPC|No space left on device": "a disk is full: make room in the lake's place and in Spark's spark.local.dir",
+        _FULL.pattern: _FULL_SAID,
         r"Container killed by YARN for exceeding|OOMKilled|Command exited with code 137|exit (?:code|status):? 137": (
             "an executor was killed, mostly for its memory: give it more with --conf spark.executor.memoryOverhead=2g, "
             "or fewer cores"
@@ -64,6 +66,8 @@ def explain(problem: BaseException) -> str:
 
     An error of Spark's may hide the one that came before it: with the JVM gone, whatever is tidied up fails as well.
     """
+    if disk_is_full(problem):
+        return f"{_FULL_SAID}. What was committed stays, and the same command goes on from there"
     if not of_spark(problem):
         return printable(str(problem).strip() or type(problem).__name__, keep="\n")
     traces = [str(each).strip() for each in chain(problem) if of_spark(each)]
@@ -73,8 +77,8 @@ def explain(problem: BaseException) -> str:
         if said := next((said for pattern, said in deaths.items() if pattern.search(trace)), None):
             return f"{said}. {LOG}"
     for trace in traces:
-        if raised := [found for found in _RAISED.finditer(trace) if found["kind"] not in _WRAPPERS]:
-            said = f"{raised[-1]['kind']}: {raised[-1]['words']}"
+        if raised := innermost(trace):
+            said = f"{raised['kind']}: {raised['words']}"
             reading = _READING.search(trace)
             read = reading["file"] if reading and reading["file"] not in said else ""
             return printable(f"{read} cannot be read: {said}" if read else said, keep="\n")
@@ -82,6 +86,24 @@ def explain(problem: BaseException) -> str:
     if not words or words.startswith("An error occurred while calling"):
         return f"Spark failed without saying why. {LOG}"
     return printable(words)
+
+
+def disk_is_full(problem: BaseException) -> bool:
+    """Say whether Python or delta-rs could not write a file, since a disk is full or a quota used up."""
+    of_writing = isinstance(problem, OSError) or type(problem).__module__.startswith(("deltalake", "_internal"))
+    return of_writing and _FULL.search(str(problem)) is not None
+
+
+def innermost(trace: str) -> re.Match[str] | None:
+    """Return the last error that a trace names, with its `kind` and `words`; None where it names none."""
+    raised = [found for found in _RAISED.finditer(trace) if found["kind"] not in _WRAPPERS]
+    return raised[-1] if raised else None
+
+
+def raised_in_task(problem: BaseException) -> str:
+    """Return the name of the class of the error that ended a task, as Spark's trace names it; "" where it names none."""
+    found = (innermost(str(each)) for each in chain(problem) if of_spark(each))
+    return next((raised["kind"] for raised in found if raised), "")
 
 
 def of_spark(problem: BaseException) -> bool:

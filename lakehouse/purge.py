@@ -32,7 +32,9 @@ CHANGES = "_change_data"
 LOG = "_delta_log"
 COMMIT = re.compile(r"/(\d{20})\.json$")
 LOG_ENTRY = re.compile(r"/\.?(\d{20})\.[^/]*$")
-UNFINISHED = re.compile(r"\.tmp$")
+UNFINISHED = re.compile(r"(\.tmp|#\d+)$")
+"""Files of a writer that was killed: Spark's and, with a number behind their name to be, those of delta-rs on a local disk."""
+WRITING_S = 3600  # no writer takes so long for one file of a table that others may write meanwhile
 REPORTS = "_purges"
 KEPT = re.compile(rf"^{TOMBSTONES.name}/|^{REPORTS}/")
 """Files that name what was taken down on purpose: tombstones and reports."""
@@ -192,10 +194,13 @@ def remove_history(
         )
     )
     changes = f"{folder.path}/{CHANGES}/"
+    dead = before if documents else min(before, datetime.now(UTC) - timedelta(seconds=WRITING_S))
     infos = [
         info
         for info in files_below(folder)
-        if info.path.removeprefix(f"{folder.path}/") in old or (info.path.startswith(changes) and info.mtime <= before)
+        if info.path.removeprefix(f"{folder.path}/") in old
+        or (info.path.startswith(changes) and info.mtime <= before)
+        or (UNFINISHED.search(info.path) and info.mtime <= dead)
     ]
     deleted = delete(folder.filesystem, infos, deleted)
     return remove_log(table, folder, before, deleted, kept)
@@ -213,7 +218,6 @@ def remove_log(
         DeltaTable(table.table_uri, version=current).create_checkpoint()
     elif current < 0:
         return deleted
-    behind += [info for info in log if UNFINISHED.search(info.path) and info.mtime <= before and info not in behind]
     return delete(folder.filesystem, behind, deleted)
 
 

@@ -144,6 +144,30 @@ def require_whole(settings: Settings, name: str) -> None:
         raise DamagedError(damage(folder, words))
 
 
+def require_columns(settings: Settings, name: str, before: int | None, now: int | None) -> None:
+    """Stop where a table lacks a column that it had at the version `before`: it would be read as null everywhere.
+
+    A table that an older Recast made lacks columns, too, and gains them. Where the log no longer tells of that version,
+    nothing is said.
+
+    Raises:
+        DamagedError: the columns, and what to do.
+    """
+    table = open_table(settings, name)
+    if table is None or before is None or now is None or before >= now:
+        return
+    present, id_ = {field.name for field in table.schema().fields}, table.metadata().id
+    try:
+        was = time_travel.at(table, State(name, before))
+    except UserError:
+        return
+    known = TABLES[name].column_names if name in TABLES else ()
+    lost = [field.name for field in was.schema().fields if field.name in known and field.name not in present]
+    if lost and was.metadata().id == id_:
+        folder = table_uri(settings, name)
+        raise DamagedError(damage(folder, f"{folder} lost its columns {', '.join(lost)} after version {before}"))
+
+
 def version(settings: Settings, name: str) -> int | None:
     """Return the table's Delta version; None where it is not built yet."""
     return identity(settings, name)[0]
@@ -395,7 +419,11 @@ def rows(settings: Settings, statement: str, *names: str) -> list[dict[str, Any]
 
 def last_run(settings: Settings, name: str) -> dict[str, Any] | None:
     """Return the row of the stage's last run, or None if it never ran."""
-    if open_table(settings, "runs") is None:
+    table = open_table(settings, "runs")
+    if table is None:
         return None
-    found = rows(settings, f"SELECT * FROM runs WHERE table_name = '{name}' ORDER BY started_at DESC LIMIT 1", "runs")
+    # Clocks may jump back between two runs. Runs of an older Recast have no number.
+    numbered = any(field.name == "number" for field in table.schema().fields)
+    order = "number DESC NULLS LAST, started_at DESC" if numbered else "started_at DESC"
+    found = rows(settings, f"SELECT * FROM runs WHERE table_name = '{name}' ORDER BY {order} LIMIT 1", "runs")
     return found[0] if found else None

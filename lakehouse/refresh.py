@@ -18,7 +18,7 @@ from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from recast.lakehouse import due, executors, ledger, plan, quality, query, sizes, store, takedown, watching
+from recast.lakehouse import due, executors, ledger, plan, quality, query, sizes, store, watching
 from recast.lakehouse.chunks import Chunk
 from recast.lakehouse.counts import add_counts, counts, record_metrics
 from recast.lakehouse.ledger import Run
@@ -29,7 +29,7 @@ from recast.lakehouse.progress import Meter
 from recast.lakehouse.settings import Settings, is_local
 from recast.lakehouse.stage import Stage
 from recast.lakehouse.staging import finish, stage_chunk, staged_below
-from recast.lakehouse.work import Work
+from recast.lakehouse.work import Work, begin
 from recast.schemas.table import WITHDRAWN
 
 CHUNKS_AHEAD = 1
@@ -78,6 +78,7 @@ def refresh(
     if retry or not changes:
         settings = replace(settings, error_budget=1.0)  # what failed once may well fail again: that is no surprise
     for name in stage.source.tables:
+        query.require_whole(settings, name)
         ledger.require_finished(settings, name)
     run["master"], run["application_id"] = executors.master_of(spark), spark.sparkContext.applicationId
     run["executors"], run["executor_cores"] = len(came), sum(each.cores for each in came)
@@ -125,30 +126,19 @@ def refresh(
     return run
 
 
-def begin(settings: Settings, stage: Stage, run_id: str) -> Run:
-    """Return the row of a stage's run that starts now, with nothing counted.
-
-    Raises:
-        UserError: a file of a table that it reads or writes is missing or torn, or its source is not there.
-    """
-    for name in (*stage.source.tables, stage.name):
-        query.require_whole(settings, name)
-    facts = (stage.measured_by(settings), stage.decided_by(settings))
-    obeyed = None if stage.source.tables else takedown.version(settings)
-    return ledger.begin(run_id, stage.name, stage.source.version(settings), *facts, obeyed)
-
-
 def look(spark: SparkSession, settings: Settings, stage: Stage, retry: bool = False) -> Plan:
     """Return what a run of the stage would do now, and write nothing.
 
     Raises:
-        UserError: as `begin` says.
+        UserError: as `begin` says, or a file of a table that it reads is missing or torn.
     """
     run = begin(settings, stage, "")
     again = ("what failed is tried again",) if retry else due.failures(settings, stage, run)
     why = ledger.changes(settings, run) + again
     if not why:
         return Plan(stage.name, unchanged=query.row_count(settings, stage.name))
+    for name in stage.source.tables:
+        query.require_whole(settings, name)
     fit(spark, settings, stage)
     version = query.version(settings, stage.name)
     unfinished = store.folders(spark, store.work_path(settings, stage.name))

@@ -23,7 +23,8 @@ class Source(NamedTuple):
     Attributes:
         version: returns a name for the present state of the source, without a JVM; equal names mean equal rows.
         rows: returns the rows of that version: `doc_id`, `input_hash`, the text that was hashed, and every column
-            that is taken over.
+            that is taken over; of a source outside the lakehouse without what was taken down, by the version of
+            tombstones that it is given (lakehouse/withheld.py).
         size: returns about how many rows it has, read from metadata without a JVM; it decides the number of
             partitions.
         tables: names of the tables that are read; none for a source outside the lakehouse. The graph of stages follows
@@ -33,7 +34,7 @@ class Source(NamedTuple):
     """
 
     version: Callable[[Settings], str]
-    rows: Callable[[SparkSession, Settings, str], DataFrame]
+    rows: Callable[[SparkSession, Settings, str, int | None], DataFrame]
     size: Callable[[Settings], int]
     tables: tuple[str, ...] = ()
     rejected: Callable[[SparkSession, Settings, str], DataFrame] | None = None
@@ -69,7 +70,7 @@ def kept_rows_of(table: Table, *columns: str, text: str = "text") -> Source:
     def read(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
         return store.read(spark, settings, table, version.partition("@")[0])
 
-    def rows(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
+    def rows(spark: SparkSession, settings: Settings, version: str, takedowns: int | None) -> DataFrame:
         maker = F.struct(F.lit(table.name).alias("table_name"), "measured_by", "decided_by")
         return (
             read(spark, settings, version)
@@ -113,11 +114,11 @@ def joined(first: Source, second: Source, columns: Sequence[str]) -> Source:
     def version(settings: Settings) -> str:
         return json.dumps([first.version(settings), second.version(settings)])
 
-    def rows(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
+    def rows(spark: SparkSession, settings: Settings, version: str, takedowns: int | None) -> DataFrame:
         of_first, of_second = json.loads(version)
-        others = second.rows(spark, settings, of_second)
+        others = second.rows(spark, settings, of_second, takedowns)
         others = others.select("doc_id", F.col("made_by").alias("also_made_by"), *(F.expr(name) for name in columns))
-        found = first.rows(spark, settings, of_first).join(others, "doc_id")
+        found = first.rows(spark, settings, of_first, takedowns).join(others, "doc_id")
         return found.withColumn("made_by", F.array_union("made_by", "also_made_by")).drop("also_made_by")
 
     def rejected(spark: SparkSession, settings: Settings, version: str) -> DataFrame:

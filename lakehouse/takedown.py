@@ -102,6 +102,7 @@ def take_down(
         reference: a ticket or letter.
         with_content: also take down equal texts: blobs under other repositories, other blobs and pages of the same text.
     """
+    looked_at = [query.version(settings, name) for name in RAW]
     new = list(dict.fromkeys(claims))
     found = reached(settings, new)
     if with_content:
@@ -117,6 +118,10 @@ def take_down(
     found = reached(settings, new)
     equal = equal_texts(settings, found)
     record(settings, TAKE_DOWN, new, why, reference, found)
+    if looked_at != [query.version(settings, name) for name in RAW]:
+        # A refresh brought documents meanwhile. One that ends later than this sees the claims, and reads its source again.
+        found = reached(settings, new)
+        record(settings, TAKE_DOWN, new, why, reference, found)
     going = goes(settings, found)
     seen = {Claim(each["kind"], each["value"]) for each in found}
     return Taken(

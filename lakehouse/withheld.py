@@ -1,32 +1,45 @@
-"""Keeps what was taken down out of the rows that ingesting reads (lakehouse/takedown.py writes the claims)."""
+"""Keeps what was taken down out of the rows that ingesting reads (lakehouse/takedown.py writes the claims).
+
+A run obeys the version of tombstones that it found when it began, wherever it reads them: a takedown that is made meanwhile
+must not take rows away between its plan and its commit.
+"""
+
+from collections.abc import Callable
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from recast.lakehouse import store, takedown
+from recast.lakehouse import query, store, takedown
 from recast.lakehouse.claims import host_sql, hosts_of
 from recast.lakehouse.settings import Settings
+from recast.lakehouse.stage import Stage
+from recast.schemas import TABLES
 from recast.schemas.operations import TOMBSTONES
 
 
-def claims(spark: SparkSession, settings: Settings, kind: str) -> DataFrame | None:
+def claims(spark: SparkSession, settings: Settings, version: int | None, kind: str) -> DataFrame | None:
     """Return the values of the claims of a kind that count, as column `value`; None where nothing was ever taken down."""
-    every = counting(spark, settings)
+    every = counting(spark, settings, version)
     return None if every is None else every.where(F.col("kind") == kind).select("value")
 
 
-def counting(spark: SparkSession, settings: Settings) -> DataFrame | None:
-    """Return `kind`, `value` and `number` of the claims that count, as takedown.IN_FORCE says; None where there never was one."""
-    if takedown.version(settings) is None:
+def counting(spark: SparkSession, settings: Settings, version: int | None) -> DataFrame | None:
+    """Return `kind`, `value` and `number` of the claims that count, as takedown.IN_FORCE says; None where there never was one.
+
+    `version` is that of tombstones.
+    """
+    if version is None:
         return None
-    made = store.read(spark, settings, TOMBSTONES).where("doc_id IS NULL")
+    made = store.read(spark, settings, TOMBSTONES, str(version)).where("doc_id IS NULL")
     last = made.groupBy("kind", "value").agg(F.max(F.struct("number", "action")).alias("last"))
     return last.where(F.col("last.action") == takedown.TAKE_DOWN).select("kind", "value", "last.number")
 
 
-def without(spark: SparkSession, settings: Settings, rows: DataFrame, kind: str, column: str) -> DataFrame:
+def without(
+    spark: SparkSession, settings: Settings, version: int | None, rows: DataFrame, kind: str, column: str
+) -> DataFrame:
     """Return the rows whose `column` is no value of a claim of `kind`. Claims are few beside rows: each task gets them all."""
-    values = claims(spark, settings, kind)
+    values = claims(spark, settings, version, kind)
     if values is None:
         return rows
     named = F.broadcast(values.withColumnRenamed("value", "claimed"))
@@ -34,12 +47,15 @@ def without(spark: SparkSession, settings: Settings, rows: DataFrame, kind: str,
     return rows.join(named, own == F.col("claimed"), "left_anti")
 
 
-def without_domains(spark: SparkSession, settings: Settings, rows: DataFrame, column: str) -> DataFrame:
+def without_domains(
+    spark: SparkSession, settings: Settings, version: int | None, rows: DataFrame, column: str
+) -> DataFrame:
     """Return the rows whose address in `column` is of no domain, nor below one, that a claim names."""
-    domains = [each["value"] for each in takedown.in_force(settings) if each["kind"] == "domain"]
+    domains = claims(spark, settings, version, "domain")
     by_labels: dict[int, list[tuple[str]]] = {}
-    for spelled in (spelled for domain in domains for spelled in hosts_of(domain)):
-        by_labels.setdefault(spelled.count(".") + 1, []).append((spelled,))
+    for domain in [] if domains is None else [row["value"] for row in domains.collect()]:
+        for spelled in hosts_of(domain):
+            by_labels.setdefault(spelled.count(".") + 1, []).append((spelled,))
     host = F.expr(host_sql(column))
     for count, names in sorted(by_labels.items()):
         named = F.broadcast(spark.createDataFrame(names, "claimed string"))
@@ -48,8 +64,11 @@ def without_domains(spark: SparkSession, settings: Settings, rows: DataFrame, co
 
 
 def blanked(spark: SparkSession, settings: Settings, rows: DataFrame, status: str) -> DataFrame:
-    """Return rows that have a `text`, without the texts that a claim of kind `content` names: their `status` says taken_down."""
-    values = claims(spark, settings, "content")
+    """Return rows that have a `text`, without the texts that a claim of kind `content` names: their `status` says taken_down.
+
+    The newest claims count, since none takes a row away.
+    """
+    values = claims(spark, settings, takedown.version(settings), "content")
     if values is None:
         return rows
     named = F.broadcast(values.withColumnRenamed("value", "claimed"))
@@ -59,10 +78,44 @@ def blanked(spark: SparkSession, settings: Settings, rows: DataFrame, status: st
     return marked.withColumns(columns).drop("claimed")
 
 
-def documents(spark: SparkSession, settings: Settings) -> DataFrame | None:
-    """Return the `doc_id` of every document that a claim reached which counts; None where nothing was ever taken down."""
-    every = counting(spark, settings)
+def documents(spark: SparkSession, settings: Settings, version: int | None) -> DataFrame | None:
+    """Return `doc_id` and `elsewhere` of every document that a claim reached which counts, as takedown.DOCUMENTS says.
+
+    None where nothing was ever taken down.
+    """
+    every = counting(spark, settings, version)
     if every is None:
         return None
-    reached = store.read(spark, settings, TOMBSTONES).where("doc_id IS NOT NULL")
-    return reached.join(every, ["kind", "value", "number"], "left_semi").select("doc_id").distinct()
+    reached = store.read(spark, settings, TOMBSTONES, str(version)).where("doc_id IS NOT NULL")
+    reached = reached.join(every, ["kind", "value", "number"], "left_semi")
+    held = reached.select("doc_id", F.explode("held_by").alias("value"))
+    staying = held.join(every.where("kind = 'repo'"), "value", "left_anti").select("doc_id").distinct()
+    found = reached.join(staying.withColumn("stays", F.lit(True)), "doc_id", "left")
+    elsewhere = (F.col("kind") == "repo") & F.coalesce("stays", F.lit(False))
+    return found.groupBy("doc_id").agg(F.min(elsewhere).alias("elsewhere"))
+
+
+def remove(
+    spark: SparkSession, settings: Settings, stage: Stage, run_id: str, require_held: Callable[[str], None]
+) -> int:
+    """Remove the documents that were taken down from a table, in a commit of its own; return how many rows went.
+
+    For a table that a limit keeps from being refreshed. Rows stay whose source row is still there, since the next refresh
+    would make them anew. What a row had measured goes with it: another document of the same text is measured when it comes.
+    """
+    table = stage.target
+    version = takedown.version(settings)
+    found = documents(spark, settings, version)
+    if found is None or query.version(settings, table.name) is None:
+        return 0
+    going = (
+        store.read(spark, settings, table).select("doc_id").join(found.where("NOT elsewhere"), "doc_id", "left_semi")
+    )
+    for name in stage.source.tables:
+        going = going.join(store.read(spark, settings, TABLES[name]).select("doc_id"), "doc_id", "left_anti")
+    rows = going.count()
+    if rows:
+        require_held(table.name)
+        transaction = (f"{table.name}:{run_id}:taken down", 1)
+        store.remove(spark, settings, table, going, transaction, {"takedowns": version})
+    return rows

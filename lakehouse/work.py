@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from recast.lakehouse import due, executors, store
+from recast.lakehouse import due, executors, ledger, query, store, takedown
 from recast.lakehouse.actions import ACTIONS_DDL
 from recast.lakehouse.chunks import Chunk
 from recast.lakehouse.ledger import Run
@@ -16,6 +16,18 @@ from recast.schemas.table import WITHDRAWN
 
 # input_hash stands for the text, and source_version only says when a row was first read.
 NOT_CARRIED = ("doc_id", "input_hash", "text", "source_text", "source_version")
+
+
+def begin(settings: Settings, stage: Stage, run_id: str) -> Run:
+    """Return the row of a stage's run that starts now, with nothing counted. No JVM is needed.
+
+    Raises:
+        UserError: a file of the table is missing or torn, or its source is not there.
+    """
+    query.require_whole(settings, stage.name)
+    facts = (stage.measured_by(settings), stage.decided_by(settings))
+    obeyed = None if stage.source.tables else takedown.version(settings)
+    return ledger.begin(run_id, stage.name, stage.source.version(settings), *facts, obeyed)
 
 
 class Work(NamedTuple):
@@ -96,7 +108,7 @@ class Work(NamedTuple):
         if self.folder and store.is_written(self.spark, self.source_path):
             gathered = self.spark.read.parquet(self.source_path)
             return gathered.where(chunk.holds("input_hash")) if chunk else gathered
-        rows = source.rows(self.spark, self.settings, self.run["source_version"])
+        rows = source.rows(self.spark, self.settings, self.run["source_version"], self.run["takedowns"])
         rows = rows.withColumn("carried_hash", F.xxhash64(*sorted(set(rows.columns) - set(NOT_CARRIED))))
         return self.gather(rows) if source.gathered and self.folder else rows
 

@@ -7,8 +7,18 @@ RUNS = Table(
     about="one row per run of a stage that had something to do",
     key=("run_id", "table_name"),
     columns=(
-        Column("run_id", "string", "one per refresh, the same for all stages of the refresh"),
+        Column(
+            "run_id",
+            "string",
+            "one per refresh, the same for all stages of the refresh; a raw table that it refreshes twice has a second one",
+        ),
         Column("table_name", "string", "table that the stage writes"),
+        Column(
+            "number",
+            "bigint",
+            "order of a table's runs, whatever clocks said: the version of runs before the first row of the run, and 1; null "
+            "for runs of an older Recast",
+        ),
         Column(
             "status",
             "string",

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from pyspark.errors import PythonException
 
 from recast import exits
 from recast.cli import outcome as telling
@@ -24,13 +25,17 @@ RUN = ledger.begin("run-1", "raw_code", "1", {}, {}) | {"status": "succeeded", "
 GATE = RunError("linted_code failed", [RUN], QualityError("linted_code: a row is lost"))
 STOPPED = LimitError("stopped after 7 rows")
 STOPPED.runs = [RUN]
+TRACE = "Job aborted: Traceback (most recent call last):\n  File 'rows.py', line 58\n{}\n\tat java.lang.Thread.run"
+OF_A_TASK = PythonException(TRACE.format("recast.inference.answers.ErrorBudgetError: 7 of 9 requests failed"))
+OF_ITS_NAME = PythonException(TRACE.format("ValueError: the answer quotes ErrorBudgetError: 7 of 9"))
 OUTCOMES: dict[str, tuple[Any, int, str]] = {
     "done": ([RUN], exits.DONE, "done"),
     "nothing": ([], exits.DONE, "nothing to do"),
     "failed": (RunError("raw_code failed"), exits.FAILED, "failed"),
     "user": (UserError("there is no such table"), exits.USER_ERROR, "user error"),
     "gate": (GATE, exits.GATE_FAILED, "gate failed"),
-    "budget": (RunError("x", [], Exception("... ErrorBudgetError: 7 of 9")), exits.GATE_FAILED, "gate failed"),
+    "budget": (RunError("x", [], OF_A_TASK), exits.GATE_FAILED, "gate failed"),
+    "its name": (RunError("x", [], OF_ITS_NAME), exits.FAILED, "failed"),
     "limit": (STOPPED, exits.STOPPED, "stopped"),
     "partial": (RunError("linted_code failed", [RUN]), exits.PARTIAL, "partial"),
     "busy": (BusyError("another run is writing raw_code"), exits.BUSY, "busy"),

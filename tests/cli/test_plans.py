@@ -12,7 +12,14 @@ from recast.lakehouse.plan import Plan
 PLANS = (
     Plan("raw_code", unchanged=67),
     Plan("parsed_code", ("rule 2 -> 3",), {"measure": 60}, may_come=0, chunks=(Chunk(0, "", None),)),
-    Plan("linted_code", ("threshold 7.0 -> 6.5\x1b[2J",), {"decide": 1042, "remove": 3}, unchanged=5, may_come=60),
+    Plan(
+        "linted_code",
+        ("threshold 7.0 -> 6.5\x1b[2J",),
+        {"decide": 1042, "remove": 3},
+        unchanged=5,
+        may_come=60,
+        likely_come=None,
+    ),
 )
 
 
@@ -30,12 +37,21 @@ def test_a_plan_is_a_line_per_table_with_what_changed_below(capsys: pytest.Captu
 
 
 def test_what_moves_and_what_measuring_takes_are_lines_below(capsys: pytest.CaptureFixture[str]) -> None:
-    plan = PLANS[1]._replace(
-        estimate=Estimate(1000, 500, 90.0, 0.25), most=Estimate(2000, 500, 90.0, 1.5), moves={"low_score -> kept": 1042}
+    moves = {"low_score -> kept": 1042}
+    least, likely, most = (
+        Estimate(1000, 500, 90.0, 0.25),
+        Estimate(1500, 500, 90.0, 1.0),
+        Estimate(2000, 500, 90.0, 1.5),
     )
-    show([plan], as_json=False)
+    plan = PLANS[1]._replace(estimate=least, most=most, moves=moves)
+    show([plan, plan._replace(likely=likely, may_come=60, likely_come=30)], as_json=False)
     shown = capsys.readouterr().out
     assert "parsed_code: 1,042 rows low_score -> kept" in shown
+    assert "about 30, up to 60" in shown
+    assert (
+        "parsed_code: by earlier runs: about 1,500 prompt tokens (1,000 to 2,000), 500 tokens of answers, 1.5 minutes, "
+        "about 1.00 in the unit of the prices (0.25 to 1.50)"
+    ) in shown
     assert (
         "parsed_code: by earlier runs: 1,000 to 2,000 prompt tokens, 500 tokens of answers, 1.5 minutes, "
         "0.25 to 1.50 in the unit of the prices"
@@ -56,10 +72,12 @@ def test_json_is_an_object_per_table(capsys: pytest.CaptureFixture[str]) -> None
         **dict.fromkeys(("measure", "copy", "decide", "withdraw", "remove"), 0),
         "unchanged": 67,
         "may_come": 0,
+        "likely_come": 0,
         "conflicting": 0,
         "chunks": 0,
         "moves": {},
         "estimate": None,
+        "likely": None,
         "most": None,
     }
     assert (second["measure"], second["chunks"]) == (60, 1)

@@ -218,6 +218,9 @@ def test_a_plan_shows_what_a_refresh_would_do_and_does_none_of_it(lane: Lane) ->
     assert plans["linted_code"].rows == {"decide": linted}
     assert plans["parsed_code"].rows == {}
     assert [plans[name].may_come for name in ("styled_code", "published_code")] == [linted, linted]
+    likely = [plans[name].likely_come for name in ("styled_code", "optimized_code", "published_code")]
+    assert likely[0] == sum(plans["linted_code"].moves.values()) > 0, "those that are no longer rejected"
+    assert likely[0] > likely[1] >= likely[2] > 0, "some of what comes is rejected on the way, as before"
     assert lane.requests() == {}
     assert lane.refresh("code") == {}, "nothing was written"
 

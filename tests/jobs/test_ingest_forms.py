@@ -83,7 +83,7 @@ FORMS: dict[str, Callable[[Path], None]] = {
 
 def blobs(spark: "SparkSession", source: Path | str) -> dict[str, Any]:
     settings = Settings(code_source=str(source), code_contents="/nowhere")
-    rows = ingest_code.blobs(spark, settings, ingest_code.source_version(settings)).drop("source_version")
+    rows = ingest_code.blobs(spark, settings, ingest_code.source_version(settings), None).drop("source_version")
     return {row["doc_id"]: row for row in rows.collect()}
 
 
@@ -133,7 +133,9 @@ def test_pages_are_the_same_rows_in_every_form(spark: "SparkSession", tmp_path: 
     def pages(name: str) -> list[Any]:
         settings = Settings(math_source=str(tmp_path / name))
         return sorted(
-            ingest_math.pages(spark, settings, version_of(settings.math_source, "")).drop("source_version").collect()
+            ingest_math.pages(spark, settings, version_of(settings.math_source, ""), None)
+            .drop("source_version")
+            .collect()
         )
 
     first = pages("parquet")
@@ -151,7 +153,7 @@ def test_a_repository_of_300_000_files_is_one_row_among_others(spark: "SparkSess
     rows = [repository("a/large", ONE) | {"files": files}, *SOURCE]
     pq.write_table(table_of(rows, REPOSITORIES), tmp_path / "a.parquet")
     settings = Settings(code_source=str(tmp_path), code_contents="/nowhere")
-    assert ingest_code.blobs(spark, settings, "v").count() == 300_000 + 3
+    assert ingest_code.blobs(spark, settings, "v", None).count() == 300_000 + 3
 
 
 def test_the_columns_that_are_read_follow_from_those_that_are_there() -> None:

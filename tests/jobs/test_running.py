@@ -20,6 +20,8 @@ from recast.jobs.catalogue import chosen
 from recast.jobs.running import holding
 from recast.jobs.settings import Settings
 from recast.lakehouse import ledger, session
+from recast.lakehouse.costs import Experience
+from recast.lakehouse.plan import Plan
 from recast.lakehouse.problems import warn
 from recast.settings import UserError
 from tests.lakehouse.toy import settings_in, toy_stage, write_notes
@@ -234,6 +236,17 @@ def test_another_version_of_a_source_is_why(tmp_path: Path) -> None:
     write_notes(tmp_path / "source", {"a": ("hello again", "ann")})
     (why,) = running.reasons(settings, [stage])["notes"]
     assert why == f"source {before} -> {stage.source.version(settings)}"
+
+
+def test_what_will_likely_come_is_the_share_that_the_tables_above_kept_before() -> None:
+    kept = {"linted_code": Experience(100, 0.0, 0.0, 1.0, 0.0, 0.0, kept=0.25)}
+    plan = Plan(
+        "linted_code", rows={"measure": 60, "copy": 7, "remove": 2}, moves={"low_score -> kept": 5}, likely_come=20
+    )
+    assert running.new_below(plan, kept.get) == 80 * 0.25 + 5
+    assert running.new_below(plan._replace(rows={}, likely_come=0), {}.get) == 5, "what is decided again needs no run"
+    assert running.new_below(plan, {}.get) is None, "no run says how many are kept"
+    assert running.new_below(plan._replace(likely_come=None), kept.get) is None, "nor does one further up"
 
 
 @pytest.mark.parametrize("option", ["--why", "--json"])

@@ -1,19 +1,22 @@
 """Takedowns on real lanes: what goes, what stays, what no later source brings back, and what a purge leaves."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
 
 from recast.jobs.catalogue import chosen
 from recast.jobs.running import plan_stages
 from recast.jobs.settings import Settings
 from recast.lakehouse import query
+from recast.lakehouse import refresh as loop
 from recast.lakehouse.claims import Claim
+from recast.lakehouse.limits import LimitError
 from recast.lakehouse.purge import purge
-from recast.lakehouse.takedown import lift, take_down
+from recast.lakehouse.takedown import lift, take_down, version
 from tests.jobs.lanes import File, Lane, Model, write_pages, write_repositories
 from tests.jobs.test_code_lane import TABLE_NAMES, program
 from tests.lakehouse.taken import sha256
@@ -117,6 +120,51 @@ def test_pages_are_withheld_by_address_domain_and_text_however_many_there_are(
     assert left == {"https://a.org/2", "https://co.uk.d.org/", "no address", ""}
 
 
+def test_a_takedown_while_a_refresh_runs_fails_nothing_and_shows_nothing_and_no_limit_keeps_its_documents(
+    spark: "SparkSession", served_model: tuple[Model, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, url = served_model
+    model.failing, model.cut = set(), set()
+    text = "A train travels 120 km in 2 hours. How fast is it? 120 / 2 = 60, so 60 km/h."
+    pages: list[tuple[str, str | None]] = [(f"https://{each}.org", f"{text} {each}") for each in "abcd"]
+    write_pages(tmp_path / "math", pages)
+    settings = Settings(lake=str(tmp_path / "lake"), math_source=str(tmp_path / "math"), endpoint=url, model="model-a")
+    lane = Lane(settings, model)
+    meanwhile = {
+        "raw_math": [Claim("url", "https://a.org"), Claim("content", str(sha256(f"{text} b")))],
+        "published_math": [Claim("domain", "c.org")],
+    }
+
+    def take_down_first(work: loop.Work, *arguments: Any) -> None:
+        if claims := meanwhile.pop(work.stage.name, []):
+            take_down(settings, claims, "asked to")
+        do(work, *arguments)
+
+    do = loop.do
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "do", take_down_first)
+        lane.refresh("math")
+    statement = "SELECT rows_in, rows_removed FROM runs WHERE table_name = 'raw_math' ORDER BY started_at"
+    assert [tuple(row.values()) for row in query.rows(settings, statement)] == [(4, 0), (0, 2)], (
+        "raw_math is read again"
+    )
+    assert urls(settings, "raw_math") == urls(settings, "published_math") == ["https://c.org", "https://d.org"]
+    assert len(lane.rows("published_math")) == 1, "what was published meanwhile is hidden"
+
+    write_pages(tmp_path / "math", [*pages, ("https://e.org", f"{text} e"), ("https://f.org", f"{text} f")])
+    with pytest.raises(LimitError):
+        lane.refresh("math", max_rows=1, chunk_rows=1)
+    for table in ("rewritten_math", "published_math"):
+        assert urls(settings, table) == ["https://d.org"], "gone, though the limit left new pages for another night"
+    assert len(urls(settings, "raw_math")) == 2
+    assert [plan.to_remove for plan in plan_stages(settings, chosen(["raw_math"]))] == [0]
+
+
+def urls(settings: Settings, table: str) -> list[str]:
+    """Return the addresses of all rows that a table holds, those included that its view hides."""
+    return sorted(DeltaTable(f"{settings.lake}/{table}").to_pyarrow_table(columns=["url"])["url"].to_pylist())
+
+
 def test_a_code_text_is_withheld_by_its_hash_whatever_blob_brings_it(
     spark: "SparkSession", served_model: tuple[Model, str], tmp_path: Path
 ) -> None:
@@ -152,8 +200,13 @@ def test_many_claims_are_obeyed_by_a_table_of_their_own(spark: "SparkSession", t
 
     settings = Settings(lake=str(tmp_path / "lake"))
     rows = spark.createDataFrame(pa.table({"repo_name": [f"owner/{number}" for number in range(2000)]}).to_pandas())
-    assert withheld.without(spark, settings, rows, "repo", "repo_name").count() == 2000, "no takedown, no filter"
+
+    def left(obeyed: int | None) -> int:
+        return withheld.without(spark, settings, obeyed, rows, "repo", "repo_name").count()
+
+    assert left(None) == 2000, "no takedown, no filter"
     take_down(settings, [Claim("repo", f"owner/{number}") for number in range(0, 2000, 2)], "opted out")
-    assert withheld.without(spark, settings, rows, "repo", "repo_name").count() == 1000
+    first = version(settings)
+    assert (left(None), left(first)) == (2000, 1000), "a run obeys the version that it is given"
     lift(settings, [Claim("repo", "owner/0")], "opted in")
-    assert withheld.without(spark, settings, rows, "repo", "repo_name").count() == 1001
+    assert (left(first), left(version(settings))) == (1000, 1001)

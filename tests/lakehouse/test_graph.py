@@ -12,7 +12,7 @@ from tests.lakehouse.toy import TABLE
 
 def stage(name: str, *tables: str) -> Stage:
     """Return a stage that reads these tables and does nothing else that matters here."""
-    source = Source(lambda settings: "", lambda spark, settings, version: None, lambda settings: 0, tables)  # type: ignore[arg-type, return-value]
+    source = Source(lambda settings: "", lambda spark, settings, version, takedowns: None, lambda settings: 0, tables)  # type: ignore[arg-type, return-value]
     return Stage(replace(TABLE, name=name), source, *[lambda *_: None] * 4)  # type: ignore[arg-type]
 
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -141,6 +142,39 @@ def test_what_changed_since_the_last_run_is_named(tmp_path: Path) -> None:
         "the last run is failed",
         "the table is not built; the last run left version 5",
     )
+
+
+def test_the_last_run_is_the_one_that_began_last_whatever_clocks_said(tmp_path: Path) -> None:
+    settings, at = Settings(lake=str(tmp_path)), datetime(2026, 3, 1, tzinfo=UTC)
+    early = ledger.begin("before the clock was set back", "raw_math", "3", {}, {}) | {"started_at": at}
+    late = ledger.begin("after it", "raw_math", "4", {}, {}) | {"started_at": at - timedelta(days=300)}
+    for run in (early, late, early):  # a run's row is written again and again, and its place stays
+        ledger.record(settings, run)
+    last = query.last_run(settings, "raw_math")
+    assert last is not None and last["run_id"] == "after it"
+    write_deltalake(
+        str(tmp_path / "older" / "runs"),
+        pa.table({"run_id": ["1", "2"], "table_name": ["raw_math"] * 2, "started_at": [at, at - timedelta(1)]}),
+    )
+    last = query.last_run(Settings(lake=str(tmp_path / "older")), "raw_math")
+    assert last is not None and last["run_id"] == "1", "an older Recast gave runs no number"
+
+
+def test_a_table_that_lost_a_column_is_neither_refreshed_nor_read(tmp_path: Path) -> None:
+    settings, folder = Settings(lake=str(tmp_path)), tmp_path / "raw_math"
+    rows = pa.table({"doc_id": ["a"], "url": ["https://a.org"], "own": [1]})
+    write_deltalake(str(folder), rows)
+    run = ledger.begin("run-1", "raw_math", "3", {}, {}) | {"status": "succeeded", "target_version": 0}
+    ledger.record(settings, run)
+    write_deltalake(str(folder), rows.drop_columns(["own"]), mode="overwrite", schema_mode="overwrite")
+    ledger.require_finished(settings, "raw_math")
+    write_deltalake(str(folder), rows.drop_columns(["url"]), mode="overwrite", schema_mode="overwrite")
+    said = rf"{folder} lost its columns url after version 0; restore it, or move {folder} away: recast refresh"
+    for look in (lambda: ledger.changes(settings, run), lambda: ledger.require_finished(settings, "raw_math")):
+        with pytest.raises(UserError, match=said):
+            look()
+    DeltaTable(str(folder)).restore(0)
+    assert ledger.changes(settings, run) == ("the table is at version 3; the last run left version 0",)
 
 
 def test_zero_and_zero_point_zero_are_told_apart_as_their_fingerprints_are(tmp_path: Path) -> None:

@@ -7,6 +7,9 @@ import importlib.util
 import json
 import os
 import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
+from recast import exits
 from recast.lakehouse import ledger, proof, query
 from recast.lakehouse import purge as purging
 from recast.lakehouse.claims import Claim
@@ -22,7 +26,7 @@ from recast.lakehouse.purge import purge
 from recast.lakehouse.settings import Settings
 from recast.lakehouse.takedown import take_down
 from recast.settings import UserError
-from recast.storage import place
+from recast.storage import Place, place
 from tests.lakehouse.taken import OTHER_PAGE, PARSER, PROOF, ROOMS, A, B, C, build, remove, sha256, write
 
 LINE = PARSER.splitlines()[0]
@@ -264,6 +268,71 @@ def test_a_purge_that_breaks_off_anywhere_is_finished_by_the_next(
     assert query.rows(settings, "SELECT doc_id FROM published_code") == [{"doc_id": B}]
     assert purge(settings, 0)["proven"]
     assert query.rows(settings, "SELECT doc_id FROM raw_code") == [{"doc_id": B}]
+
+
+def test_a_purge_that_breaks_off_while_it_writes_its_report_is_finished_by_the_next(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = taken_down(settings)
+
+    def half(lake: Place, report: dict[str, Any]) -> None:
+        path = Path(lake.path, purging.REPORTS, "half.json")
+        path.parent.mkdir()
+        path.write_text(json.dumps(report, default=str)[:100])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(purging, "keep", half)
+        purge(settings, 0)
+    report = purge(settings, 0)
+    assert report["proven"], report["unreadable"]
+    assert (lake / report["report"]).exists()
+
+
+def test_files_that_a_killed_writer_has_not_finished_go_and_those_of_a_living_one_stay(settings: Settings) -> None:
+    lake = taken_down(settings)
+    half = next(lake.glob("raw_code/*.parquet")).read_bytes()[:400]
+    version = DeltaTable(str(lake / "raw_code")).version() + 1  # purging sets a property first
+    names = [
+        f"raw_code/_delta_log/{version:020}.checkpoint.parquet#1",
+        "raw_code/part.parquet#1",
+        "raw_code/_delta_log/c.tmp",
+    ]
+    names += ["tombstones/part.parquet#1", "tombstones/old.parquet#1"]
+    for name in names:
+        (lake / name).write_bytes(half)
+    os.utime(lake / "tombstones/old.parquet#1", (1, 1))
+    report = purge(settings, 0)
+    assert [each["file"] for each in report["unreadable"]] == ["tombstones/part.parquet#1"], "it may be under way"
+    os.utime(lake / "tombstones/part.parquet#1", (1, 1))
+    assert purge(settings, 0)["proven"]
+
+
+def test_a_purge_on_a_disk_that_is_full_fails_in_one_line_and_the_next_proves_all(settings: Settings) -> None:
+    lake = taken_down(settings)
+    program = (
+        "import resource, sys; import recast.cli.takedowns; from recast.cli.main import main; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (99, 99)); "  # locks have room, commits have not
+        "main(['purge', '--retention-hours', '0', '--lake', sys.argv[1]])"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(lake)], capture_output=True, text=True, check=False)
+    assert done.returncode == exits.FAILED
+    assert "recast: a disk is full: make room" in done.stderr.splitlines()[-1], done.stderr
+    assert query.rows(settings, "SELECT doc_id FROM published_code") == [{"doc_id": B}]
+    assert purge(settings, 0)["proven"]
+
+
+def test_files_that_a_clock_ahead_has_dated_stay_and_are_reported(settings: Settings) -> None:
+    lake = taken_down(settings)
+    ahead = datetime.now(UTC).timestamp() + 1e6
+    for file in filter(Path.is_file, lake.rglob("*")):
+        os.utime(file, (ahead, ahead))
+    report = purge(settings, 0)
+    assert not report["proven"]
+    assert query.rows(settings, "SELECT doc_id FROM published_code") == [{"doc_id": B}]
+    for file in filter(Path.is_file, lake.rglob("*")):
+        os.utime(file)
+    assert purge(settings, 0)["proven"]
 
 
 def test_pictures_and_fonts_of_data_docs_are_no_faults(settings: Settings) -> None:

@@ -1,15 +1,19 @@
 """The loop: what one run of a stage promises, on real Delta tables and real checkpoints."""
 
+import contextlib
 import io
+import os
 import shutil
 import struct
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from rich.console import Console
@@ -17,6 +21,7 @@ from rich.console import Console
 from recast.jobs import asking
 from recast.jobs.settings import Settings
 from recast.lakehouse import ledger, problems, query, store
+from recast.lakehouse import refresh as loop
 from recast.lakehouse.counts import add_counts, counts
 from recast.lakehouse.limits import LimitError
 from recast.lakehouse.progress import Meter
@@ -26,7 +31,7 @@ from recast.lakehouse.staging import staged_below
 from recast.schemas.table import Column
 from recast.settings import UserError
 from tests.lakehouse import toy
-from tests.lakehouse.toy import TABLE, settings_in, toy_stage, write_notes
+from tests.lakehouse.toy import TABLE, settings_in, table_of, toy_stage, write_notes
 
 pytestmark = pytest.mark.spark
 
@@ -128,9 +133,9 @@ def test_many_chunks_hold_each_row_once_and_do_not_each_read_the_source(
     read: list[str] = []
     read_notes = toy.notes
 
-    def counted(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
+    def counted(spark: SparkSession, settings: Settings, version: str, takedowns: int | None) -> DataFrame:
         read.append(version)
-        return read_notes(spark, settings, version)
+        return read_notes(spark, settings, version, takedowns)
 
     monkeypatch.setattr(toy, "notes", counted)
     notes = {f"n{i:03}": (f"text {i // 2}", "ann") for i in range(60)}
@@ -182,6 +187,80 @@ def test_a_table_that_was_left_alone_for_longer_than_its_retention_lends_its_mea
     lake.spark.sql(f"ALTER TABLE delta.`{path}` SET TBLPROPERTIES ({retention})")
     run, paid = lake.run({f"n{i + 1:02}": (f"text {i}", "bob") for i in range(8)}, chunk_rows=3)
     assert (run["chunks"], paid) == (3, [])
+
+
+def test_a_source_that_was_rewritten_or_vacuumed_and_a_table_that_was_restored_are_brought_up_to_date(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = lake.folder / "source"
+    write_deltalake(str(source), table_of(NOTES))
+    lake.run()
+    found = query.version(lake.settings, "notes")
+    assert found is not None
+    shutil.rmtree(source)
+    changed = NOTES | {"c": ("howdy", "ann")}
+    write_deltalake(str(source), table_of(changed))
+    _, paid = lake.run()
+    assert paid == ["howdy"], "another table of the same version is another source, and its texts are known"
+    rows = lake.rows()
+    DeltaTable(store.table_path(lake.settings, "notes")).restore(found)
+    assert lake.rows() != rows
+    lake.run()
+    assert lake.rows() == rows, "a table that somebody restored to an older version is brought up to date"
+
+    def vacuum_first(*arguments: Any) -> None:
+        write_deltalake(str(source), table_of(changed | {"e": ("bonjour", "eve")}), mode="overwrite")
+        DeltaTable(str(source)).vacuum(0, dry_run=False, enforce_retention_duration=False)
+        do(*arguments)
+
+    do = loop.do
+    write_deltalake(str(source), table_of(changed | {"d": ("hey", "dan")}), mode="overwrite")
+    with monkeypatch.context() as patch, pytest.raises(Exception) as failed:
+        patch.setattr(loop, "do", vacuum_first)
+        lake.run()
+    assert str(source) in problems.explain(failed.value), "the file that is gone is named"
+    assert set(lake.rows()) == set(changed)
+    _, paid = lake.run()
+    assert (paid, set(lake.rows())) == (["bonjour"], {*changed, "e"})
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 16 MB that a test may fill."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", folder], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("this user may not mount a file system")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_disk_that_is_full_in_a_commit_leaves_the_table_as_it_was_and_nothing_is_paid_for_twice(
+    spark: SparkSession, catalogue: None, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = Lake(spark, small_disk)
+    ballast, insert = small_disk / "ballast", store.insert
+
+    def fill_first(*arguments: Any) -> None:
+        with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(room_bytes))
+        os.truncate(ballast, ballast.stat().st_size - room_bytes)
+        insert(*arguments)
+
+    for room_bytes in (4096, 16384):
+        with monkeypatch.context() as patch, pytest.raises(Exception) as failed:
+            patch.setattr(store, "insert", fill_first)
+            lake.run(NOTES)
+        ballast.unlink()
+        assert problems.explain(failed.value).startswith("a disk is full"), room_bytes
+        assert lake.rows() == {}, room_bytes
+    run, paid = lake.run()
+    assert (run["status"], paid) == ("succeeded", [])
+    assert set(lake.rows()) == set(NOTES)
 
 
 def test_retry_measures_failures_again_once_per_text_and_nothing_else(lake: Lake) -> None:

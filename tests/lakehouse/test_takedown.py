@@ -182,6 +182,24 @@ def test_clocks_that_jump_back_change_nothing(settings: Settings, monkeypatch: p
     assert in_force(settings) == []
 
 
+def test_a_document_that_a_refresh_brings_while_it_is_taken_down_is_reached(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = "d" * 40
+    recording = takedown.record
+
+    def bring_first(*arguments: Any) -> None:
+        if late not in {row["doc_id"] for row in query.rows(settings, "SELECT doc_id FROM raw_code")}:
+            write(Path(settings.lake), "raw_code", [blob(late, PARSER, "eve/late")])
+        recording(*arguments)
+
+    monkeypatch.setattr(takedown, "record", bring_first)
+    taken = take_down(settings, [Claim("repo", "eve/late")], "asked to")
+    assert (taken.documents, taken.unknown) == (1, [])
+    write(Path(settings.lake), "published_code", [published_row(late)])
+    assert late not in published(settings)
+
+
 def test_two_takedowns_at_once_both_count(settings: Settings) -> None:
     with ThreadPoolExecutor(2) as pool:
         for done in [pool.submit(take_down, settings, [Claim("blob", each)], "asked to") for each in (A, C)]:

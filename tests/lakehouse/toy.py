@@ -34,14 +34,19 @@ TABLE = Table(
 def write_notes(folder: Path, notes: dict[str, tuple[str, str]]) -> None:
     """Write the source: doc_id -> (text, owner)."""
     folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table_of(notes), folder / "notes.parquet")
+
+
+def table_of(notes: dict[str, tuple[str, str]]) -> pa.Table:
+    """Return the rows of a source: doc_id -> (text, owner)."""
     rows = [{"doc_id": doc_id, "text": text, "owner": owner} for doc_id, (text, owner) in notes.items()]
     schema = pa.schema([("doc_id", pa.string()), ("text", pa.string()), ("owner", pa.string())])
-    pq.write_table(pa.Table.from_pylist(rows, schema), folder / "notes.parquet")
+    return pa.Table.from_pylist(rows, schema)
 
 
-def notes(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
+def notes(spark: SparkSession, settings: Settings, version: str, takedowns: int | None) -> DataFrame:
     """Read the source."""
-    rows = read(spark, settings.math_source, {"doc_id": "string", "text": "string", "owner": "string"})
+    rows = read(spark, settings.math_source, {"doc_id": "string", "text": "string", "owner": "string"}, version)
     return rows.select(
         "doc_id",
         F.sha2("text", 256).alias("input_hash"),
