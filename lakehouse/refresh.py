@@ -18,7 +18,7 @@ from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from recast.lakehouse import due, executors, ledger, plan, quality, query, sizes, store, takedown, watching
+from recast.lakehouse import dropped, due, executors, ledger, plan, quality, query, sizes, store, takedown, watching
 from recast.lakehouse.chunks import Chunk
 from recast.lakehouse.counts import add_counts, counts, record_metrics
 from recast.lakehouse.ledger import Run
@@ -92,6 +92,7 @@ def refresh(
         run,
         folder=f"{table_folder}/{run_id}",
         leftovers=tuple(leftovers),
+        dropped=dropped.found(spark, settings, stage, clean=True),
         retry=retry,
         found_version=str(query.version(settings, stage.name)),
         reports=[],
@@ -155,6 +156,7 @@ def look(spark: SparkSession, settings: Settings, stage: Stage, retry: bool = Fa
         stage,
         run,
         leftovers=tuple(path for each in unfinished for path in staged_below(spark, each, stage)),
+        dropped=dropped.found(spark, settings, stage),
         retry=retry,
         found_version="" if version is None else str(version),
     )
@@ -219,6 +221,7 @@ def do(work: Work, planned: Plan, meter: Meter, limits: Limits) -> None:
         with meter.step("commit"):
             work.require_held(work.stage.name)
             work.run["rows_removed"] = planned.to_remove
+            dropped.keep(work, None, removing=True)
             transaction = (work.transaction_name, 1)
             store.remove(work.spark, work.settings, work.stage.target, work.gone(), transaction, work.run)
     note_target(work)
@@ -275,7 +278,8 @@ def check_and_commit(work: Work, chunk: Chunk, meter: Meter, to_remove: int = 0)
         counted = counts(staged, work.run["started_at"], usage)
         if usage:
             usage.require(staged, counted, settings)
-        expected = planned.agg(F.count("*").alias("rows_in"), F.max("replaces").alias("replaces")).collect()[0]
+        marks = (F.max(name).alias(name) for name in ("replaces", "loses"))
+        expected = planned.agg(F.count("*").alias("rows_in"), *marks).collect()[0]
         docs = f"{settings.lake}/{quality.DATA_DOCS}"
         parameters = {"rows_in": expected["rows_in"]}
         results = quality.check(staged.drop("action"), target, parameters, work.run["run_id"], chunk.number, docs)
@@ -291,6 +295,8 @@ def check_and_commit(work: Work, chunk: Chunk, meter: Meter, to_remove: int = 0)
         transaction = (work.transaction_name, 1 + chunk.number)
         try:
             work.require_held(work.stage.name)
+            if to_remove or expected["loses"]:
+                dropped.keep(work, chunk, removing=to_remove > 0)
             if to_remove or expected["replaces"] or not is_local(settings.lake):
                 gone = work.gone() if to_remove else None
                 store.merge(spark, settings, target, staged, transaction, work.run, gone)
