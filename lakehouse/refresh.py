@@ -219,9 +219,9 @@ def do(work: Work, planned: Plan, meter: Meter, limits: Limits) -> None:
         raise LimitError(f"{limits.words()}; {sum(chunk.rows for chunk in left):,} rows are left")
     if planned.to_remove and not planned.chunks:
         with meter.step("commit"):
+            dropped.keep(work, None, removing=True)
             work.require_held(work.stage.name)
             work.run["rows_removed"] = planned.to_remove
-            dropped.keep(work, None, removing=True)
             transaction = (work.transaction_name, 1)
             store.remove(work.spark, work.settings, work.stage.target, work.gone(), transaction, work.run)
     note_target(work)
@@ -294,9 +294,9 @@ def check_and_commit(work: Work, chunk: Chunk, meter: Meter, to_remove: int = 0)
         work.run["rows_removed"] = to_remove
         transaction = (work.transaction_name, 1 + chunk.number)
         try:
-            work.require_held(work.stage.name)
             if to_remove or expected["loses"]:
                 dropped.keep(work, chunk, removing=to_remove > 0)
+            work.require_held(work.stage.name)
             if to_remove or expected["replaces"] or not is_local(settings.lake):
                 gone = work.gone() if to_remove else None
                 store.merge(spark, settings, target, staged, transaction, work.run, gone)
