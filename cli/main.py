@@ -346,11 +346,12 @@ def purge(settings: Settings, retention_hours: float, report_file: str, as_json:
 
 @main.command(short_help="Put small files together and delete what is old.", epilog=OTHER_SETTINGS)
 @retention_option
-@settings_options("lake")
+@settings_options("lake", "keep_dropped_days")
 @one_line_errors
 def maintain(settings: Settings, retention_hours: float) -> None:
-    """Put small files of tables together; delete old versions, leftovers of killed runs and old pages. No row changes, and
-    the next refresh finds nothing to do. No refresh may run meanwhile.
+    """Put small files of tables together; delete old versions, leftovers of killed runs, old pages, and rows that left a
+    table because of its source more than KEEP_DROPPED_DAYS ago. No row of a table changes, and the next refresh finds
+    nothing to do. No refresh may run meanwhile.
     """
     from recast.cli.takedowns import show_kept
     from recast.jobs.catalogue import STAGES

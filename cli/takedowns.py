@@ -14,7 +14,7 @@ from recast.cli.sources import size
 from recast.jobs.settings import Settings
 from recast.lakehouse import takedown
 from recast.lakehouse.claims import KINDS, Listed, claim, read_list
-from recast.lakehouse.maintain import Kept
+from recast.lakehouse.maintain import DROPPED_ROWS, Kept
 from recast.lakehouse.purge import purge
 from recast.lakehouse.takedown import Taken
 from recast.printable import printable
@@ -134,6 +134,8 @@ def show_kept(kept: Sequence[Kept]) -> None:
     for each in kept:
         if each.files_before != each.files_after:
             click.echo(f"{each.table_name}: {each.files_before:,} files are {each.files_after:,}")
+        elif each.table_name == DROPPED_ROWS and each.deleted.files:
+            click.echo(f"{each.table_name}: deleted {each.deleted.files:,} files, {size(each.deleted.size)}")
     files, bytes_ = sum(each.deleted.files for each in kept), sum(each.deleted.size for each in kept)
     click.echo(f"deleted {files:,} files, {size(bytes_)}")
 

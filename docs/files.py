@@ -34,7 +34,8 @@ OTHERS = {
     "deploy/databricks/": "an asset bundle, and the program of its tasks",
     "deploy/kubernetes/": "an image, and a ScheduledSparkApplication of the Spark operator",
     "deploy/systemd/": "a service and its timer",
-    "data/lake/": "the tables that `make run` makes; `_work/` in it holds what a run has not committed yet",
+    "data/lake/": "the tables that `make run` makes; `_work/` in it holds what a run has not committed yet, "
+    "`_dropped/` rows that left and lend their measurements",
     "Makefile": "the commands of users and contributors: run, test, check, clean",
     "recast.toml": "the settings of `make run`",
     "setup.py": "the package and its extras",

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 ACTIONS_DDL = (
     "doc_id string, input_hash string, carried_hash bigint, action string, from_doc_id string, copies bigint, "
-    "conflicting bigint, replaces boolean"
+    "conflicting bigint, replaces boolean, loses boolean"
 )
 """What `find_actions` returns, so that reading written actions looks into no file."""
 WRITING = ("measure", "copy", "decide", "withdraw")
@@ -20,12 +20,13 @@ def find_actions(
 ) -> DataFrame:
     """Return what has to be done, a row per document.
 
-    Its columns: `doc_id, input_hash, carried_hash, action, from_doc_id, copies, conflicting, replaces`.
+    Its columns: `doc_id, input_hash, carried_hash, action, from_doc_id, copies, conflicting, replaces, loses`.
 
     The actions: `measure` pays for a text; `copy` takes the measurement of an equal text from the row `from_doc_id`;
     `decide` judges a row again from its own columns; `withdraw` rejects a row and keeps what was measured, because its
     source row is rejected now; `remove` deletes a row whose source row is gone; `nothing` is there for `conflicting`
-    alone. `replaces` says whether the target holds a row of that document.
+    alone. `replaces` says whether the target holds a row of that document, and `loses` whether a measurement that counts
+    leaves the target with it, since the source has another text now or none.
 
     Source rows of one document that differ are `conflicting`, so many of them. The one that the target holds stays, or
     else one of the text that it holds; otherwise the smallest by a hash with `salt` is taken. So nobody can write a row
@@ -47,7 +48,7 @@ def find_actions(
         .select(
             "doc_id",
             F.struct("input_hash", "carried_hash").alias("row"),
-            F.struct("measured_by", "decided_by", "withdrawn").alias("rules"),
+            F.struct("measured_by", "decided_by", "withdrawn", "lends").alias("rules"),
         )
         .join(rejected.select("doc_id", F.lit(True).alias("rejected")), "doc_id", "left")
     )
@@ -78,6 +79,7 @@ def find_actions(
         .when(same_row, "decide")
         .otherwise("measure")
     )
+    other_text = F.coalesce(F.col("source.input_hash") != F.col("row.input_hash"), action == "remove")
     pending = documents.select(
         "doc_id",
         F.coalesce("source.input_hash", "row.input_hash").alias("input_hash"),
@@ -86,6 +88,7 @@ def find_actions(
         "copies",
         F.when(F.col("differ"), F.col("copies")).otherwise(0).alias("conflicting"),
         F.col("row").isNotNull().alias("replaces"),
+        F.coalesce(F.col("rules.lends") & other_text, F.lit(False)).alias("loses"),
     ).where("action != 'nothing' OR conflicting > 0")
     # A text is paid for once: by no row where its measurement is stored, else by the first of the rows that carry it.
     stored = have.where("lends").groupBy("input_hash").agg(F.min("doc_id").alias("stored_in"))
@@ -97,5 +100,5 @@ def find_actions(
         .withColumn("first", first)
         .withColumn("from_doc_id", copied_from)
         .withColumn("action", F.when(F.col("from_doc_id").isNotNull(), "copy").otherwise(F.col("action")))
-        .select("doc_id", "input_hash", "carried_hash", "action", "from_doc_id", "copies", "conflicting", "replaces")
+        .select(*(field.split()[0] for field in ACTIONS_DDL.split(", ")))
     )

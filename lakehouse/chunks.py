@@ -13,15 +13,24 @@ PREFIX_DIGITS = 4
 
 
 class Todo(NamedTuple):
-    """What an action has to do: rows, how many of them replace a stored one, and how often a source lists one at most."""
+    """What an action has to do.
+
+    Attributes:
+        rows: how many.
+        replacing: those that take the place of a stored row.
+        losing: those whose stored row holds a measurement of another text (lakehouse/actions.py).
+        copies: how often a source lists one of them, at most.
+    """
 
     rows: int = 0
     replacing: int = 0
+    losing: int = 0
     copies: int = 1
 
     def __add__(self, other: "Todo") -> "Todo":  # type: ignore[override]
         """Return what both have to do."""
-        return Todo(self.rows + other.rows, self.replacing + other.replacing, max(self.copies, other.copies))
+        counts = (self.rows + other.rows, self.replacing + other.replacing, self.losing + other.losing)
+        return Todo(*counts, max(self.copies, other.copies))
 
 
 class Chunk(NamedTuple):
@@ -48,6 +57,11 @@ class Chunk(NamedTuple):
     def is_replacing(self) -> bool:
         """Whether one of its rows takes the place of a stored one."""
         return any(each.replacing for each in self.todo.values())
+
+    @property
+    def is_losing(self) -> bool:
+        """Whether one of its rows takes the place of a measurement of another text."""
+        return any(each.losing for each in self.todo.values())
 
     def holds(self, column: str) -> Column:
         """Return the condition that a row's hash lies in this chunk."""

@@ -10,7 +10,16 @@ from typing import NamedTuple
 from deltalake import DeltaTable
 
 from recast.lakehouse import ledger, query, releases
-from recast.lakehouse.purge import Deleted, ask, delete, files_below, remove_history, remove_leftovers, tables_of
+from recast.lakehouse.purge import (
+    Deleted,
+    ask,
+    delete,
+    files_below,
+    remove_dropped,
+    remove_history,
+    remove_leftovers,
+    tables_of,
+)
 from recast.lakehouse.quality import DATA_DOCS
 from recast.lakehouse.settings import Settings
 from recast.storage import place
@@ -19,10 +28,11 @@ SMALL_FILE_BYTES = 64 * 1024 * 1024
 TARGET_FILE_BYTES = 256 * 1024 * 1024
 SMALL_FILES = 16
 """Files below SMALL_FILE_BYTES from which on they are put together. Fewer cost readers nothing that anybody would notice."""
+DROPPED_ROWS = "dropped rows"
 
 
 class Kept(NamedTuple):
-    """What maintaining one table did: files before and after, and what was deleted."""
+    """What maintaining one table did: files before and after, and what was deleted. The last ones are of no table."""
 
     table_name: str
     files_before: int
@@ -36,7 +46,8 @@ def maintain(
     """Put small files together, then delete what is older than the retention and not of a table's present version.
 
     Nobody may write into the lake meanwhile: hold the tables' locks. Whoever reads goes on: old files stay for the
-    retention, and those of released versions for good.
+    retention, and those of released versions for good. Rows that left tables because of their sources (lakehouse/dropped.py)
+    stay for the setting `keep_dropped_days`.
 
     Args:
         settings: name the lake.
@@ -48,7 +59,8 @@ def maintain(
         UserError: `require` raised it.
     """
     lake = place(query.table_uri(settings, "").rstrip("/"))
-    before = datetime.now(UTC) - timedelta(hours=retention_hours)
+    now = datetime.now(UTC)
+    before = now - timedelta(hours=retention_hours)
     done = []
     for name in tables_of(lake):
         ask(require, [name])
@@ -59,8 +71,10 @@ def maintain(
         done.append(Kept(name, *counts, deleted))
     ask(require, tables_of(lake))
     leftovers = remove_leftovers(lake, before)
+    dropped = remove_dropped(lake, Deleted(), now - timedelta(days=settings.keep_dropped_days))
     pages = [info for info in files_below(lake.joined(DATA_DOCS)) if info.mtime <= before]
-    return [*done, Kept("work and pages", 0, 0, delete(lake.filesystem, pages, leftovers))]
+    work = Kept("work and pages", 0, 0, delete(lake.filesystem, pages, leftovers))
+    return [*done, work, Kept(DROPPED_ROWS, 0, 0, dropped)]
 
 
 def compact(settings: Settings, name: str) -> tuple[int, int]:

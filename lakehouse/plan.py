@@ -67,8 +67,8 @@ def make(work: Work, why: tuple[str, ...] = ()) -> Plan:
     withdrawn = F.coalesce(F.col("reason") == WITHDRAWN, F.lit(False)).alias("withdrawn")
     keys = ("doc_id", "input_hash", "carried_hash", "measured_by", "decided_by", withdrawn, work.lends.alias("lends"))
     have = work.target_rows().select(*keys, F.lit(True).alias("in_target"))
-    for path in work.leftovers:
-        have = have.unionByName(work.target_rows(path).select(*keys, F.lit(False).alias("in_target")))
+    for rows in work.lenders():
+        have = have.unionByName(rows.select(*keys, F.lit(False).alias("in_target")))
     wanted = work.source_rows().select("doc_id", "input_hash", "carried_hash")
     rules = (work.run["measured_by"], work.run["decided_by"])
     todo = find_actions(wanted, have, work.rejected_keys(), *rules, salt=work.run["run_id"])
@@ -77,7 +77,7 @@ def make(work: Work, why: tuple[str, ...] = ()) -> Plan:
         todo = work.written_actions()
     prefix = F.when(F.col("action").isin(*WRITING), F.substring("input_hash", 1, PREFIX_DIGITS)).alias("prefix")
     sums = {"rows": F.count("*"), "conflicting": F.sum("conflicting")}
-    sums |= {"held": F.count_if("replaces"), "copies": F.max("copies")}
+    sums |= {"held": F.count_if("replaces"), "losing": F.count_if("loses"), "copies": F.max("copies")}
     counted = todo.groupBy("action", prefix).agg(*(column.alias(name) for name, column in sums.items())).collect()
     by_action: dict[str, int] = {}
     by_prefix: dict[tuple[str, str], Todo] = {}
@@ -85,7 +85,7 @@ def make(work: Work, why: tuple[str, ...] = ()) -> Plan:
         if row["action"] != "nothing":
             by_action[row["action"]] = by_action.get(row["action"], 0) + row["rows"]
         if row["prefix"] is not None:
-            by_prefix[row["prefix"], row["action"]] = Todo(row["rows"], row["held"], row["copies"])
+            by_prefix[row["prefix"], row["action"]] = Todo(row["rows"], row["held"], row["losing"], row["copies"])
     held = sum(row["held"] for row in counted if row["action"] != "nothing")
     staggered = work.stage.usage is not None  # an engine must not wait while both chunks in work drain
     return Plan(

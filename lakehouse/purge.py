@@ -22,7 +22,7 @@ from recast.lakehouse import ledger, proof, query, takedown
 from recast.lakehouse.claims import Claim
 from recast.lakehouse.proof import Searched, Wanted
 from recast.lakehouse.settings import Settings
-from recast.lakehouse.store import STATISTICS, WORK, with_statistics
+from recast.lakehouse.store import DROPPED, STATISTICS, WORK, with_statistics
 from recast.schemas import TABLES
 from recast.schemas.operations import TOMBSTONES
 from recast.settings import UserError
@@ -78,7 +78,7 @@ def purge(
     lake = place(query.table_uri(settings, "").rstrip("/"))
     before = datetime.now(UTC) - timedelta(hours=retention_hours)
     ask(require, tables_of(lake))
-    deleted = remove_leftovers(lake, before)
+    deleted = remove_dropped(lake, remove_leftovers(lake, before))
     for name in tables_of(lake):
         ask(require, [name])
         deleted = remove_history(settings, lake, name, retention_hours, before, deleted)
@@ -161,6 +161,15 @@ def remove_leftovers(lake: Place, before: datetime) -> Deleted:
         if info.mtime <= before and info.path.count("/") > lake.path.count("/") + 2
     ]
     return delete(lake.filesystem, infos, Deleted())
+
+
+def remove_dropped(lake: Place, deleted: Deleted, before: datetime | None = None) -> Deleted:
+    """Delete the rows that left tables because of their sources: all, or those that were written `before`.
+
+    A purge deletes all of them: no tombstone lists documents that had left before they were claimed.
+    """
+    infos = [info for info in files_below(lake.joined(DROPPED)) if before is None or info.mtime <= before]
+    return delete(lake.filesystem, infos, deleted)
 
 
 def remove_history(

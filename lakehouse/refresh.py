@@ -18,7 +18,7 @@ from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from recast.lakehouse import due, executors, ledger, plan, quality, query, sizes, store, watching
+from recast.lakehouse import dropped, due, executors, ledger, plan, quality, query, sizes, store, watching
 from recast.lakehouse.chunks import Chunk
 from recast.lakehouse.counts import add_counts, counts, record_metrics
 from recast.lakehouse.ledger import Run
@@ -96,6 +96,7 @@ def refresh(
         run,
         folder=f"{table_folder}/{run_id}",
         leftovers=tuple(leftovers),
+        dropped=dropped.found(spark, settings, stage, clean=True),
         retry=retry,
         found_version=str(query.version(settings, stage.name)),
         reports=[],
@@ -148,6 +149,7 @@ def look(spark: SparkSession, settings: Settings, stage: Stage, retry: bool = Fa
         stage,
         run,
         leftovers=tuple(path for each in unfinished for path in staged_below(spark, each, stage)),
+        dropped=dropped.found(spark, settings, stage),
         retry=retry,
         found_version="" if version is None else str(version),
     )
@@ -213,6 +215,7 @@ def do(work: Work, planned: Plan, meter: Meter, limits: Limits) -> None:
         raise LimitError(f"{limits.words()}; {sum(chunk.rows for chunk in left):,} rows are left")
     if planned.to_remove and not planned.chunks:
         with meter.step("commit"):
+            dropped.keep(work, None, removing=True)
             work.require_held(work.stage.name)
             work.run["rows_removed"] = planned.to_remove
             transaction = (work.transaction_name, 1)
@@ -284,6 +287,8 @@ def check_and_commit(work: Work, chunk: Chunk, meter: Meter, to_remove: int = 0)
         work.run["rows_removed"] = to_remove
         transaction = (work.transaction_name, 1 + chunk.number)
         try:
+            if to_remove or chunk.is_losing:
+                dropped.keep(work, chunk, removing=to_remove > 0)
             work.require_held(work.stage.name)
             if to_remove or chunk.is_replacing or not is_local(settings.lake):
                 gone = work.gone() if to_remove else None

@@ -42,6 +42,13 @@ class Settings(Group):
         least=0,
         most=1,
     )
+    keep_dropped_days: float = setting(
+        14.0,
+        "days for which rows that left a table because of their source keep their measurements, until `recast maintain` "
+        "deletes them; 0: runs keep none",
+        least=0,
+        most=36_500,
+    )
     s3_endpoint: str = setting(
         "",
         "URL of the S3 store that s3a:// locations lie in; empty: AWS_ENDPOINT_URL, else AWS (docs/object_storage.md)",

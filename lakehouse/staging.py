@@ -96,15 +96,19 @@ def measured(work: Work, chunk: Chunk, keys: DataFrame) -> DataFrame:
 def copied(work: Work, chunk: Chunk, keys: DataFrame, staged: list[str]) -> DataFrame:
     """Return the chunk's rows whose measurement another row holds, finished.
 
-    That row is one of the target, of a killed run's leftovers, or of those that this run has staged in `staged`.
+    That row is one of the target, of a killed run's leftovers, a dropped one, or of those that this run has staged in
+    `staged`.
     """
     rows = source_of(work, chunk, keys, "copy")
     pool = work.target_rows()
-    others = [work.target_rows(path) for path in work.leftovers]
+    others = [*work.lenders()]
     others += [work.staged(path).select(*pool.columns) for path in staged]
     pool = reduce(DataFrame.unionByName, others, pool).where(chunk.holds("input_hash"))
     pool = pool.where(work.lends)
-    pool = pool.dropDuplicates(["doc_id", "input_hash"]) if others else pool
+    if others:  # the same measurement may lie in several places, and no other needs to be compared
+        lenders = keys.where("action = 'copy'").select(F.col("from_doc_id").alias("doc_id"), "input_hash")
+        pool = pool.join(F.broadcast(lenders), ["doc_id", "input_hash"], "left_semi")
+        pool = pool.dropDuplicates(["doc_id", "input_hash"])
     taken = [name for name in work.stage.target.column_names if name not in (*rows.columns, *WRITTEN_HERE)]
     source = pool.select(F.col("doc_id").alias("from_doc_id"), "input_hash", *taken)
     return finish(work, rows.join(source, ["from_doc_id", "input_hash"]), "copy")

@@ -35,6 +35,7 @@ PROPERTIES = {
 }
 GONE = "_gone"  # column that marks the keys to delete among rows to write
 WORK = "_work"  # folder of the lake for files that a run needs only until its commit
+DROPPED = "_dropped"  # folder of the lake for rows that lost their place because of their source
 
 
 def table_path(settings: Settings, name: str) -> str:

@@ -36,6 +36,7 @@ class Work(NamedTuple):
     Attributes:
         folder: the run's work folder; empty where nothing may be written, as for a plan that is only shown.
         leftovers: folders of rows that killed runs have staged whole.
+        dropped: rows that left the target because of their source (lakehouse/dropped.py); None where there are none.
         retry: whether failures that may have passed are measured again.
         found_version: version of the target as the run found it; empty where it was not built.
         reports: what the stage's service reported so far.
@@ -49,6 +50,7 @@ class Work(NamedTuple):
     run: Run
     folder: str = ""
     leftovers: tuple[str, ...] = ()
+    dropped: DataFrame | None = None
     retry: bool = False
     found_version: str = ""
     reports: list[Any] = []  # noqa: RUF012 - every run is given its own
@@ -123,20 +125,31 @@ class Work(NamedTuple):
             keys = self.planned().where("action IN ('measure', 'copy')").select("doc_id")
             self.gather(self.source_rows().join(keys, "doc_id", "left_semi"))
 
-    def target_rows(self, leftover: str = "") -> DataFrame:
-        """Return the target's rows as the run found them, or those that a killed run left in the folder `leftover`.
+    def target_rows(self) -> DataFrame:
+        """Return the target's rows as the run found them; what is due (lakehouse/due.py) counts as measured by nothing.
 
-        As found, because a row that this run removes or overwrites may be the one that a later chunk copies from. What is
-        due (lakehouse/due.py) counts as measured by nothing, and so does a failure that was never committed.
+        As found, because a row that this run removes or overwrites may be the one that a later chunk copies from.
         """
         table = self.stage.target
-        if leftover:
-            rows = self.spark.read.parquet(leftover).select(*table.column_names)
-        elif self.found_version:
+        if self.found_version:
             rows = store.read(self.spark, self.settings, table, self.found_version)
         else:
             rows = self.spark.createDataFrame([], table.ddl)
-        is_due = due.is_due(self.settings, self.stage, self.run, retry=self.retry or bool(leftover))
+        return self.without_due(rows, self.retry)
+
+    def lenders(self) -> list[DataFrame]:
+        """Return the rows beside the target's that lend measurements: what killed runs staged, and dropped rows.
+
+        A failure that may have passed is none: no table holds it.
+        """
+        columns = self.stage.target.column_names
+        staged = [self.spark.read.parquet(path).select(*columns) for path in self.leftovers]
+        found = staged if self.dropped is None else [*staged, self.dropped]
+        return [self.without_due(rows, retry=True) for rows in found]
+
+    def without_due(self, rows: DataFrame, retry: bool) -> DataFrame:
+        """Return rows of the target's columns; what is due counts as measured by nothing."""
+        is_due = due.is_due(self.settings, self.stage, self.run, retry)
         return rows.withColumn("measured_by", F.when(is_due, "").otherwise(F.col("measured_by")))
 
     @property

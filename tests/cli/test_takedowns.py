@@ -104,3 +104,13 @@ def test_a_run_that_lost_its_tables_deletes_nothing_more_and_says_who_works(
     status, said = recast(lake, command, "--retention-hours", "0")
     assert (status, said.splitlines()[-1]) == (6, "recast: another run is writing published_code now")
     assert {file: file.stat().st_mtime_ns for file in lake.rglob("*") if file.is_file()} == before
+
+
+def test_maintaining_says_how_many_files_of_rows_that_left_it_deleted(lake: Path) -> None:
+    folder = lake / "_dropped" / "raw_code" / "run-1-0"
+    folder.mkdir(parents=True)
+    (folder / "part-0.parquet").write_bytes(b"x" * 10)
+    assert "dropped rows" not in recast(lake, "maintain")[1]
+    status, said = recast(lake, "maintain", "--keep-dropped-days", "0")
+    assert status == 0
+    assert "dropped rows: deleted 1 files, 10 bytes" in said

@@ -265,8 +265,16 @@ def test_a_threshold_that_is_raised_and_lowered_again_costs_no_linter_and_no_mod
         assert {runs[table]["rows_measured"] for table in set(runs) - {"published_code"}} == {0}
 
 
-def test_a_file_that_leaves_the_source_leaves_every_table_and_nothing_is_paid_for(lane: Lane) -> None:
-    gone = {"shared", "python2"}
+def whole_rows(lane: Lane, table: str) -> dict[str, dict[str, Any]]:
+    """Return a table's rows by doc_id, but for which run wrote them and when."""
+    return lane.rows(table, "* EXCLUDE (doc_id, run_id, written_at, source_version)")
+
+
+def test_a_file_that_leaves_the_source_leaves_every_table_and_neither_that_nor_its_return_is_paid_for(
+    lane: Lane,
+) -> None:
+    gone, whole = {"shared", "python2"}, lane.settings.code_source
+    before = {table: whole_rows(lane, table) for table in TABLE_NAMES}
     contents = {FILES[name].content for name in gone}
     left = {name: [file for file in files if file.content not in contents] for name, files in REPOSITORIES.items()}
     write_repositories(Path(lane.settings.code_source).parent / "smaller", left)
@@ -284,6 +292,15 @@ def test_a_file_that_leaves_the_source_leaves_every_table_and_nothing_is_paid_fo
         "published_code": 1,
     }
     assert sum(run["rows_measured"] for run in runs.values()) == 0
+
+    lane.settings = replace(lane.settings, code_source=whole)
+    runs = lane.refresh("code")
+    assert {table: whole_rows(lane, table) for table in TABLE_NAMES} == before
+    assert lane.requests() == {}
+    paying = {"raw_code": 2, "linted_code": 1, "styled_code": 1, "optimized_code": 1}
+    assert {table: (runs[table]["rows_in"], runs[table]["rows_measured"]) for table in paying} == {
+        table: (rows, 0) for table, rows in paying.items()
+    }
 
 
 def test_another_prompt_asks_again_from_its_stage_on_and_nothing_before(lane: Lane) -> None:

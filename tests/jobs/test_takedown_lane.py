@@ -66,6 +66,7 @@ def test_a_repository_that_was_taken_down_leaves_every_table_and_does_not_come_b
     runs = lane.refresh("code")
     assert {name: run["rows_removed"] for name, run in runs.items()} == dict.fromkeys(TABLE_NAMES, 1)
     assert lane.requests() == {}
+    assert not Path(settings.lake, "_dropped").exists(), "what was taken down is kept nowhere"
     (row,) = lane.rows("published_code", "repo_name").values()
     assert row["repo_name"] == "bob/two"
     (row,) = lane.rows("raw_code", "occurrences").values()
@@ -88,6 +89,39 @@ def test_a_repository_that_was_taken_down_leaves_every_table_and_does_not_come_b
     lane.refresh("code")
     assert sum(lane.requests().values()) == 2, "what was purged is paid for again, once for each rewrite"
     assert GOOD.blob_id in lane.rows("published_code")
+
+
+def test_a_text_that_is_taken_down_after_its_file_left_is_not_lent_and_a_purge_leaves_none_of_it(
+    spark: "SparkSession", served_model: tuple[Model, str], tmp_path: Path
+) -> None:
+    source, (model, url) = tmp_path / "source", served_model
+    other = File("other.py", program("other"))
+    write_repositories(source, {"ann/one": [GOOD, SHARED, other]})
+    settings = Settings(
+        lake=str(tmp_path / "lake"),
+        code_source=str(source / "data"),
+        code_contents=str(source / "content"),
+        endpoint=url,
+        model="model-a",
+        removal_limit=1.0,
+    )
+    lane = Lane(settings, model)
+    lane.refresh("raw_code")
+    write_repositories(source, {"ann/one": [other]})
+    lane.refresh("raw_code")
+    left = Path(settings.lake, "_dropped")
+    assert "total_good" in strings_below(left) and "total_shared" in strings_below(left)
+
+    take_down(settings, [Claim("content", str(sha256(program("good").decode())))], "asked to")
+    write_repositories(source, {"ann/one": [GOOD, SHARED, other]})
+    run = lane.refresh("raw_code")["raw_code"]
+    assert (run["rows_in"], run["rows_measured"]) == (2, 1), "the other text that left is lent"
+    rows = lane.rows("raw_code", "reason, text")
+    assert (rows[GOOD.blob_id]["reason"], rows[GOOD.blob_id]["text"]) == ("taken_down", None)
+    assert rows[SHARED.blob_id]["text"] == program("shared").decode()
+    assert purge(settings, 0)["proven"]
+    assert not list(left.rglob("*.parquet"))
+    assert "total_good" not in strings_below(Path(settings.lake))
 
 
 def test_pages_are_withheld_by_address_domain_and_text_however_many_there_are(

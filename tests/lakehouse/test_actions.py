@@ -177,3 +177,22 @@ REJECTED = {
 def test_a_document_gets_the_cheapest_action_that_brings_it_up_to_date(planned: dict[str, Planned], case: str) -> None:
     *_, expected = (CASES | REJECTED)[case]
     assert {doc_id: (row["action"], row["from_doc_id"]) for doc_id, row in planned[case].items()} == expected
+
+
+LOSING = {
+    "a document whose source row is gone is removed": {"a": True},
+    "a changed text is measured again": {"a": True},
+    "another way to measure measures again": {"a": False},
+    "another way to decide only decides again": {"a": False},
+    "a changed licence costs no measurement": {"a": False},
+    "a row that holds no measurement lends none, to itself neither": {"a": False, "b": False},
+    "what a killed run staged is copied and not removed": {"a": False},
+    "a document whose source row is rejected is withdrawn": {"a": False},
+    "a withdrawn document whose source row is gone is removed": {"a": True},
+}
+
+
+@pytest.mark.spark
+def test_a_measurement_leaves_the_table_where_the_source_has_another_text_or_none(planned: dict[str, Planned]) -> None:
+    found = {case: {doc_id: row["loses"] for doc_id, row in planned[case].items()} for case in LOSING}
+    assert found == LOSING

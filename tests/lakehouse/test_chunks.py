@@ -15,7 +15,7 @@ def evenly(rows: int) -> dict[tuple[str, str], Todo]:
 @given(
     todo=st.dictionaries(
         st.tuples(st.text("0123456789abcdef", min_size=4, max_size=4), st.sampled_from(["measure", "copy"])),
-        st.builds(Todo, st.integers(1, 1000), st.integers(0, 3), st.integers(0, 3)),
+        st.builds(Todo, st.integers(1, 1000), st.integers(0, 3), st.integers(0, 3), st.integers(0, 3)),
         min_size=1,
     ),
     chunk_rows=st.integers(1, 5000),
@@ -36,6 +36,7 @@ def test_every_hash_lies_in_one_chunk_and_every_chunk_holds_rows(
     assert [chunk.rows for chunk in chunks] == [sum(each.rows for each in own.values()) for own in held]
     assert all(chunk.rows for chunk in chunks)
     assert [chunk.is_replacing for chunk in chunks] == [any(e.replacing for e in own.values()) for own in held]
+    assert [chunk.is_losing for chunk in chunks] == [any(e.losing for e in own.values()) for own in held]
     assert all(chunk.todo[action].rows == own.rows for chunk in chunks for action, own in held[chunk.number].items())
     # A chunk ends with the prefix that fills it.
     assert max(chunk.rows for chunk in chunks) < chunk_rows + max(by_prefix.values())

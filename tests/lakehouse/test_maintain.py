@@ -1,5 +1,8 @@
 """Maintenance: fewer files, no old ones, the same rows, and nothing for the next run to do."""
 
+import os
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,6 +55,20 @@ def test_few_files_are_left_alone_and_old_ones_go_after_the_retention(settings: 
     assert kept["raw_code"].deleted.files > 1
     assert not page.exists()
     assert query.rows(settings, "SELECT * FROM raw_code", "raw_code") == []
+
+
+def test_rows_that_left_stay_for_their_days_whatever_the_retention(settings: Settings) -> None:
+    folder = Path(settings.lake) / "_dropped" / "linted_code"
+    for name, days in (("old", 15), ("young", 13)):
+        for file in ("part-0.parquet", "_SUCCESS"):
+            path = folder / name / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("rows")
+            os.utime(path, (time.time() - days * 86_400,) * 2)
+    kept = maintain.maintain(settings, 0)[-1]
+    assert (kept.table_name, kept.deleted) == (maintain.DROPPED_ROWS, (2, 8))
+    assert [file.parent.name for file in folder.rglob("*.parquet")] == ["young"]
+    assert maintain.maintain(replace(settings, keep_dropped_days=0.0), 168)[-1].deleted.files == 2
 
 
 def test_a_strangers_table_below_the_lake_is_not_touched(settings: Settings) -> None:

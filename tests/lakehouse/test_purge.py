@@ -153,6 +153,19 @@ def test_a_journal_that_is_young_is_reported_and_stays(settings: Settings) -> No
     assert (folder / "segment.parquet").exists()
 
 
+def test_rows_that_left_and_lend_their_measurements_go_whatever_their_age(settings: Settings) -> None:
+    """Even of a document that no tombstone lists, since it had left before its domain was claimed."""
+    lake = taken_down(settings)
+    folder = lake / "_dropped" / "raw_code" / "run-1-0"
+    folder.mkdir(parents=True)
+    (folder / "part.parquet").write_bytes(next(lake.glob("raw_code/*.parquet")).read_bytes())
+    (folder / "_SUCCESS").touch()
+    report = purge(settings, 168)
+    assert report["deleted_files"] == 2
+    assert not any(each["file"].startswith("_dropped/") for each in report["found"])
+    assert not list((lake / "_dropped").rglob("*.parquet"))
+
+
 def test_staged_rows_and_journals_of_killed_runs_go(settings: Settings) -> None:
     lake = taken_down(settings)
     folder = lake / "_work" / "styled_code" / "run-1" / "staged"

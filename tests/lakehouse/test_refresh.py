@@ -514,6 +514,7 @@ def test_documents_that_all_have_new_names_are_no_lost_source(lake: Lake) -> Non
     lake.run({f"old{number}": (f"text {number}", "ann") for number in range(4)})
     run, paid = lake.run({f"new{number}": (f"text {number}", "ann") for number in range(4)})
     assert (run["rows_removed"], paid) == (4, [])
+    assert not Path(lake.settings.lake, store.DROPPED).exists(), "each text is still in the table"
 
 
 def test_a_table_that_was_built_again_to_the_same_version_is_not_up_to_date(lake: Lake) -> None:
