@@ -1,22 +1,26 @@
 """The journal of a stage that pays for its rows: results, stored beside a staging table until the chunk is committed.
 
 Layout: `<journals>/<journal>/<fingerprint>/<buckets>/b<bucket>-<writer>-<seq>.rows-N.parquet`; a model stage's segments
-have their tokens in their names too (`.rows-N.prompt-P.output-O.parquet`).
+have their tokens in their names too (`.rows-N.prompt-P.output-O.parquet`). `b<bucket>-<writer>-<seq>.arrows` is a tail.
 
 * A segment is a whole Parquet file that appears by a rename (or, in an object store, when its upload is complete), so a
   killed writer leaves nothing torn behind; a torn file (power loss) or a foreign one is skipped with a warning.
-* A task reads only its own bucket's segments, before it asks for anything.
+* A tail holds rows that are in no segment yet, each appended as it comes, until a segment holds them: an Arrow IPC stream,
+  whose rows can be read up to where a killed writer stopped. Object stores cannot append: there is none.
+* A task reads only its own bucket's segments and tails, before it asks for anything.
 * The counts stand in the names: the driver shows live progress by listing them, without opening a file.
 """
 
 import contextlib
+import itertools
 import logging
 import os
 import re
 import sys
 import uuid
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -31,6 +35,9 @@ _SEGMENT_NAME = re.compile(
     r"b(?P<bucket>\d+)-(?P<writer>[0-9a-f]+)-(?P<seq>\d+)\.rows-(?P<rows>\d+)"
     r"(\.prompt-(?P<prompt>\d+)\.output-(?P<output>\d+))?\.parquet"
 )
+_TAIL_NAME = re.compile(r"b(?P<bucket>\d+)-[0-9a-f]+-\d+\.arrows")
+CHECKSUM = pa.field("crc32", pa.uint32())
+"""A tail's last column, since a machine that loses its power may leave zeros in place of what was appended."""
 
 
 class JournalError(RuntimeError):
@@ -58,6 +65,7 @@ class Writer:
         self.folder = folder
         self.name = f"b{bucket}-{uuid.uuid4().hex[:16]}"
         self._seq = 0
+        self._tails = itertools.count()
 
     def write(self, results: pa.Table) -> str:
         """Write a table as one segment; return its name, with the sums of `prompt_tokens` and `output_tokens` where it has them.
@@ -75,6 +83,68 @@ class Writer:
         )
         self._seq += 1
         return name
+
+    def tail(self, schema: pa.Schema) -> "Tail | None":
+        """Begin a tail of rows of strings; None in an object store. From any thread. Raises OSError as a store refuses."""
+        if not isinstance(self.folder.filesystem, pafs.LocalFileSystem):
+            return None
+        self.folder.filesystem.create_dir(self.folder.path, recursive=True)
+        return Tail(f"{self.folder.path}/{self.name}-{next(self._tails)}.arrows", schema)
+
+
+class Tail:
+    """A local file of rows. What was appended survives the process, though not the machine: nothing waits for the disk."""
+
+    def __init__(self, path: str, schema: pa.Schema) -> None:
+        """Make the file."""
+        self.path, self._schema = path, schema.append(CHECKSUM)
+        self._file = open(path, "xb", buffering=0)  # noqa: SIM115 closed by `close`
+        self._write(self._schema.serialize())
+
+    def append(self, *values: str | bytes | None) -> None:
+        """Append a row. Raises OSError where the store refuses (a full disk): what is appended later is then not read."""
+        row = zip((*values, _checksum(values)), self._schema.types, strict=True)
+        arrays = [pa.array([value], type_) for value, type_ in row]
+        self._write(pa.RecordBatch.from_arrays(arrays, schema=self._schema).serialize())
+
+    def _write(self, message: pa.Buffer) -> None:
+        left = memoryview(message)
+        while left:
+            left = left[self._file.write(left) :]
+
+    def close(self) -> None:
+        """Append nothing more."""
+        self._file.close()
+
+    def delete(self) -> None:
+        """Delete the file: a segment holds its rows."""
+        self.close()
+        with contextlib.suppress(FileNotFoundError):  # its chunk was committed by another attempt
+            os.unlink(self.path)
+
+
+def _checksum(values: Iterable[str | bytes | None]) -> int:
+    found = 1  # not the 0 of a row that is lost
+    for value in values:
+        found = zlib.crc32(value.encode() if isinstance(value, str) else value or b"", found)
+    return found
+
+
+def tail_rows(stream: Any) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a tail, each a batch, up to the first that is not whole. Raises ArrowInvalid for another file."""
+    reader = pa.ipc.open_stream(stream)
+    if CHECKSUM not in reader.schema:
+        raise pa.ArrowInvalid("this Arrow stream is no tail of a journal")
+    while True:
+        try:
+            batch = reader.read_next_batch()
+            batch.validate(full=True)
+            (*values, checksum), *more = zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        except (StopIteration, OSError, pa.ArrowException, ValueError):
+            return
+        if more or checksum != _checksum(values):
+            return
+        yield batch
 
 
 def write_whole(folder: Place, name: str, write: Callable[[str], None]) -> None:
@@ -100,25 +170,32 @@ def read(folder: Place, bucket: int | None, schema: pa.Schema) -> Iterator[pa.Ta
 
 
 def segments(folder: Place, bucket: int | None) -> Iterator[Place]:
-    """Yield where the segments of one bucket lie, or those of all where it is None."""
+    """Yield where the segments and tails of one bucket lie, or those of all where it is None."""
     for info in _files(folder):
-        match = _SEGMENT_NAME.fullmatch(info.base_name)
+        match = _SEGMENT_NAME.fullmatch(info.base_name) or _TAIL_NAME.fullmatch(info.base_name)
         if match is not None and bucket in (None, int(match["bucket"])):
             yield Place(folder.filesystem, info.path)
 
 
 def read_segment(segment: Place, schema: pa.Schema) -> pa.Table | None:
-    """Return the columns of `schema` of a segment. None, with a warning, for one that cannot be read or has other columns:
-    its rows are paid for again.
+    """Return the columns of `schema` of a segment or a tail. None, with a warning, for one that cannot be read or has other
+    columns: its rows are paid for again. None without a word for one that is gone, since its chunk was committed.
 
     An older version wrote the schema's first columns only: the others are null in its segments.
     """
     try:
-        table = pq.read_table(segment.path, filesystem=segment.filesystem, partitioning=None)
+        if segment.path.endswith(".arrows"):
+            with segment.filesystem.open_input_stream(segment.path) as stream:
+                rows = list(tail_rows(stream))
+            table = pa.Table.from_batches(rows) if rows else schema.empty_table()
+        else:
+            table = pq.read_table(segment.path, filesystem=segment.filesystem, partitioning=None)
         if table.column_names == schema.names[: table.num_columns]:
             for field in list(schema)[table.num_columns :]:
                 table = table.append_column(field, pa.nulls(table.num_rows, field.type))
         return table.select(schema.names).cast(schema)
+    except FileNotFoundError:
+        return None
     except (OSError, pa.ArrowException, KeyError, ValueError) as error:
         logger.warning("journal segment %s skipped: %s", segment.path.rpartition("/")[2], error)
         return None

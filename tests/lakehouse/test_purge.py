@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
+from recast.journal import Writer
 from recast.lakehouse import ledger, proof, query
 from recast.lakehouse import purge as purging
 from recast.lakehouse.claims import Claim
@@ -147,6 +148,31 @@ def test_a_journal_that_is_young_is_reported_and_stays(settings: Settings) -> No
     found = {each["file"]: each for each in purge(settings, 168)["found"]}
     assert found["_work/styled_code/journal/segment.parquet"]["rows"] == 1
     assert (folder / "segment.parquet").exists()
+
+
+def test_a_tail_of_a_journal_is_read_to_its_torn_end(settings: Settings) -> None:
+    lake = taken_down(settings)
+    writer = Writer(place(str(lake / "_work" / "raw_code" / "journal" / "run-0")), 0)
+
+    def tail(*rows: tuple[str, str | None]) -> Path:
+        tail = writer.tail(pa.schema([("input_hash", pa.string()), ("text", pa.string())]))
+        assert tail
+        for row in rows:
+            tail.append(*row)
+        tail.close()
+        return Path(tail.path)
+
+    short, named, torn = tail(*((str(n), "") for n in range(50))), tail((sha256(PARSER), None)), tail(("other", PARSER))
+    whole = torn.read_bytes()
+    torn.write_bytes(whole[: whole.index(PARSER.encode()) + len(PARSER) // 2])
+    report = purge(settings, 168)
+    found = {Path(each["file"]).name: each for each in report["found"]}
+    assert found[named.name]["rows"] == 1
+    assert found[torn.name]["parts_of_texts"] > 0
+    assert short.name not in found
+    assert report["unreadable"] == []
+    assert purge(settings, 0)["proven"]
+    assert not torn.exists()
 
 
 def test_staged_rows_and_journals_of_killed_runs_go(settings: Settings) -> None:
