@@ -202,7 +202,8 @@ def fetch(rows: DataFrame, settings: Settings, journal: str) -> DataFrame:
         UserError: as `contents_of` says.
     """
     is_taken = F.expr(f"({refusal(settings)}) IS NULL")
-    taken = contents_of(rows.where(is_taken), settings, journal)
+    tried = rows.where(is_taken).withColumn("fetch_tries", F.coalesce("fetch_tries", F.lit(0)) + 1)
+    taken = contents_of(tried, settings, journal)
     none = {"text": F.lit(None).cast("string"), "fetch_status": F.lit(raw_code.NOT_FETCHED)}
     return taken.unionByName(rows.where(~is_taken).withColumns(none))
 
@@ -300,6 +301,7 @@ STAGE = Stage(
     measured_by=measured_by,
     decided_by=lambda settings: {"rule": 3, **selection.facts(settings, "code")},
     retryable=raw_code.AGAIN,
+    tries="fetch_tries",
     unmeasured=f"fetch_status = '{raw_code.NOT_FETCHED}'",
     due=lambda settings: f"fetch_status = '{raw_code.NOT_FETCHED}' AND ({refusal(settings)}) IS NULL",
     needs=("recast.udfs.contents.fetching",),

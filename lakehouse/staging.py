@@ -5,7 +5,7 @@ from functools import reduce
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from recast.lakehouse import executors, store, watching
@@ -74,16 +74,17 @@ def partitions(work: Work) -> int:
     return work.settings.partitions or TASKS_PER_CORE * executors.most_cores(work.spark)
 
 
-def source_of(work: Work, chunk: Chunk, keys: DataFrame, found: Row) -> DataFrame:
-    """Return the source rows of one action of a chunk, each once, with `from_doc_id`."""
-    chosen = F.broadcast(keys.where(F.col("action") == found["action"]).select(*SOURCE_KEYS, "from_doc_id"))
+def source_of(work: Work, chunk: Chunk, keys: DataFrame, found: Row, *more: Column) -> DataFrame:
+    """Return the source rows of one action of a chunk, each once, with `from_doc_id` and `more` columns of the plan."""
+    chosen = F.broadcast(keys.where(F.col("action") == found["action"]).select(*SOURCE_KEYS, "from_doc_id", *more))
     rows = work.source_rows().where(chunk.holds("input_hash")).join(chosen, list(SOURCE_KEYS))
     return rows.dropDuplicates(["doc_id"]) if (found["copies"] or 1) > 1 else rows
 
 
 def measured(work: Work, chunk: Chunk, keys: DataFrame, todo: dict[str, Row]) -> DataFrame:
     """Return the chunk's rows that are paid for, finished."""
-    rows = source_of(work, chunk, keys, todo["measure"]).drop("from_doc_id")
+    tries = (F.col("tries").alias(work.stage.tries),) if work.stage.tries else ()
+    rows = source_of(work, chunk, keys, todo["measure"], *tries).drop("from_doc_id")
     if not work.stage.usage:  # a model stage spreads its rows itself, by GPU and journal
         rows = rows.repartition(partitions(work), "input_hash")
     # The budget is a share of the chunk. Where a killed run answered most of it, what is left may be all that fails.
