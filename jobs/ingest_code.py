@@ -26,6 +26,7 @@ from recast.udfs.contents import fetching
 from recast.udfs.contents.blobs import MAX_TEXT_BYTES
 from recast.udfs.contents.checking import require_answering
 from recast.udfs.contents.fetching import Spec
+from recast.udfs.contents.settings import table_of
 from recast.udfs.contents.stores import store_at
 from recast.udfs.encodings import NAMES, SEPARATORS, UTF_8
 
@@ -144,6 +145,9 @@ def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
         *(F.min(F.coalesce(mark, F.lit(False))).alias(mark) for mark in ("is_vendor", "is_generated")),
         *(F.max(name).alias(name) for name in inline),
     )
+    if table := table_of(settings.code_contents):
+        inline = ("source_text",)
+        by_blob = by_blob.join(texts_by_blob(spark, *table), F.col("doc_id") == F.col("blob_id"), "left")
     by_blob = by_blob.withColumn("encodings", most_said_first("said", "unknown_encoding"))
     licenses = F.flatten(F.filter("occurrences.detected_licenses", lambda found: found.isNotNull()))
     return by_blob.select(
@@ -162,6 +166,17 @@ def blobs(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
         nothing_above().alias("made_by"),
         *inline,
     )
+
+
+def texts_by_blob(spark: SparkSession, place: str, column: str) -> DataFrame:
+    """Return `blob_id` and `source_text` of every blob that a table holds in a column, each once.
+
+    Raises:
+        UserError: there is no such table, or it lacks a column `blob_id` or this one.
+    """
+    rows = read(spark, place, {"blob_id": "string", column: "string"})
+    text = F.substring(F.col(column).cast("binary"), 1, MAX_TEXT_BYTES + 1)
+    return rows.groupBy(incoming.name(F.col("blob_id")).alias("blob_id")).agg(F.max(text).alias("source_text"))
 
 
 def encoding_of(column: str) -> Column:
