@@ -308,9 +308,10 @@ class TestJournal:
         names = [served.put(text) for text in texts(240)]
         served.fake.latency_s = 0.01
         spec = Spec(served.anonymous, 8, journal=str(tmp_path / "j" / "run-1"))
-        task = threading.Thread(target=fetched, args=(names, spec))
+        task = threading.Thread(target=fetched, args=(names, spec), daemon=True)
         task.start()
         while len(before := set(served.fake.served)) < 120:
+            assert task.is_alive()
             time.sleep(0.005)
         shutil.copytree(tmp_path / "j", tmp_path / "left by a kill")
         task.join()
