@@ -31,8 +31,6 @@ QUOTED_SHARE = 0.5  # of a document's probes: from here on another row has its t
 PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
 """How a packed file begins, and what pyarrow calls the format."""
 PARQUET = b"PAR1"
-ARROW = b"\xff\xff\xff\xff"
-"""How an Arrow stream begins: the tail of a journal. It holds its texts as they are, so that a torn row can be searched."""
 NO_TEXT = (
     b"crc\0",  # Hadoop's sums of the bytes of files on a local disk
     *(b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"\0\0\1\0"),  # pictures, of Data Docs
@@ -153,9 +151,9 @@ def in_parquet(about: Searched, file: pq.ParquetFile, wanted: Wanted, distinct: 
 
 
 def in_text(about: Searched, file: Any, start: bytes, wanted: Wanted, distinct: Hashes) -> Searched:
-    """Look into a file that is no Parquet; `start` are its first bytes. Raises as `texts_of` and `journal.tail_rows` do."""
-    if start == ARROW:
-        for batch in journal.tail_rows(file):
+    """Look into a file that is no Parquet; `start` are its first bytes. Raises ValueError where it is no text."""
+    if start == journal.TAIL:  # it holds its texts as they are, so that a torn row can be searched
+        for batch in journal.tail_table(file).to_batches():
             named = len(rows_named(batch, wanted.keys))
             about = about._replace(rows=about.rows + batch.num_rows, named=about.named + named)
         file.seek(0)
@@ -238,7 +236,7 @@ def texts_of(file: Any, start: bytes) -> Iterator[str]:
             encoding = "utf-16" if piece[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8"
             decoder = codecs.getincrementaldecoder(encoding)("replace")
         text = decoder.decode(piece)
-        if start != ARROW and text.count("\ufffd") + text.count("\0") > len(text) / 10:
+        if start != journal.TAIL and text.count("\ufffd") + text.count("\0") > len(text) / 10:
             raise ValueError("neither Parquet nor text")
         yield before + text
         before = text[-OVERLAP_CHARS:]

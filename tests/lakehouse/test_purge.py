@@ -155,7 +155,7 @@ def test_a_tail_of_a_journal_is_read_to_its_torn_end(settings: Settings) -> None
     writer = Writer(place(str(lake / "_work" / "raw_code" / "journal" / "run-0")), 0)
 
     def tail(*rows: tuple[str, str | None]) -> Path:
-        tail = writer.tail(pa.schema([("input_hash", pa.string()), ("text", pa.string())]))
+        tail = writer.tail(["input_hash", "text"])
         assert tail
         for row in rows:
             tail.append(*row)

@@ -369,7 +369,7 @@ class Fetches:
         """
         if self._writer and not _may_mend(content.fetch_status):
             with _writing(self._spec):
-                self._tail = self._tail or self._writer.tail(JOURNAL)
+                self._tail = self._tail or self._writer.tail(JOURNAL.names)
                 if self._tail:
                     self._tail.append(row.key, *content)
 

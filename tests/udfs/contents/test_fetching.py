@@ -319,7 +319,7 @@ class TestJournal:
         served.fake.served.clear()
         fetched(names, spec._replace(journal=str(tmp_path / "left by a kill" / "run-2")))
         assert len(before & set(served.fake.served)) <= 8
-        assert not list(tmp_path.glob("j/**/*.arrows")), "what a segment holds is in no tail"
+        assert not list(tmp_path.glob("j/**/*.tail")), "what a segment holds is in no tail"
 
     def test_what_came_before_the_store_failed_is_kept(self, served: Served, tmp_path: Path) -> None:
         good = [served.put(text) for text in texts(50)]
