@@ -135,7 +135,8 @@ def test_a_value_that_is_no_string_far_behind_is_not_read_as_one(spark: "SparkSe
             read_json(spark, str(tmp_path), COLUMNS).collect()
         words = explain(stopped.value)
         assert said in words
-        assert f"in a line of file://{tmp_path}/a.jsonl; the source's schema has string" in words
+        assert "in a line of file:" in words
+        assert f"{tmp_path}/a.jsonl; the source's schema has string" in words
 
 
 @pytest.mark.spark
