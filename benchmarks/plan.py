@@ -52,7 +52,7 @@ def generate(spark: SparkSession, folder: Path, keys: int, changed: float) -> di
     older = F.when(F.col("id") % step == 1, F.sha2(F.concat_ws(" ", F.lit("older"), "id"), 256))
     have = rows(gone).withColumn("input_hash", F.coalesce(older, "input_hash")).drop("id")
     rules = {"measured_by": F.lit("m"), "decided_by": F.lit("d"), "withdrawn": F.lit(False), "in_target": F.lit(True)}
-    rules["lends"] = F.lit(True)
+    rules |= {"lends": F.lit(True), "tries": F.lit(None).cast("int")}
     have.withColumns(rules).write.parquet(f"{folder}/have")
     kept = range(gone, keys)
     stale = sum(1 for _ in range(kept.start + (1 - kept.start) % step, kept.stop, step))

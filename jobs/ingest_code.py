@@ -26,6 +26,7 @@ from recast.udfs.contents import fetching
 from recast.udfs.contents.blobs import MAX_TEXT_BYTES
 from recast.udfs.contents.checking import require_answering
 from recast.udfs.contents.fetching import Spec
+from recast.udfs.contents.settings import table_of
 from recast.udfs.contents.stores import store_at
 from recast.udfs.encodings import NAMES, SEPARATORS, UTF_8
 
@@ -144,6 +145,9 @@ def blobs(spark: SparkSession, settings: Settings, version: str, takedowns: int 
         *(F.min(F.coalesce(mark, F.lit(False))).alias(mark) for mark in ("is_vendor", "is_generated")),
         *(F.max(name).alias(name) for name in inline),
     )
+    if table := table_of(settings.code_contents):
+        inline = ("source_text",)
+        by_blob = by_blob.join(texts_by_blob(spark, *table), F.col("doc_id") == F.col("blob_id"), "left")
     by_blob = by_blob.withColumn("encodings", most_said_first("said", "unknown_encoding"))
     licenses = F.flatten(F.filter("occurrences.detected_licenses", lambda found: found.isNotNull()))
     return by_blob.select(
@@ -162,6 +166,17 @@ def blobs(spark: SparkSession, settings: Settings, version: str, takedowns: int 
         nothing_above().alias("made_by"),
         *inline,
     )
+
+
+def texts_by_blob(spark: SparkSession, place: str, column: str) -> DataFrame:
+    """Return `blob_id` and `source_text` of every blob that a table holds in a column, each once.
+
+    Raises:
+        UserError: there is no such table, or it lacks a column `blob_id` or this one.
+    """
+    rows = read(spark, place, {"blob_id": "string", column: "string"})
+    text = F.substring(F.col(column).cast("binary"), 1, MAX_TEXT_BYTES + 1)
+    return rows.groupBy(incoming.name(F.col("blob_id")).alias("blob_id")).agg(F.max(text).alias("source_text"))
 
 
 def encoding_of(column: str) -> Column:
@@ -202,7 +217,8 @@ def fetch(rows: DataFrame, settings: Settings, journal: str) -> DataFrame:
         UserError: as `contents_of` says.
     """
     is_taken = F.expr(f"({refusal(settings)}) IS NULL")
-    taken = contents_of(rows.where(is_taken), settings, journal)
+    tried = rows.where(is_taken).withColumn("fetch_tries", F.coalesce("fetch_tries", F.lit(0)) + 1)
+    taken = contents_of(tried, settings, journal)
     none = {"text": F.lit(None).cast("string"), "fetch_status": F.lit(raw_code.NOT_FETCHED)}
     return taken.unionByName(rows.where(~is_taken).withColumns(none))
 
@@ -300,6 +316,7 @@ STAGE = Stage(
     measured_by=measured_by,
     decided_by=lambda settings: {"rule": 3, **selection.facts(settings, "code")},
     retryable=raw_code.AGAIN,
+    tries="fetch_tries",
     unmeasured=f"fetch_status = '{raw_code.NOT_FETCHED}'",
     due=lambda settings: f"fetch_status = '{raw_code.NOT_FETCHED}' AND ({refusal(settings)}) IS NULL",
     needs=("recast.udfs.contents.fetching",),

@@ -24,6 +24,7 @@ from recast.lakehouse.source_sql import Dialect, NotUnicodeError, Opened, by_duc
 from recast.schemas import raw_math
 from recast.settings import UserError
 from recast.udfs.contents.blobs import MAX_TEXT_BYTES
+from recast.udfs.contents.settings import table_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -177,7 +178,7 @@ def count_code(found: Profile, source: Opened, settings: Settings) -> None:
         share = settings.sample / found.takes  # of what is drawn, about as much is refused as of all
         found.fetch = Fetch(round(found.fetch.requests * share), round(found.fetch.bytes * share))
         found.takes = settings.sample
-    if found.inline and not settings.code_contents:
+    if (found.inline and not settings.code_contents) or table_of(settings.code_contents):
         found.fetch = Fetch()
 
 

@@ -12,7 +12,7 @@ from recast.lakehouse.settings import Settings as LakehouseSettings
 from recast.lakehouse.settings import path_fault
 from recast.settings import setting
 from recast.udfs.contents.settings import Settings as ContentsSettings
-from recast.udfs.contents.settings import contents_fault
+from recast.udfs.contents.settings import contents_fault, table_of
 from recast.udfs.settings import Settings as Thresholds
 
 
@@ -28,7 +28,7 @@ class Settings(InferenceSettings, ContentsSettings, Thresholds, Selection, Lakeh
     )
     code_contents: str = setting(
         "",
-        "folder, s3:// or https:// with one gzip object per blob_id (docs/contents.md)",
+        "folder, s3:// or https:// with one gzip object per blob_id, or PLACE#COLUMN of a table (docs/contents.md)",
         place="location",
         check=contents_fault,
     )
@@ -57,8 +57,9 @@ def resolve(**given: Any) -> Settings:
         UserError: as `recast.settings.resolve` says, or the environment names an endpoint of S3 that is none.
     """
     found = settings.resolve(Settings, given)
-    places = [value for name, value in vars(found).items() if isinstance(value, str) and name != "code_contents"]
-    if any(map(s3.is_s3, places)):  # contents have an endpoint of their own
+    stores = () if table_of(found.code_contents) else ("code_contents",)  # they have an endpoint of their own
+    places = [value for name, value in vars(found).items() if isinstance(value, str) and name not in stores]
+    if any(map(s3.is_s3, places)):
         s3.use(found.s3_endpoint, found.s3_region)
     return replace(found, lake=f"{found.lake}-sample-{found.sample}") if found.sample else found
 

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 ACTIONS_DDL = (
     "doc_id string, input_hash string, carried_hash bigint, action string, from_doc_id string, copies bigint, "
-    "conflicting bigint, replaces boolean, loses boolean"
+    "conflicting bigint, replaces boolean, loses boolean, tries int"
 )
 """What `find_actions` returns, so that reading written actions looks into no file."""
 WRITING = ("measure", "copy", "decide", "withdraw")
@@ -20,13 +20,14 @@ def find_actions(
 ) -> DataFrame:
     """Return what has to be done, a row per document.
 
-    Its columns: `doc_id, input_hash, carried_hash, action, from_doc_id, copies, conflicting, replaces, loses`.
+    Its columns: `doc_id, input_hash, carried_hash, action, from_doc_id, copies, conflicting, replaces, loses, tries`.
 
     The actions: `measure` pays for a text; `copy` takes the measurement of an equal text from the row `from_doc_id`;
     `decide` judges a row again from its own columns; `withdraw` rejects a row and keeps what was measured, because its
     source row is rejected now; `remove` deletes a row whose source row is gone; `nothing` is there for `conflicting`
-    alone. `replaces` says whether the target holds a row of that document, and `loses` whether a measurement that counts
-    leaves the target with it, since the source has another text now or none.
+    alone. `replaces` says whether the target holds a row of that document, `loses` whether a measurement that counts
+    leaves the target with it, since the source has another text now or none, and `tries` how often its text was measured
+    before, where that is counted.
 
     Source rows of one document that differ are `conflicting`, so many of them. The one that the target holds stays, or
     else one of the text that it holds; otherwise the smallest by a hash with `salt` is taken. So nobody can write a row
@@ -35,7 +36,7 @@ def find_actions(
     Args:
         wanted: `doc_id, input_hash, carried_hash` of every source row; a document listed twice counts once, and
             `copies` says how often it was.
-        have: `doc_id, input_hash, carried_hash, measured_by, decided_by, withdrawn, lends, in_target` of every row;
+        have: `doc_id, input_hash, carried_hash, measured_by, decided_by, withdrawn, lends, tries, in_target` of every row;
             `lends` says whether it holds a measurement that counts; where `in_target` is false a killed run left the row
             staged, and nothing else counts.
         rejected: `doc_id` of the source rows that are there and not kept; empty where rejected rows are removed, too.
@@ -48,7 +49,7 @@ def find_actions(
         .select(
             "doc_id",
             F.struct("input_hash", "carried_hash").alias("row"),
-            F.struct("measured_by", "decided_by", "withdrawn", "lends").alias("rules"),
+            F.struct("measured_by", "decided_by", "withdrawn", "lends", "tries").alias("rules"),
         )
         .join(rejected.select("doc_id", F.lit(True).alias("rejected")), "doc_id", "left")
     )
@@ -89,6 +90,7 @@ def find_actions(
         F.when(F.col("differ"), F.col("copies")).otherwise(0).alias("conflicting"),
         F.col("row").isNotNull().alias("replaces"),
         F.coalesce(F.col("rules.lends") & other_text, F.lit(False)).alias("loses"),
+        F.when(F.col("source.input_hash") == F.col("row.input_hash"), F.col("rules.tries")).alias("tries"),
     ).where("action != 'nothing' OR conflicting > 0")
     # A text is paid for once: by no row where its measurement is stored, else by the first of the rows that carry it.
     stored = have.where("lends").groupBy("input_hash").agg(F.min("doc_id").alias("stored_in"))

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from recast.lakehouse import store, withheld
+from recast.lakehouse import store, takedown, withheld
 from recast.lakehouse.actions import WRITING
 from recast.lakehouse.chunks import Chunk
 from recast.lakehouse.settings import Settings
@@ -40,12 +40,12 @@ def found(spark: SparkSession, settings: Settings, stage: Stage, clean: bool = F
     forgiving = spark.read.options(ignoreCorruptFiles=True, ignoreMissingFiles=True)
     rows = without_taken_down(spark, settings, forgiving.schema(stage.target.ddl).parquet(*whole))
     # A text may have been claimed after its row left.
-    return withheld.without(spark, settings, rows, "content", "content_hash")
+    return withheld.without(spark, settings, takedown.version(settings), rows, "content", "content_hash")
 
 
 def without_taken_down(spark: SparkSession, settings: Settings, rows: DataFrame) -> DataFrame:
     """Return rows without those of documents that were taken down."""
-    gone = withheld.documents(spark, settings)
+    gone = withheld.documents(spark, settings, takedown.version(settings))
     return rows if gone is None else rows.join(gone, "doc_id", "left_anti")
 
 

@@ -1,6 +1,6 @@
 """Which rows are measured now though nothing changed: failures that may have passed, and what the settings had refused."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -14,10 +14,35 @@ from recast.schemas.table import TAKEN_DOWN
 NOT_TAKEN_DOWN = f"(reason IS NULL OR reason <> '{TAKEN_DOWN}')"
 
 
-def retried_before(settings: Settings, run: Run) -> datetime | None:
-    """Return the time before which a failure was written that a run tries again by itself; None where it tries none."""
-    hours = settings.retry_after_hours
-    return run["started_at"] - timedelta(hours=hours) if hours else None
+MOST_HOURS = 30 * 24.0
+"""What failed again and again is tried again after so long, unless `retry_after_hours` is longer."""
+
+
+def waits(hours: float) -> list[float]:
+    """Return how many hours a failure is left alone after the first try, the second and so on; then as long as the last."""
+    found = [hours]
+    while found[-1] < MOST_HOURS:
+        found.append(min(2 * found[-1], MOST_HOURS))
+    return found
+
+
+def old_enough(settings: Settings, run: Run, tries: str, timestamp: str) -> str:
+    """Return the SQL condition on a failure that a run tries again by itself; "false" where it tries none.
+
+    Args:
+        settings: say after how long.
+        run: the run, by the time of its start.
+        tries: column that counts how often the row was tried; empty where nothing counts that: each wait is the first.
+        timestamp: the engine's word for a time with a zone.
+    """
+    if not settings.retry_after_hours:
+        return "false"
+    hours = waits(settings.retry_after_hours)
+    first, *later = (f"{timestamp} '{(run['started_at'] - timedelta(hours=each)).isoformat()}'" for each in hours)
+    if not tries or not later:
+        return f"written_at < {first}"
+    cases = (f"WHEN {tries} = {number} THEN {before}" for number, before in enumerate(later, 2))
+    return f"written_at < CASE {' '.join(cases)} WHEN {tries} > {len(hours)} THEN {later[-1]} ELSE {first} END"
 
 
 def failures(settings: Settings, stage: Stage, run: Run) -> tuple[str, ...]:
@@ -26,12 +51,13 @@ def failures(settings: Settings, stage: Stage, run: Run) -> tuple[str, ...]:
     Raises:
         UserError: the table cannot be read.
     """
-    before = retried_before(settings, run)
-    if before is None or query.version(settings, stage.name) is None:
+    table = query.open_table(settings, stage.name) if settings.retry_after_hours else None
+    if table is None:
         return ()
+    is_there = any(field.name == stage.tries for field in table.schema().fields)  # an older Recast counted none
+    condition = old_enough(settings, run, stage.tries if is_there else "", "TIMESTAMPTZ")
     statement = (
-        f"SELECT count(*) AS rows FROM {stage.name} "
-        f"WHERE ({stage.retryable}) AND {NOT_TAKEN_DOWN} AND written_at < TIMESTAMPTZ '{before.isoformat()}'"
+        f"SELECT count(*) AS rows FROM {stage.name} WHERE ({stage.retryable}) AND {NOT_TAKEN_DOWN} AND {condition}"
     )
     (found,) = query.rows(settings, statement, stage.name)
     return (f"{found['rows']:,} failures are tried again",) if found["rows"] else ()
@@ -39,8 +65,5 @@ def failures(settings: Settings, stage: Stage, run: Run) -> tuple[str, ...]:
 
 def is_due(settings: Settings, stage: Stage, run: Run, retry: bool) -> Column:
     """Return the condition on the target's rows that are measured now; `retry` says whether all failures are."""
-    before = retried_before(settings, run)
-    again = F.lit(retry)
-    if before is not None:
-        again |= F.expr(NOT_TAKEN_DOWN) & (F.col("written_at") < F.lit(before))
-    return F.coalesce((F.expr(stage.retryable) & again) | F.expr(stage.due(settings)), F.lit(False))
+    condition = "true" if retry else f"{NOT_TAKEN_DOWN} AND {old_enough(settings, run, stage.tries, 'TIMESTAMP')}"
+    return F.coalesce(F.expr(f"(({stage.retryable}) AND {condition}) OR ({stage.due(settings)})"), F.lit(False))

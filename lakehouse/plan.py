@@ -65,13 +65,15 @@ def make(work: Work, why: tuple[str, ...] = ()) -> Plan:
     counted. `why` is what changed since the last run.
     """
     withdrawn = F.coalesce(F.col("reason") == WITHDRAWN, F.lit(False)).alias("withdrawn")
-    keys = ("doc_id", "input_hash", "carried_hash", "measured_by", "decided_by", withdrawn, work.lends.alias("lends"))
+    tries = F.expr(work.stage.tries or "CAST(NULL AS int)").alias("tries")
+    rules = ("measured_by", "decided_by", withdrawn, work.lends.alias("lends"), tries)
+    keys = ("doc_id", "input_hash", "carried_hash", *rules)
     have = work.target_rows().select(*keys, F.lit(True).alias("in_target"))
     for rows in work.lenders():
         have = have.unionByName(rows.select(*keys, F.lit(False).alias("in_target")))
     wanted = work.source_rows().select("doc_id", "input_hash", "carried_hash")
-    rules = (work.run["measured_by"], work.run["decided_by"])
-    todo = find_actions(wanted, have, work.rejected_keys(), *rules, salt=work.run["run_id"])
+    now = (work.run["measured_by"], work.run["decided_by"])
+    todo = find_actions(wanted, have, work.rejected_keys(), *now, salt=work.run["run_id"])
     if work.folder:
         todo.sort("input_hash").write.mode("overwrite").parquet(work.actions_path)
         todo = work.written_actions()

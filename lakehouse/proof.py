@@ -1,8 +1,8 @@
 """Reads every file of a lake and says where text is left that was taken down.
 
 A file is searched for what it means, not for its bytes: Parquet is decoded, whatever made it and whatever it is called (tables,
-old versions, change feeds, staged rows, journals, checkpoints); JSON, logs and HTML are taken apart. What cannot be read may
-hold anything, and is a fault.
+old versions, change feeds, staged rows, journals, checkpoints); so are the tails of journals; JSON, logs and HTML are taken
+apart. What cannot be read may hold anything, and is a fault.
 """
 
 import codecs
@@ -19,6 +19,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from recast import journal
 from recast.lakehouse.probes import NONE, Hashes, found_in, spellings
 from recast.storage import Place
 
@@ -116,11 +117,7 @@ def look_into(lake: Place, info: pafs.FileInfo, wanted: Wanted, distinct: Hashes
                 return in_parquet(about, pq.ParquetFile(file), wanted, distinct)
             if start.startswith(NO_TEXT):
                 return about
-            found: set[int] = set()
-            for text in texts_of(file, start):
-                for spelling in spellings(text):
-                    found |= set(found_in([spelling], distinct).tolist())
-            return about._replace(probes=frozenset(found))
+            return in_text(about, file, start, wanted, distinct)
     except FileNotFoundError:
         return about._replace(size=0)  # removed since it was listed
     except (OSError, ValueError, pa.ArrowException) as problem:
@@ -151,6 +148,20 @@ def in_parquet(about: Searched, file: pq.ParquetFile, wanted: Wanted, distinct: 
                 if isinstance(doc_id := ids[row], str) and has_a_text(hits, wanted):
                     quotes.add(doc_id)
     return about._replace(rows=rows, named=named, probes=frozenset(found), quotes=frozenset(quotes))
+
+
+def in_text(about: Searched, file: Any, start: bytes, wanted: Wanted, distinct: Hashes) -> Searched:
+    """Look into a file that is no Parquet; `start` are its first bytes. Raises ValueError where it is no text."""
+    if start == journal.TAIL:  # it holds its texts as they are, so that a torn row can be searched
+        for batch in journal.tail_table(file).to_batches():
+            named = len(rows_named(batch, wanted.keys))
+            about = about._replace(rows=about.rows + batch.num_rows, named=about.named + named)
+        file.seek(0)
+    found: set[int] = set()
+    for text in texts_of(file, start):
+        for spelling in spellings(text):
+            found |= set(found_in([spelling], distinct).tolist())
+    return about._replace(probes=frozenset(found))
 
 
 def statistics_of(metadata: pq.FileMetaData) -> Iterator[Any]:
@@ -225,7 +236,7 @@ def texts_of(file: Any, start: bytes) -> Iterator[str]:
             encoding = "utf-16" if piece[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8"
             decoder = codecs.getincrementaldecoder(encoding)("replace")
         text = decoder.decode(piece)
-        if text.count("\ufffd") + text.count("\0") > len(text) / 10:
+        if start != journal.TAIL and text.count("\ufffd") + text.count("\0") > len(text) / 10:
             raise ValueError("neither Parquet nor text")
         yield before + text
         before = text[-OVERLAP_CHARS:]

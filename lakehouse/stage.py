@@ -67,6 +67,8 @@ class Stage:
         decided_by: facts that change a decision.
         retryable: SQL condition, for Spark and DuckDB, on the target's rows whose measurement is tried again: by ``--retry``,
             and by every run once they are as old as the setting `retry_after_hours`.
+        tries: column of the target that counts how often a text was measured; `measure` gets it as it was, null at first.
+            With each time it takes twice as long until a run tries a failure again by itself (lakehouse/due.py).
         unmeasured: SQL condition on the target's rows that hold no measurement, since the settings refused to pay for it.
             They lend none to other rows, nor to themselves where their source row changes.
         due: returns the SQL condition on such rows which the settings want measured now.
@@ -82,6 +84,7 @@ class Stage:
     measured_by: Facts
     decided_by: Facts
     retryable: str = "false"
+    tries: str = ""
     unmeasured: str = "false"
     due: Callable[[Settings], str] = lambda settings: "false"
     usage: Usage | None = None

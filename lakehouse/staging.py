@@ -5,7 +5,7 @@ from functools import reduce
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recast.lakehouse import executors, store, watching
@@ -73,9 +73,9 @@ def spread(work: Work, rows: DataFrame, count: int) -> DataFrame:
     return rows.repartition(tasks, "input_hash")
 
 
-def source_of(work: Work, chunk: Chunk, keys: DataFrame, action: str) -> DataFrame:
-    """Return the source rows of one action of a chunk, each once, with `from_doc_id`."""
-    chosen = F.broadcast(keys.where(F.col("action") == action).select(*SOURCE_KEYS, "from_doc_id"))
+def source_of(work: Work, chunk: Chunk, keys: DataFrame, action: str, *more: Column) -> DataFrame:
+    """Return the source rows of one action of a chunk, each once, with `from_doc_id` and `more` columns of the plan."""
+    chosen = F.broadcast(keys.where(F.col("action") == action).select(*SOURCE_KEYS, "from_doc_id", *more))
     # By the document first: then a source that computes the hash of a text does so for these rows alone.
     rows = work.source_rows(chunk).join(chosen.select("doc_id"), "doc_id", "left_semi").join(chosen, list(SOURCE_KEYS))
     return rows.dropDuplicates(["doc_id"]) if chunk.todo[action].copies > 1 else rows
@@ -83,7 +83,8 @@ def source_of(work: Work, chunk: Chunk, keys: DataFrame, action: str) -> DataFra
 
 def measured(work: Work, chunk: Chunk, keys: DataFrame) -> DataFrame:
     """Return the chunk's rows that are paid for, finished."""
-    rows = source_of(work, chunk, keys, "measure").drop("from_doc_id")
+    tries = (F.col("tries").alias(work.stage.tries),) if work.stage.tries else ()
+    rows = source_of(work, chunk, keys, "measure", *tries).drop("from_doc_id")
     count = chunk.todo["measure"].rows
     if not work.stage.usage:  # a model stage spreads its rows itself, by GPU and journal
         rows = spread(work, rows, count)

@@ -75,8 +75,8 @@ FETCH_FAILURES = {
 }
 """Closed list of what `fetch_status` says of a blob without text, in the order in which it is found out."""
 
-AGAIN = "fetch_status IN ({})".format(", ".join(f"'{name}'" for name, each in FETCH_FAILURES.items() if each.again))
-"""SQL condition on the rows that `--retry` fetches again."""
+AGAIN = "reason IN ({})".format(", ".join(f"'{name}'" for name, each in FETCH_FAILURES.items() if each.again))
+"""SQL condition on the rows that `--retry` fetches again. What the settings refuse has a reason of POLICY before these."""
 
 REASONS = {
     **POLICY,
@@ -130,6 +130,9 @@ TABLE = Table(
             "every repository and path that holds this blob, by name; at most 100 licences each",
         ),
         FETCH_STATUS,
+        Column(
+            "fetch_tries", "int", "runs that tried to read the content; null where none did, or before this was counted"
+        ),
         Column("max_line_length", "int", "characters of the longest line"),
         Column("mean_line_length", "double", "characters of a line on average"),
         Column("line_count", "int", "lines of the text"),

@@ -45,6 +45,7 @@ TYPES = {
 }
 PACKS = 4  # times smaller: about what compression does to text
 BROKEN = "_broken_line"
+SCHEMA_HAS = "; the source's schema has string"
 
 
 class Beginning(NamedTuple):
@@ -159,7 +160,8 @@ def names(_spark: "SparkSession", location: str) -> list[str]:
 def read_json(spark: "SparkSession", location: str, columns: dict[str, str], _version: str = "") -> "DataFrame":
     """Return the source's rows, with the given columns in their order, as `read_parquet` does.
 
-    A line that is no JSON object in UTF-8, or holds a value of another type, ends the run with an error that shows it.
+    A line that is no JSON object in UTF-8, or holds a value of another type, ends the run with an error that shows it. Spark
+    takes any value for a string, so strings are read as variants, which say what they are.
 
     Raises:
         UserError: as `schema` says.
@@ -168,7 +170,7 @@ def read_json(spark: "SparkSession", location: str, columns: dict[str, str], _ve
 
     schema(location, columns)
     types = {name: meaning(type_) for name, type_ in wanted(columns).items()}
-    ddl = ", ".join(f"`{name}` {read_as(type_)}" for name, type_ in types.items())
+    ddl = ", ".join(f"`{name}` {as_variants(type_)}" for name, type_ in types.items())
     reader = spark.read.option("recursiveFileLookup", "true").option("pathGlobFilter", f"*{{{','.join(JSON_LINES)}}}")
     reader = reader.option("columnNameOfCorruptRecord", BROKEN)
     rows = reader.schema(f"{ddl}, {BROKEN} string").json(as_a_name(location))
@@ -177,8 +179,48 @@ def read_json(spark: "SparkSession", location: str, columns: dict[str, str], _ve
         F.lit(" has a line that is no JSON object of the source's schema: "),
         F.substring(BROKEN, 1, 200),
     )
-    whole = rows.where(F.coalesce(F.assert_true(F.col(BROKEN).isNull(), words).isNull(), F.lit(True)))
-    return whole.selectExpr(*spark_columns(types, columns))
+    strange = F.expr(
+        f"coalesce({', '.join(no_string(f'`{name}`', type_, name) for name, type_ in types.items())}, NULL)"
+    )
+    words = F.when(F.col(BROKEN).isNotNull(), words).otherwise(
+        F.concat(F.lit("column "), strange, F.lit(" in a line of "), F.col("_metadata.file_path"), F.lit(SCHEMA_HAS))
+    )
+    whole = rows.where(F.coalesce(F.assert_true(words.isNull(), words).isNull(), F.lit(True)))
+    return whole.selectExpr(
+        *(f"{of_variants(f'`{name}`', type_)} AS `{name}`" for name, type_ in types.items())
+    ).selectExpr(*spark_columns(types, columns))
+
+
+def as_variants(type_: pa.DataType) -> str:
+    """Return the type by which Spark reads JSON of a meaning: its own, with variants in place of strings."""
+    if pa.types.is_list(type_):
+        return f"array<{as_variants(type_.value_type)}>"
+    if pa.types.is_struct(type_):
+        return f"struct<{', '.join(f'`{field.name}`: {as_variants(field.type)}' for field in type_)}>"
+    return "variant" if pa.types.is_string(type_) else read_as(type_)
+
+
+def no_string(sql: str, type_: pa.DataType, name: str) -> str:
+    """Return, in Spark's SQL, the first value that is read as a variant and is no string: its column and type; null for none."""
+    if pa.types.is_list(type_):
+        return f"get(filter(transform({sql}, each -> {no_string('each', type_.value_type, name)}), found -> found IS NOT NULL), 0)"
+    if pa.types.is_struct(type_):
+        fields = (no_string(f"{sql}.`{field.name}`", field.type, f"{name}.{field.name}") for field in type_)
+        return f"coalesce({', '.join(fields)}, NULL)"
+    if not pa.types.is_string(type_):
+        return "CAST(NULL AS string)"
+    found = f"nullif(nullif(schema_of_variant({sql}), 'STRING'), 'VOID')"
+    return f"concat('''{name}'' is ', lower({found}))"
+
+
+def of_variants(sql: str, type_: pa.DataType) -> str:
+    """Return, in Spark's SQL, what was read as `as_variants` says as the type itself."""
+    if pa.types.is_list(type_):
+        return f"transform({sql}, each -> {of_variants('each', type_.value_type)})"
+    if pa.types.is_struct(type_):
+        fields = (f"'{field.name}', {of_variants(f'{sql}.`{field.name}`', field.type)}" for field in type_)
+        return f"IF({sql} IS NULL, NULL, named_struct({', '.join(fields)}))"
+    return f"try_variant_get({sql}, '$', 'string')" if pa.types.is_string(type_) else sql
 
 
 def scan(connection: "duckdb.DuckDBPyConnection", location: str, columns: dict[str, str]) -> None:

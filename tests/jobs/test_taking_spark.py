@@ -196,6 +196,16 @@ def test_a_failure_is_tried_again_once_it_is_old_enough(lane: Fetching) -> None:
     lane.write({"a/a": [FILES["good"], missing]})
     reasons, _ = lane.run()
     assert reasons["other"] == "content_missing"
+    assert lane.run(retry=True) == (reasons, set())
+    tries = lane.rows("raw_code", "fetch_tries")
+    assert {name: tries[name]["fetch_tries"] for name in (FILES["good"].blob_id, missing.blob_id)} == {
+        FILES["good"].blob_id: 1,
+        missing.blob_id: 2,
+    }
+    refused = {"code_paths_denied": missing.path}
+    assert lane.run(**refused)[0]["other"] == "path_not_taken"
+    assert lane.refresh("raw_code", retry_after_hours=1e-7, **refused) == {}, "what is refused is not tried again"
+    assert lane.run()[0] == reasons
     (lane.folder / "code" / "content" / missing.blob_id).write_bytes(gzip.compress(missing.content))
     assert lane.refresh("raw_code", retry_after_hours=1.0) == {}
     soon = replace(lane.settings, retry_after_hours=1e-7)

@@ -9,7 +9,7 @@ from recast.lakehouse.actions import find_actions
 
 HAVE = (
     "doc_id string, input_hash string, carried_hash bigint, measured_by string, decided_by string, in_target boolean, "
-    "withdrawn boolean, lends boolean"
+    "withdrawn boolean, lends boolean, tries int"
 )
 WANTED = "doc_id string, input_hash string, carried_hash bigint"
 
@@ -33,7 +33,7 @@ def planned(spark: SparkSession) -> dict[str, Planned]:
     for case, (wanted, have, rejected, withdrawn) in cases.items():
         wanted_rows += [(of(case, doc_id), of(case, text), columns) for doc_id, text, columns in wanted]
         have_rows += [
-            (of(case, row[0]), of(case, row[1]), *row[2:6], row[0] in withdrawn, row[3] == "m1" and len(row) == 6)
+            (of(case, row[0]), of(case, row[1]), *row[2:6], row[0] in withdrawn, row[3] == "m1" and len(row) == 6, 3)
             for row in have
         ]
         rejected_rows += [(of(case, doc_id),) for doc_id in rejected]
@@ -196,3 +196,11 @@ LOSING = {
 def test_a_measurement_leaves_the_table_where_the_source_has_another_text_or_none(planned: dict[str, Planned]) -> None:
     found = {case: {doc_id: row["loses"] for doc_id, row in planned[case].items()} for case in LOSING}
     assert found == LOSING
+
+
+@pytest.mark.spark
+def test_a_text_that_is_measured_again_knows_how_often_it_was_and_another_begins_anew(
+    planned: dict[str, Planned],
+) -> None:
+    again, other = "another way to measure measures again", "a changed text is measured again"
+    assert [planned[case]["a"]["tries"] for case in (again, other)] == [3, None]

@@ -1,10 +1,16 @@
-"""Failures that a run tries again by itself: how many there are is known without a JVM."""
+"""Failures that a run tries again by itself: how many there are is known without a JVM, and each try doubles the wait."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
+import pytest
+from deltalake import write_deltalake
+
 from recast.lakehouse import due, ledger
 from recast.lakehouse.settings import Settings
+from recast.lakehouse.stage import Stage
 from tests.lakehouse.lakes import write_table
 from tests.lakehouse.toy import toy_stage
 
@@ -13,15 +19,20 @@ FAILED_AT = {"a": 1, "b": 5, "c": 25, "d": 49}
 """Hours since each document was written."""
 
 
+def failing(folder: Path, tries: str = "") -> Stage:
+    """Return a stage of the table parsed_code whose rejected rows may be tried again."""
+    stage = toy_stage(folder / "bill")
+    object.__setattr__(stage, "target", type("Named", (), {"name": "parsed_code"}))
+    return replace(stage, retryable="NOT kept", tries=tries)
+
+
 def test_failures_are_counted_once_they_are_as_old_as_the_setting_says(tmp_path: Path) -> None:
     rows = [
         {"doc_id": name, "kept": name == "d", "reason": None, "written_at": NOW - timedelta(hours=hours)}
         for name, hours in FAILED_AT.items()
     ]
     write_table(tmp_path, "parsed_code", rows)
-    stage = toy_stage(tmp_path / "bill")
-    object.__setattr__(stage, "target", type("Named", (), {"name": "parsed_code"}))
-    object.__setattr__(stage, "retryable", "NOT kept")
+    stage = failing(tmp_path)
     run = ledger.begin("run", "parsed_code", "1", {}, {}) | {"started_at": NOW}
 
     def said(hours: float) -> tuple[str, ...]:
@@ -32,3 +43,38 @@ def test_failures_are_counted_once_they_are_as_old_as_the_setting_says(tmp_path:
     assert said(24) == ("1 failures are tried again",)
     assert said(25.5) == ()
     assert due.failures(Settings(lake=str(tmp_path / "empty"), retry_after_hours=1.0), stage, run) == ()
+
+
+WAITS: list[tuple[float, int | None, float]] = [
+    *((20, None, 20), (20, 0, 20), (20, 1, 20), (20, 2, 40), (20, 5, 320), (20, 6, 640), (20, 7, 720), (20, 9000, 720)),
+    *((700, 1, 700), (700, 2, 720), (1000, 1, 1000), (1000, 5, 1000), (0.001, 3, 0.004)),
+]
+"""`retry_after_hours`, how often a row was tried, and after how many hours it is due."""
+
+
+@pytest.mark.parametrize(("hours", "tries", "due_after"), WAITS)
+def test_with_each_try_the_wait_doubles_up_to_30_days(
+    tmp_path: Path, hours: float, tries: int | None, due_after: float
+) -> None:
+    ages = [timedelta(hours=share * due_after) for share in (0.5, 0.99, 1.01)]
+    columns = {
+        "kept": [False] * 3,
+        "reason": pa.nulls(3, pa.string()),
+        "written_at": pa.array([NOW - age for age in ages], pa.timestamp("us", "UTC")),
+        "fetch_tries": pa.array([tries] * 3, pa.int32()),
+    }
+    write_deltalake(str(tmp_path / "parsed_code"), pa.table(columns))
+    run = ledger.begin("run", "parsed_code", "1", {}, {}) | {"started_at": NOW}
+    settings = Settings(lake=str(tmp_path), retry_after_hours=hours)
+    assert due.failures(settings, failing(tmp_path, "fetch_tries"), run) == ("1 failures are tried again",)
+
+
+def test_a_table_that_does_not_count_tries_yet_waits_as_after_the_first(tmp_path: Path) -> None:
+    write_table(
+        tmp_path,
+        "parsed_code",
+        [{"doc_id": "a", "kept": False, "reason": None, "written_at": NOW - timedelta(hours=2)}],
+    )
+    run = ledger.begin("run", "parsed_code", "1", {}, {}) | {"started_at": NOW}
+    settings = Settings(lake=str(tmp_path), retry_after_hours=1.0)
+    assert due.failures(settings, failing(tmp_path, "fetch_tries"), run) == ("1 failures are tried again",)

@@ -19,6 +19,7 @@ import pytest
 from deltalake import DeltaTable
 
 from recast import exits
+from recast.journal import Writer
 from recast.lakehouse import ledger, proof, query
 from recast.lakehouse import purge as purging
 from recast.lakehouse.claims import Claim
@@ -164,6 +165,31 @@ def test_rows_that_left_and_lend_their_measurements_go_whatever_their_age(settin
     assert report["deleted_files"] == 2
     assert not any(each["file"].startswith("_dropped/") for each in report["found"])
     assert not list((lake / "_dropped").rglob("*.parquet"))
+
+
+def test_a_tail_of_a_journal_is_read_to_its_torn_end(settings: Settings) -> None:
+    lake = taken_down(settings)
+    writer = Writer(place(str(lake / "_work" / "raw_code" / "journal" / "run-0")), 0)
+
+    def tail(*rows: tuple[str, str | None]) -> Path:
+        tail = writer.tail(["input_hash", "text"])
+        assert tail
+        for row in rows:
+            tail.append(*row)
+        tail.close()
+        return Path(tail.path)
+
+    short, named, torn = tail(*((str(n), "") for n in range(50))), tail((sha256(PARSER), None)), tail(("other", PARSER))
+    whole = torn.read_bytes()
+    torn.write_bytes(whole[: whole.index(PARSER.encode()) + len(PARSER) // 2])
+    report = purge(settings, 168)
+    found = {Path(each["file"]).name: each for each in report["found"]}
+    assert found[named.name]["rows"] == 1
+    assert found[torn.name]["parts_of_texts"] > 0
+    assert short.name not in found
+    assert report["unreadable"] == []
+    assert purge(settings, 0)["proven"]
+    assert not torn.exists()
 
 
 def test_staged_rows_and_journals_of_killed_runs_go(settings: Settings) -> None:

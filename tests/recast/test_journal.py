@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.fs as pafs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -75,6 +76,52 @@ def test_torn_and_foreign_files_are_skipped_with_a_warning(tmp_path: Path, caplo
     with caplog.at_level(logging.WARNING):
         assert [row["input_hash"] for row in read_all(folder, 0)] == ["good"]
     assert len(caplog.records) == 2
+
+
+TEXTS = pa.schema([("input_hash", pa.string()), ("text", pa.string())])
+ROWS: list[tuple[str, str | None]] = [("a", "print(1)\n" * 9), ("b", None), ("", "ä€\0"), ("d", "")]
+
+
+def tail_of(folder: Place, bucket: int = 0) -> journal.Tail:
+    tail = journal.Writer(folder, bucket).tail(TEXTS.names)
+    assert tail
+    for row in ROWS:
+        tail.append(*row)
+    tail.close()
+    return tail
+
+
+def rows_left(folder: Place, bucket: int = 0) -> list[tuple[str, str | None]]:
+    return [tuple(row.values()) for table in journal.read(folder, bucket, TEXTS) for row in table.to_pylist()]
+
+
+def test_what_was_appended_to_a_tail_is_read_until_it_is_deleted(tmp_path: Path) -> None:
+    folder = journal.bucket_folder(str(tmp_path / "journal"), "f", 2)
+    tail = tail_of(folder, 1)
+    assert rows_left(folder, 1) == ROWS
+    assert rows_left(folder, 0) == []
+    tail.delete()
+    assert rows_left(folder, 1) == []
+    assert journal.progress(str(tmp_path)).rows == 0
+
+
+@pytest.mark.parametrize("lost", [b"", b"\0" * 5000], ids=["cut off", "zeros"])
+def test_of_a_torn_tail_the_rows_before_are_read_and_none_is_changed(tmp_path: Path, lost: bytes) -> None:
+    folder = journal.bucket_folder(str(tmp_path), "f", 1)
+    path = Path(tail_of(folder).path)
+    whole, counts = path.read_bytes(), []
+    for size in range(len(whole) + 1):
+        path.write_bytes(whole[:size] + lost[size:])
+        found = rows_left(folder)
+        assert found == ROWS[: len(found)]
+        counts.append(len(found))
+    assert counts == sorted(counts)
+    assert set(counts) == {0, 1, 2, 3, 4}
+
+
+def test_an_object_store_which_cannot_append_has_no_tails(tmp_path: Path) -> None:
+    elsewhere = Place(pafs.SubTreeFileSystem(str(tmp_path), pafs.LocalFileSystem()), "journal")
+    assert journal.Writer(elsewhere, 0).tail(TEXTS.names) is None
 
 
 def test_a_refused_write_leaves_no_half_segment_and_can_be_repeated(

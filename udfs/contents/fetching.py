@@ -31,7 +31,7 @@ MAX_HELD_BYTES = 64_000_000  # of texts that wait to be taken; while they do, no
 ROWS_AHEAD = 1024  # rows that are given away to be fetched
 MAX_BATCH_BYTES = 8_000_000  # of texts that go to the journal and to Spark together
 MAX_BATCH_ROWS = 256
-FLUSH_S = 0.5  # so long a text may wait for others to go with: a kill costs no more
+FLUSH_S = 0.5  # so long a text may wait for others to go with; where the journal has no tails, a kill costs no more
 SEGMENTS_HELD = 8  # of journals, in memory
 OUTAGE_S = 600.0
 """So long a store that cannot be reached is waited for."""
@@ -72,11 +72,13 @@ class Row(NamedTuple):
 
 
 class Done(NamedTuple):
-    """Rows that were fetched, and how many bytes of texts; or what ended the fetching after these."""
+    """Rows that were fetched, how many bytes of texts, and the journal's tail that holds them; or what ended the fetching
+    after these."""
 
     rows: list[tuple[Row, Content]]
     size: int
     problem: Exception | None = None
+    tail: journal.Tail | None = None
 
 
 def add_text(rows: "DataFrame", spec: Spec) -> "DataFrame":
@@ -126,7 +128,7 @@ def fetch_all(
     rows = (row for batch in batches for row in _rows(batch))
     done: queue.SimpleQueue[Done] = queue.SimpleQueue()
     asked = 0
-    with fetching(spec, done.put) as fetches:
+    with fetching(spec, done.put, writer) as fetches:
         while True:
             more, recalled, ended = [], [], True
             for row in rows:
@@ -146,7 +148,7 @@ def fetch_all(
                 fetches.ended()
                 return
             came = done.get()
-            _store(writer, came.rows, spec)
+            _store(writer, came, spec)
             if came.problem:
                 raise came.problem
             asked -= len(came.rows)
@@ -184,14 +186,23 @@ def _writer(spec: Spec, bucket: int) -> journal.Writer | None:
     return journal.Writer(journal.bucket_folder(spec.journal, spec.fingerprint, spec.buckets), bucket)
 
 
-def _store(writer: journal.Writer | None, fresh: Iterable[tuple[Row, Content]], spec: Spec) -> None:
-    """Write what need not be fetched again as one segment. Raises JournalError."""
-    lasting = [(row.key, *content) for row, content in fresh if not _may_mend(content.fetch_status)]
+def _store(writer: journal.Writer | None, came: Done, spec: Spec) -> None:
+    """Write what need not be fetched again as one segment, which takes the place of a tail. Raises JournalError."""
+    lasting = [(row.key, *content) for row, content in came.rows if not _may_mend(content.fetch_status)]
     if writer is None or not lasting:
         return
-    try:
+    with _writing(spec):
         columns = [pa.array(values, pa.string()) for values in zip(*lasting, strict=True)]
         writer.write(pa.Table.from_arrays(columns, schema=JOURNAL))
+        if came.tail:
+            came.tail.delete()
+
+
+@contextmanager
+def _writing(spec: Spec) -> Iterator[None]:
+    """Raise JournalError where the block raises OSError."""
+    try:
+        yield
     except OSError as problem:
         reason = os.strerror(problem.errno) if problem.errno else str(problem)
         raise journal.JournalError(f"the journal {spec.journal} cannot be written: {reason}") from problem
@@ -233,9 +244,12 @@ class Recalled:
 
 
 @contextmanager
-def fetching(spec: Spec, done: Callable[[Done], None]) -> "Iterator[Fetches]":
-    """Give what fetches rows in a thread of its own until the block ends; `done` gets them, many at a time."""
-    fetches = Fetches(spec, done)
+def fetching(spec: Spec, done: Callable[[Done], None], writer: journal.Writer | None) -> "Iterator[Fetches]":
+    """Give what fetches rows in a thread of its own until the block ends; `done` gets them, many at a time.
+
+    Until `done` has them they lie in a tail of `writer`.
+    """
+    fetches = Fetches(spec, done, writer)
     thread = threading.Thread(target=fetches.run, name="recast-fetches", daemon=True)
     thread.start()
     try:
@@ -248,9 +262,10 @@ def fetching(spec: Spec, done: Callable[[Done], None]) -> "Iterator[Fetches]":
 class Fetches:
     """An event loop that fetches rows. It and who takes them meet seldom: each time Python's threads wait for each other."""
 
-    def __init__(self, spec: Spec, done: Callable[[Done], None]) -> None:
+    def __init__(self, spec: Spec, done: Callable[[Done], None], writer: journal.Writer | None) -> None:
         """Begin without rows."""
-        self._spec, self._done = spec, done
+        self._spec, self._done, self._writer = spec, done, writer
+        self._tail: journal.Tail | None = None
         self._at_once = max(1, min(spec.at_once, MOST_AT_ONCE))
         self._manners = Manners(spec.requests_per_s, spec.bytes_per_s)
         self._slots = asyncio.Semaphore(self._at_once)
@@ -261,6 +276,7 @@ class Fetches:
         self._waiting: deque[Row] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._ready: list[tuple[Row, Content]] = []
+        self._under_way = 0
         self._size = self._held = 0  # bytes in `_ready`, and of all that was not handed on yet
         self._flush: asyncio.TimerHandle | None = None
 
@@ -303,6 +319,9 @@ class Fetches:
                 await asyncio.gather(*self._tasks, return_exceptions=True)
         except Exception as problem:
             self._hand_over(problem)
+        finally:
+            if self._tail:
+                self._tail.close()
 
     def _take(self, rows: Sequence[Row]) -> None:
         self._waiting.extend(rows)
@@ -317,15 +336,18 @@ class Fetches:
         most = 2 * self._at_once
         while self._get and self._waiting and len(self._tasks) < most and self._held < MAX_HELD_BYTES:
             task = self._loop.create_task(self._one(self._waiting.popleft(), self._get))
+            self._under_way += 1
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     async def _one(self, row: Row, get: Get) -> None:
         try:
             content = await self._content(row, get)
+            self._keep(row, content)
         except Exception as problem:
             self._hand_over(problem)
             return
+        self._under_way -= 1
         size = len(content.text or b"")
         self._ready.append((row, content))
         self._size += size
@@ -333,20 +355,33 @@ class Fetches:
         if (
             len(self._ready) >= MAX_BATCH_ROWS
             or self._size >= MAX_BATCH_BYTES
-            or len(self._tasks) + len(self._waiting) <= 1
+            or not self._under_way + len(self._waiting)
         ):
             self._hand_over()
         elif not self._flush:
             self._flush = self._loop.call_later(FLUSH_S, self._hand_over)
         self._loop.call_soon(self._start)
 
+    def _keep(self, row: Row, content: Content) -> None:
+        """Append what need not be fetched again to the tail. Nothing lies between this and its arrival that a kill could meet.
+
+        Raises JournalError.
+        """
+        if self._writer and not _may_mend(content.fetch_status):
+            with _writing(self._spec):
+                self._tail = self._tail or self._writer.tail(JOURNAL.names)
+                if self._tail:
+                    self._tail.append(row.key, *content)
+
     def _hand_over(self, problem: Exception | None = None) -> None:
         if self._flush:
             self._flush.cancel()
-        ready, size = self._ready, self._size
-        self._ready, self._size, self._flush = [], 0, None
+        ready, size, tail = self._ready, self._size, self._tail
+        self._ready, self._size, self._flush, self._tail = [], 0, None, None
+        if tail:
+            tail.close()
         if ready or problem:
-            self._done(Done(ready, size, problem))
+            self._done(Done(ready, size, problem, tail))
 
     async def _content(self, row: Row, get: Get) -> Content:
         """Return a blob's content. Raises StoreError."""

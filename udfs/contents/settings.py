@@ -8,11 +8,20 @@ from recast.settings import Group, setting
 from recast.urls import endpoint_fault
 
 BUCKET = re.compile(r"s3[an]?://[\w.-]+(/|$)", re.ASCII)  # some stores allow more than Amazon, but no other characters
+TABLE = re.compile(r"(?P<place>(?!https?:)[^#]+)#(?P<column>[A-Za-z_]\w*)", re.ASCII | re.DOTALL)
 REGION = re.compile("[A-Za-z0-9_-]{1,64}")  # it becomes part of a host's name
 
 
+def table_of(location: str) -> tuple[str, str] | None:
+    """Return place and column of contents that a table holds, ``PLACE#COLUMN``; None where the location is a store's."""
+    found = TABLE.fullmatch(location)
+    return (found["place"], found["column"]) if found else None
+
+
 def contents_fault(name: str, location: str) -> str | None:
-    """Return what is wrong with a store's location; one that holds a credential is not repeated."""
+    """Return what is wrong with a store's or a table's location; one that holds a credential is not repeated."""
+    if table := table_of(location):
+        location = table[0]
     rest = location.partition("://")[2]
     if "@" in rest.partition("/")[0] or re.search("[?#]", rest):
         return (

@@ -122,6 +122,24 @@ def test_a_line_that_does_not_fit_is_shown_with_its_file(spark: "SparkSession", 
 
 
 @pytest.mark.spark
+def test_a_value_that_is_no_string_far_behind_is_not_read_as_one(spark: "SparkSession", tmp_path: Path) -> None:
+    for line, said in {
+        b'{"s": 7}': "column 's' is bigint",
+        b'{"s": true}': "column 's' is boolean",
+        b'{"s": {"a": "b"}}': "column 's' is object<",
+        b'{"l": ["x", 0.5]}': "column 'l' is d",
+        b'{"o": [{"p": null}, {"b": true, "p": [1]}]}': "column 'o.p' is array<bigint>",
+    }.items():
+        (tmp_path / "a.jsonl").write_bytes(LINES * 100 + line + b"\n" + LINES)
+        with pytest.raises(Exception, match="line") as stopped:
+            read_json(spark, str(tmp_path), COLUMNS).collect()
+        words = explain(stopped.value)
+        assert said in words
+        assert "in a line of file:" in words
+        assert f"{tmp_path}/a.jsonl; the source's schema has string" in words
+
+
+@pytest.mark.spark
 def test_a_packed_file_that_breaks_off_later_is_named(spark: "SparkSession", tmp_path: Path) -> None:
     lines = b"".join(json.dumps(ROWS[0] | {"s": str(number)}).encode() + b"\n" for number in range(5000))
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(lines)[:-20])

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import os
+import shutil
 import threading
 import time
 from collections import Counter
@@ -300,22 +301,25 @@ class TestJournal:
         fetched([name], spec._replace(buckets=3))
         assert served.fake.served[name] == 3, "of another number of buckets all is read"
 
-    def test_a_killed_task_lost_only_what_was_in_flight_or_came_in_the_last_second(
+    def test_a_task_that_is_killed_loses_what_was_in_flight_and_no_more(
         self, served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(fetching, "FLUSH_S", 0.05)
-        names = [served.put(text) for text in texts(400)]
+        monkeypatch.setattr(fetching, "FLUSH_S", 60.0)
+        names = [served.put(text) for text in texts(240)]
         served.fake.latency_s = 0.01
-        spec = Spec(served.anonymous, 8, journal=str(tmp_path / "j"))
-        under_way = fetch_all(batches_of(names), spec, GOTTEN)
-        handed_on = sum(next(under_way).num_rows for _ in range(3))
-        before = sum(served.fake.served.values())
-        kept = journal.progress(spec.journal).rows
-        under_way.close()
-        assert kept >= handed_on > 0
-        fetched(names, spec)
-        twice = sum(served.fake.served.values()) - 400
-        assert twice <= before - kept + 2 * 8
+        spec = Spec(served.anonymous, 8, journal=str(tmp_path / "j" / "run-1"))
+        task = threading.Thread(target=fetched, args=(names, spec), daemon=True)
+        task.start()
+        while len(before := set(served.fake.served)) < 120:
+            assert task.is_alive()
+            time.sleep(0.005)
+        shutil.copytree(tmp_path / "j", tmp_path / "left by a kill")
+        task.join()
+        assert journal.progress(str(tmp_path / "left by a kill")).rows == 0, "nothing was flushed"
+        served.fake.served.clear()
+        fetched(names, spec._replace(journal=str(tmp_path / "left by a kill" / "run-2")))
+        assert len(before & set(served.fake.served)) <= 8
+        assert not list(tmp_path.glob("j/**/*.tail")), "what a segment holds is in no tail"
 
     def test_what_came_before_the_store_failed_is_kept(self, served: Served, tmp_path: Path) -> None:
         good = [served.put(text) for text in texts(50)]
@@ -344,13 +348,14 @@ class TestJournal:
         segment.unlink()
         assert known.get(f"key of {name}") is None
 
+    @pytest.mark.parametrize(("where", "name"), [(pq, "write_table"), (journal.Tail, "append")])
     def test_a_disk_that_is_full_is_one_line(
-        self, served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: object, name: str
     ) -> None:
         def full(*_: object, **__: object) -> None:
             raise OSError(28, os.strerror(28))
 
-        monkeypatch.setattr(pq, "write_table", full)
+        monkeypatch.setattr(where, name, full)
         with pytest.raises(journal.JournalError, match="cannot be written: No space left on device"):
             fetched([served.put(b"x")], Spec(served.anonymous, journal=str(tmp_path / "j")))
 

@@ -4,6 +4,7 @@ import pytest
 
 from recast.jobs.settings import Settings, resolve
 from recast.settings import UserError
+from recast.udfs.contents.settings import table_of
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,24 @@ def test_other_regions_are_taken(region: str) -> None:
 )
 def test_other_locations_are_taken(location: str) -> None:
     assert Settings(code_contents=location).code_contents.endswith(location)
+
+
+@pytest.mark.parametrize(
+    ("location", "table"),
+    [
+        ("/data/texts#content", ("/data/texts", "content")),
+        ("s3://bucket/texts#the_text", ("s3://bucket/texts", "the_text")),
+        *((name, None) for name in ("/data/texts", "/data/c#", "/data/c#1", "https://host/x#content", "#content")),
+    ],
+)
+def test_a_place_with_a_column_is_a_table(location: str, table: tuple[str, str] | None) -> None:
+    assert table_of(location) == table
+
+
+def test_a_table_at_an_address_with_a_credential_is_refused_without_it() -> None:
+    with pytest.raises(UserError, match="credentials come from the environment") as raised:
+        Settings(code_contents="s3://KEY:hunter2@bucket/x#content")
+    assert "hunter2" not in str(raised.value)
 
 
 def test_an_endpoint_with_a_password_is_refused_without_it() -> None:
