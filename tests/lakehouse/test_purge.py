@@ -127,7 +127,7 @@ def test_a_log_or_page_that_quotes_the_text_is_deleted(settings: Settings, file:
         json.dumps([{"deep": {"text": PARSER}}], indent=2).encode(),
         f"intro\n   {LINE}\n".encode(),
         LINE.encode("utf-16"),
-        gzip.compress(PARSER.encode()),
+        gzip.compress(PARSER.encode(), mtime=0),
         bz2.compress(PARSER.encode()),
         b"x" * (proof.PIECE_BYTES - 20) + PARSER.encode(),
     ],
@@ -277,7 +277,7 @@ def test_a_file_that_cannot_be_read_may_hold_anything(settings: Settings) -> Non
     lake = taken_down(settings)
     files = {
         "torn.parquet": b"PAR1",
-        "torn.gz": gzip.compress(PARSER.encode())[:-9],
+        "torn.gz": gzip.compress(PARSER.encode(), mtime=0)[:-9],
         "packed.bin": bytes(range(256)) * 9,
     }
     for name, content in files.items():
