@@ -36,7 +36,7 @@ def show(plans: Sequence[Plan], as_json: bool) -> None:
         numbers = (*(plan.rows.get(action, 0) for action in ACTIONS), plan.unchanged)
         coming = f"up to {plan.may_come:,}" if plan.may_come else ""
         if coming and plan.likely_come is not None:
-            coming = f"about {plan.likely_come:,}, {coming}"
+            coming = f"about {plan.likely_come:,},\n{coming}"  # a terminal has no room for both on one line
         grid.add_row(plan.table_name, *(f"{number:,}" if number else "" for number in numbers), coming)
     console = terminal()
     console.print(grid)

@@ -47,7 +47,7 @@ def test_what_moves_and_what_measuring_takes_are_lines_below(capsys: pytest.Capt
     show([plan, plan._replace(likely=likely, may_come=60, likely_come=30)], as_json=False)
     shown = capsys.readouterr().out
     assert "parsed_code: 1,042 rows low_score -> kept" in shown
-    assert "about 30, up to 60" in shown
+    assert "about 30," in shown and "up to 60" in shown
     assert (
         "parsed_code: by earlier runs: about 1,500 prompt tokens (1,000 to 2,000), 500 tokens of answers, 1.5 minutes, "
         "about 1.00 in the unit of the prices (0.25 to 1.50)"
