@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -54,8 +55,7 @@ def check(
     """
     gx, context = library(), prepared(docs).result()
     name = f"{table.name}-{run_id}-{chunk}"
-    built = [build(each, f"broken_{place}") for place, each in enumerate(table.expectations)]
-    suite = gx.ExpectationSuite(name=table.name, expectations=built)
+    suite = gx.ExpectationSuite(name=table.name, expectations=[build(each) for each in table.expectations])
     suite = context.suites.add_or_update(suite)
     source = context.data_sources.add_spark(name, persist=False)
     batch = source.add_dataframe_asset("staged").add_batch_definition_whole_dataframe("chunk")
@@ -94,18 +94,24 @@ def require(results: list[Result]) -> None:
         raise QualityError(f"{broken[0]['table_name']}: {listed}")
 
 
-def build(expectation: Expectation, broken: str) -> Any:
-    """Return the library's object for an expectation; `broken` names the column that is 1 for the rows that break it."""
-    column = {"column": broken} if expectation.broken else {}
+def build(expectation: Expectation) -> Any:
+    """Return the library's object for an expectation."""
+    column = {"column": broken_column(expectation)} if expectation.broken else {}
     made = getattr(library().expectations, expectation.type)
     return made(**expectation.arguments, **column, severity=expectation.severity)
+
+
+def broken_column(expectation: Expectation) -> str:
+    """Return the name of the column that is 1 for the rows that break an expectation: Data Docs show it as a heading."""
+    first, *_ = re.split("[:,]", expectation.arguments["description"])
+    return re.sub(r"\W+", "_", first)
 
 
 def with_broken(staged: DataFrame, table: Table) -> DataFrame:
     """Return the key of each row, and for each expectation with a condition a column that is 1 where the row breaks it."""
     broken = {
-        f"broken_{place}": F.when(F.expr(each.broken), 1.0).otherwise(0.0)
-        for place, each in enumerate(table.expectations)
+        broken_column(each): F.when(F.expr(each.broken), 1.0).otherwise(0.0)
+        for each in table.expectations
         if each.broken
     }
     return staged.select(*table.key, *(column.alias(name) for name, column in broken.items()))

@@ -131,5 +131,5 @@ def document_expectations(reasons: dict[str, str]) -> tuple[Expectation, ...]:
 
 def unexpected_rows(description: str, condition: str, severity: Severity = "critical") -> Expectation:
     """Return the expectation that no row meets the SQL `condition`."""
-    arguments = {"min_value": 0, "max_value": 0, "description": description, "notes": f"broken where {condition}"}
+    arguments = {"min_value": 0, "max_value": 0, "description": description}
     return Expectation("ExpectColumnSumToBeBetween", arguments, severity, condition)

@@ -60,6 +60,8 @@ def test_what_no_row_may_do_is_said_in_words_and_in_sql() -> None:
 def test_the_expectations_of_a_table_differ_from_one_another(name: str) -> None:
     found = [(each.type, str(each.arguments)) for each in TABLES[name].expectations]
     assert len(set(found)) == len(found)
+    columns = [quality.broken_column(each) for each in TABLES[name].expectations if each.broken]
+    assert len({*columns, *TABLES[name].key}) == len(columns) + len(TABLES[name].key)
 
 
 def test_compiled_templates_lie_where_nobody_else_can_put_any() -> None:
