@@ -202,7 +202,7 @@ def do(work: Work, planned: Plan, meter: Meter, limits: Limits) -> None:
     chunks = limits.fitting(planned.chunks)
     if len(chunks) >= GATHERED_FROM_CHUNKS:
         with meter.step("plan"):
-            work.gather_pending()
+            work.gather_pending(chunks[-1])
     for chunk in measured_ahead(work, chunks, meter, limits):
         # Rows go with the last chunk. Until it is staged, one of them may be the only one that holds its measurement.
         check_and_commit(work, chunk, meter, planned.to_remove if chunk is planned.chunks[-1] else 0)

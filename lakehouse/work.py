@@ -119,10 +119,11 @@ class Work(NamedTuple):
         rows.sort("input_hash").write.mode("overwrite").parquet(self.source_path)
         return self.spark.read.parquet(self.source_path)
 
-    def gather_pending(self) -> None:
-        """Gather the source rows that are measured or copied, unless the source's rows are gathered already."""
+    def gather_pending(self, last: Chunk) -> None:
+        """Gather the source rows that chunks until `last` measure or copy, unless the source's rows are gathered already."""
         if not self.stage.source.gathered:
-            keys = self.planned().where("action IN ('measure', 'copy')").select("doc_id")
+            until = last._replace(low="").holds("input_hash")
+            keys = self.planned().where(until & F.col("action").isin("measure", "copy")).select("doc_id")
             self.gather(self.source_rows().join(keys, "doc_id", "left_semi"))
 
     def target_rows(self) -> DataFrame:
