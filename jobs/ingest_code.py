@@ -133,6 +133,7 @@ def blobs(spark: SparkSession, settings: Settings, version: str, takedowns: int 
     )
     ours = withheld.without(spark, settings, takedowns, ours, "repo", "repo_name")
     ours = withheld.without(spark, settings, takedowns, ours, "blob", "doc_id")
+    ours = withheld.without_stored(spark, settings, takedowns, ours, raw_code.TABLE)
     ours = sampling.sampled(ours, settings.sample)
     occurrence = F.struct("repo_name", "path", "revision_id", "snapshot_id", "license_type", "detected_licenses")
     by_blob = ours.groupBy("doc_id").agg(
@@ -176,7 +177,16 @@ def texts_by_blob(spark: SparkSession, place: str, column: str) -> DataFrame:
     """
     rows = read(spark, place, {"blob_id": "string", column: "string"})
     text = F.substring(F.col(column).cast("binary"), 1, MAX_TEXT_BYTES + 1)
-    return rows.groupBy(incoming.name(F.col("blob_id")).alias("blob_id")).agg(F.max(text).alias("source_text"))
+    texts = rows.select(incoming.name(F.col("blob_id")).alias("blob_id"), text.alias("source_text"))
+    # Of several the one that git gives this name, whatever else somebody has listed under it.
+    git_name = F.sha1(F.concat(F.lit("blob ").cast("binary"), size_and_null("source_text"), "source_text"))
+    is_named = F.coalesce(git_name == F.col("blob_id"), F.lit(False))
+    return texts.groupBy("blob_id").agg(F.max_by("source_text", F.struct(is_named, "source_text")).alias("source_text"))
+
+
+def size_and_null(column: str) -> Column:
+    """Return what git puts between a blob's kind and its bytes, as bytes."""
+    return F.concat(F.octet_length(column).cast("string").cast("binary"), F.lit(b"\0"))
 
 
 def encoding_of(column: str) -> Column:
@@ -317,8 +327,8 @@ STAGE = Stage(
     decided_by=lambda settings: {"rule": 3, **selection.facts(settings, "code")},
     retryable=raw_code.AGAIN,
     tries="fetch_tries",
-    unmeasured=f"fetch_status = '{raw_code.NOT_FETCHED}'",
-    due=lambda settings: f"fetch_status = '{raw_code.NOT_FETCHED}' AND ({refusal(settings)}) IS NULL",
+    unmeasured=raw_code.UNFETCHED,
+    due=lambda settings: f"{raw_code.UNFETCHED} AND ({refusal(settings)}) IS NULL",
     needs=("recast.udfs.contents.fetching",),
     phases=("fetch",),
 )

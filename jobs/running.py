@@ -28,6 +28,7 @@ from recast.lakehouse.settings import NOTHING, is_local
 from recast.lakehouse.stage import Stage
 from recast.settings import BusyError, UserError
 from recast.storage import place, upload
+from recast.udfs.contents.settings import table_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -141,7 +142,8 @@ def refresh_stages(
         ):
             run_id = time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
             meter.say(f"run {run_id}: {executors.first_line(spark, came)}")
-            store.require_client(spark, (settings.lake, settings.code_source, settings.math_source))
+            contents, *_ = table_of(settings.code_contents) or ("",)
+            store.require_client(spark, (settings.lake, settings.code_source, settings.math_source, contents))
             workers.check(spark, settings, left, came)
             start_s = time.monotonic() - started
             quality.prepared(quality.data_docs(settings))
@@ -186,9 +188,9 @@ def obeys_older_takedowns(settings: Settings, stage: Stage, run: Run) -> bool:
     """Say whether something was taken down or lifted while a raw table's run went on, which obeyed what it found.
 
     Then the table is refreshed again before any is made from it: a document that came with this run was in no table yet when
-    it was taken down, so the views would not hide what is made of it.
+    it was taken down, so the views would not hide what is made of it. A run that wrote no row brought none.
     """
-    return not stage.source.tables and takedown.version(settings) != run["takedowns"]
+    return not stage.source.tables and run["rows_in"] > 0 and takedown.version(settings) != run["takedowns"]
 
 
 def remove_taken_down(
@@ -199,12 +201,19 @@ def remove_taken_down(
     meter: Meter,
     require_held: Callable[[str], None],
 ) -> None:
-    """Remove what was taken down from the tables that a limit keeps from being brought up to date."""
+    """Remove what was taken down from the tables that a limit keeps from being brought up to date.
+
+    Where that fails, it is said: the limit is what the run ends with, and the next one removes them.
+    """
     from recast.lakehouse import withheld
+    from recast.lakehouse.problems import explain
 
     for stage in stages:
-        if rows := withheld.remove(spark, settings, stage, run_id, require_held):
-            meter.say(f"{stage.name}: {rows:,} rows that were taken down are removed")
+        try:
+            if rows := withheld.remove(spark, settings, stage, run_id, require_held):
+                meter.say(f"{stage.name}: {rows:,} rows that were taken down are removed")
+        except Exception as problem:
+            meter.say(f"{stage.name}: rows that were taken down are not removed yet: {explain(problem)}")
 
 
 @contextmanager

@@ -17,6 +17,8 @@ from recast.lakehouse.stage import Stage
 from recast.lakehouse.work import Work
 from recast.schemas.table import WITHDRAWN
 
+MOST_FILES = 8  # of a commit's rows: they are few beside the files that hold them
+
 
 def path(settings: Settings, name: str) -> str:
     """Return the folder of the rows that left the table `name`."""
@@ -84,4 +86,6 @@ def keep(work: Work, chunk: Chunk | None, removing: bool) -> None:
     if files:
         rows = spark.read.schema(table.ddl).parquet(*files).join(keys, "doc_id", "left_semi")
         number = chunk.number if chunk else 0
-        rows.write.mode("overwrite").parquet(f"{path(settings, table.name)}/{work.run['run_id']}-{number}")
+        rows.coalesce(MOST_FILES).write.mode("overwrite").parquet(
+            f"{path(settings, table.name)}/{work.run['run_id']}-{number}"
+        )

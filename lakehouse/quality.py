@@ -53,7 +53,8 @@ def check(
         chunk: number of the chunk in its run, from 0.
         docs: folder or URI for Data Docs; empty draws none.
     """
-    gx, context = library(), prepared(docs).result()
+    context = prepared(docs).result()
+    gx = library()
     name = f"{table.name}-{run_id}-{chunk}"
     suite = gx.ExpectationSuite(name=table.name, expectations=[build(each) for each in table.expectations])
     suite = context.suites.add_or_update(suite)

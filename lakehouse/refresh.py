@@ -29,7 +29,7 @@ from recast.lakehouse.progress import Meter
 from recast.lakehouse.settings import Settings, is_local
 from recast.lakehouse.stage import Stage
 from recast.lakehouse.staging import finish, stage_chunk, staged_below
-from recast.lakehouse.work import Work, begin
+from recast.lakehouse.work import PLAN, SOURCE, Work, begin
 from recast.schemas.table import WITHDRAWN
 
 CHUNKS_AHEAD = 1
@@ -88,6 +88,9 @@ def refresh(
     leftovers = [path for each in unfinished for path in staged_below(spark, each, stage, meter)]
     if unfinished:
         recover_interrupted(spark, settings, stage)
+    for each in unfinished:  # nobody reads these again, and a limit may stop a run every night
+        store.delete_folder(spark, f"{each}/{SOURCE}")
+        store.delete_folder(spark, f"{each}/{PLAN}")
     store.open_table(spark, settings, stage.target)
     work = Work(
         spark,

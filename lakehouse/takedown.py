@@ -119,8 +119,10 @@ def take_down(
     equal = equal_texts(settings, found)
     record(settings, TAKE_DOWN, new, why, reference, found)
     if looked_at != [query.version(settings, name) for name in RAW]:
-        # A refresh brought documents meanwhile. One that ends later than this sees the claims, and reads its source again.
-        found = reached(settings, new)
+        # A refresh brought documents meanwhile, and took others away, which count as well. One that ends later than this sees
+        # the claims, and reads its source again.
+        before, found = found, reached(settings, new)
+        found += [each for each in before if each not in found]
         record(settings, TAKE_DOWN, new, why, reference, found)
     going = goes(settings, found)
     seen = {Claim(each["kind"], each["value"]) for each in found}

@@ -15,6 +15,7 @@ from recast.lakehouse.settings import Settings
 from recast.lakehouse.stage import Stage
 from recast.schemas import TABLES
 from recast.schemas.operations import TOMBSTONES
+from recast.schemas.table import Table
 
 
 def claims(spark: SparkSession, settings: Settings, version: int | None, kind: str) -> DataFrame | None:
@@ -78,6 +79,20 @@ def blanked(spark: SparkSession, settings: Settings, rows: DataFrame, status: st
     return marked.withColumns(columns).drop("claimed")
 
 
+def without_stored(
+    spark: SparkSession, settings: Settings, version: int | None, rows: DataFrame, table: Table
+) -> DataFrame:
+    """Return the rows whose document `table` does not hold with a text that a claim of kind `content` names.
+
+    Such a row was written while the text was claimed. It goes, and is read anew by a later run, which leaves the text out.
+    """
+    values = claims(spark, settings, version, "content")
+    if values is None or query.version(settings, table.name) is None or values.isEmpty():
+        return rows
+    stored = store.read(spark, settings, table).select("doc_id", F.col("content_hash").alias("value"))
+    return rows.join(stored.join(F.broadcast(values), "value", "left_semi").select("doc_id"), "doc_id", "left_anti")
+
+
 def documents(spark: SparkSession, settings: Settings, version: int | None) -> DataFrame | None:
     """Return `doc_id` and `elsewhere` of every document that a claim reached which counts, as takedown.DOCUMENTS says.
 
@@ -112,6 +127,8 @@ def remove(
         store.read(spark, settings, table).select("doc_id").join(found.where("NOT elsewhere"), "doc_id", "left_semi")
     )
     for name in stage.source.tables:
+        if query.version(settings, name) is None:
+            continue
         going = going.join(store.read(spark, settings, TABLES[name]).select("doc_id"), "doc_id", "left_anti")
     rows = going.count()
     if rows:

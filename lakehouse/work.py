@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from recast.lakehouse import due, executors, ledger, query, store, takedown
+from recast.lakehouse import due, executors, ledger, query, store, takedown, withheld
 from recast.lakehouse.actions import ACTIONS_DDL
 from recast.lakehouse.chunks import Chunk
 from recast.lakehouse.ledger import Run
@@ -14,6 +14,7 @@ from recast.lakehouse.settings import Settings
 from recast.lakehouse.stage import Stage
 from recast.schemas.table import WITHDRAWN
 
+PLAN, SOURCE = "plan", "source"  # folders of a run's work folder
 # input_hash stands for the text, and source_version only says when a row was first read.
 NOT_CARRIED = ("doc_id", "input_hash", "text", "source_text", "source_version")
 
@@ -60,7 +61,7 @@ class Work(NamedTuple):
     @property
     def actions_path(self) -> str:
         """Where the written actions lie."""
-        return f"{self.folder}/plan"
+        return f"{self.folder}/{PLAN}"
 
     def staged_path(self, chunk: Chunk) -> str:
         """Where a chunk's rows lie until their commit."""
@@ -99,7 +100,7 @@ class Work(NamedTuple):
     @property
     def source_path(self) -> str:
         """Where the source rows lie that `gather` has written."""
-        return f"{self.folder}/source"
+        return f"{self.folder}/{SOURCE}"
 
     def source_rows(self, chunk: Chunk | None = None) -> DataFrame:
         """Return what the stage reads, with the hash of the columns that are taken over.
@@ -145,6 +146,11 @@ class Work(NamedTuple):
         """
         columns = self.stage.target.column_names
         staged = [self.spark.read.parquet(path).select(*columns) for path in self.leftovers]
+        # A text may have been claimed since it was staged.
+        version = takedown.version(self.settings) if staged else None
+        staged = [
+            withheld.without(self.spark, self.settings, version, rows, "content", "content_hash") for rows in staged
+        ]
         found = staged if self.dropped is None else [*staged, self.dropped]
         return [self.without_due(rows, retry=True) for rows in found]
 

@@ -153,9 +153,14 @@ def _records(stream: Any) -> list[tuple[bytes | None, ...]]:
         record = stream.read(min(size, MAX_RECORD_BYTES))
         if len(record) != size or zlib.crc32(record, SEED) != checksum:
             break
-        (count,) = struct.unpack_from("<i", record)
-        sizes = struct.unpack_from(f"<{count}i", record, 4)
-        ends = itertools.accumulate((max(0, each) for each in sizes), initial=4 * (1 + count))
+        try:
+            (count,) = struct.unpack_from("<i", record)
+            sizes = struct.unpack_from(f"<{count}i", record, 4)
+        except struct.error:
+            raise ValueError("a record of a tail has another form") from None
+        ends = list(itertools.accumulate((max(0, each) for each in sizes), initial=4 * (1 + count)))
+        if ends[-1] != len(record):
+            raise ValueError("a record of a tail has another form")
         places = zip(sizes, itertools.pairwise(ends), strict=True)
         found.append(tuple(None if each < 0 else record[start:end] for each, (start, end) in places))
     return found
@@ -223,11 +228,17 @@ def recall(uri: str, fingerprint: str, buckets: int, bucket: int, schema: pa.Sch
 def recalled(uri: str, fingerprint: str, buckets: int, bucket: int) -> Iterator[Place]:
     """Yield where the segments lie that may hold this bucket's results.
 
-    A chunk has a journal of its own, so that its commit can remove it; the journals beside it are those of chunks under
-    way and of killed runs. One that was cut into another number of buckets (another cluster) is read as a whole.
+    A chunk has a journal of its own, `<run>-<chunk>`, so that its commit can remove it; the journals beside it are those of
+    killed runs, and of the run's other chunks, which share no row with it. One that was cut into another number of buckets
+    (another cluster) is read as a whole.
     """
     own = place(uri)
-    for journal in _folders(Place(own.filesystem, own.path.rpartition("/")[0])):
+    parent, _, name = own.path.rpartition("/")
+    run = name.rpartition("-")[0]
+    for journal in _folders(Place(own.filesystem, parent)):
+        other = journal.path.rpartition("/")[2]
+        if run and other != name and other.rpartition("-")[0] == run:
+            continue
         for folder in _folders(journal.joined(fingerprint)):
             yield from segments(folder, bucket if folder.path.endswith(f"/{buckets}") else None)
 

@@ -75,8 +75,11 @@ FETCH_FAILURES = {
 }
 """Closed list of what `fetch_status` says of a blob without text, in the order in which it is found out."""
 
-AGAIN = "reason IN ({})".format(", ".join(f"'{name}'" for name, each in FETCH_FAILURES.items() if each.again))
+_AGAIN = ", ".join(f"'{name}'" for name, each in FETCH_FAILURES.items() if each.again)
+AGAIN = f"reason IN ({_AGAIN})"
 """SQL condition on the rows that `--retry` fetches again. What the settings refuse has a reason of POLICY before these."""
+UNFETCHED = f"(fetch_status = '{NOT_FETCHED}' OR (fetch_status IN ({_AGAIN}) AND NOT {AGAIN}))"
+"""SQL condition on the rows that are fetched once the settings take them: nobody asked, or it failed before they refused it."""
 
 REASONS = {
     **POLICY,

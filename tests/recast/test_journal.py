@@ -1,6 +1,7 @@
 """The response journal: what was written whole is read back, whatever else lies beside it."""
 
 import logging
+import zlib
 from pathlib import Path
 
 import pyarrow as pa
@@ -117,6 +118,17 @@ def test_of_a_torn_tail_the_rows_before_are_read_and_none_is_changed(tmp_path: P
         counts.append(len(found))
     assert counts == sorted(counts)
     assert set(counts) == {0, 1, 2, 3, 4}
+
+
+@pytest.mark.parametrize("record", [b"", b"\xff\xff\xff\xff", b"\x01\0\0\0\x09\0\0\0short"])
+def test_a_record_of_another_form_is_none_whatever_its_checksum(
+    tmp_path: Path, record: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = journal.bucket_folder(str(tmp_path), "f", 1)
+    with open(tail_of(folder).path, "ab") as file:
+        file.write(journal.HEAD.pack(len(record), zlib.crc32(record, journal.SEED)) + record)
+    assert rows_left(folder) == []
+    assert "another form" in caplog.text
 
 
 def test_an_object_store_which_cannot_append_has_no_tails(tmp_path: Path) -> None:

@@ -283,6 +283,13 @@ class TestJournal:
         assert journal.progress(str(tmp_path / "run1-0")).rows == 201
         assert journal.progress(str(tmp_path / "run2-0")).rows == 0, "it lies in the first one"
 
+    def test_the_journal_of_another_chunk_of_the_run_is_not_read(self, served: Served, tmp_path: Path) -> None:
+        """It holds none of these texts, and would make a store that fails altogether look like one that a kill left."""
+        name = served.put(b"text")
+        for chunk in range(2):
+            fetched([name], Spec(served.anonymous, journal=str(tmp_path / f"run-{chunk}")))
+        assert served.fake.served[name] == 2
+
     def test_what_may_mend_is_fetched_again(self, served: Served, tmp_path: Path) -> None:
         spec = Spec(served.anonymous, journal=str(tmp_path / "j"))
         name = blob_id(b"late")
@@ -307,7 +314,7 @@ class TestJournal:
         monkeypatch.setattr(fetching, "FLUSH_S", 60.0)
         names = [served.put(text) for text in texts(240)]
         served.fake.latency_s = 0.01
-        spec = Spec(served.anonymous, 8, journal=str(tmp_path / "j" / "run-1"))
+        spec = Spec(served.anonymous, 8, journal=str(tmp_path / "j" / "run1-0"))
         task = threading.Thread(target=fetched, args=(names, spec), daemon=True)
         task.start()
         while len(before := set(served.fake.served)) < 120:
@@ -317,7 +324,7 @@ class TestJournal:
         task.join()
         assert journal.progress(str(tmp_path / "left by a kill")).rows == 0, "nothing was flushed"
         served.fake.served.clear()
-        fetched(names, spec._replace(journal=str(tmp_path / "left by a kill" / "run-2")))
+        fetched(names, spec._replace(journal=str(tmp_path / "left by a kill" / "run2-0")))
         assert len(before & set(served.fake.served)) <= 8
         assert not list(tmp_path.glob("j/**/*.tail")), "what a segment holds is in no tail"
 
