@@ -220,7 +220,7 @@ def start(name: str, log: Path | None = None, conf: Mapping[str, str] = NOTHING,
     at_start = SparkConf(loadDefaults=False).setAll(list(conf.items()))
     logged_before = log.stat().st_size if log and log.exists() else 0
     try:
-        with standard_error_to(log), jvm_options(quick=not (names_a_master(conf) and sizes.pays_to_compile(rows))):
+        with standard_error_to(log), jvm_options(quick=not sizes.pays_to_compile(rows)):
             SparkContext._ensure_initialized(conf=at_start)
             session = SparkSession.builder.config(conf=filled(conf, name, submitted, rows)).getOrCreate()
     except (PySparkException, Py4JError) as problem:
@@ -345,19 +345,6 @@ def configuration_folder() -> Path:
     """Return the folder where Spark looks for its configuration files."""
     given = os.environ.get("SPARK_CONF_DIR")
     return Path(given) if given else Path(_find_spark_home(), "conf")  # type: ignore[no-untyped-call]
-
-
-def names_a_master(conf: Mapping[str, str]) -> bool:
-    """Say whether a master is named, by `conf` or anywhere Spark looks for one. Text is enough: no value is read."""
-    defaults = configuration_folder() / "spark-defaults.conf"
-    arguments = os.environ.get("PYSPARK_SUBMIT_ARGS", "")
-    if (
-        "spark.master" in conf
-        or os.environ.get("MASTER")
-        or re.search(r"--master|spark\.master|--properties-file", arguments)
-    ):
-        return True
-    return defaults.is_file() and re.search(r"^\s*spark\.master\b", defaults.read_text(), re.MULTILINE) is not None
 
 
 @contextlib.contextmanager

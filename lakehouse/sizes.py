@@ -13,8 +13,11 @@ LEAST_ROWS_PER_PARTITION = 5_000
 # A table's log holds a line per file, and a file holds thousands of rows.
 ROWS_PER_LOG_PARTITION = 20_000_000
 MAX_LOG_PARTITIONS = 50  # Delta's own number
-# Below so many rows compiling a query takes longer than it saves.
-COMPILED_FROM_ROWS = 1_000_000
+# Below about so many rows compiling a query takes longer than it saves. With 100,000 it saves a sixth of a night in which two of
+# them change (python -m benchmarks.night).
+COMPILED_FROM_ROWS = 50_000
+# Adaptive execution runs a job for each shuffle, to size the next by the rows that came: too many jobs for fewer rows.
+ADAPTIVE_FROM_ROWS = 1_000_000
 SIZED = "spark.recast.sized"  # this setting lists what `fit` has set; only sessions that Recast starts have it
 
 
@@ -29,8 +32,7 @@ def sizes(rows: int, cores: int) -> dict[str, str]:
     for_every_core = min(cores, -(-rows // LEAST_ROWS_PER_PARTITION))
     return {
         "spark.sql.shuffle.partitions": str(max(1, for_every_core, -(-rows // MOST_ROWS_PER_PARTITION))),
-        # Adaptive execution runs a job for each shuffle, to size the next by the rows that came: many jobs for a few rows.
-        "spark.sql.adaptive.enabled": str(compiled).lower(),
+        "spark.sql.adaptive.enabled": str(rows >= ADAPTIVE_FROM_ROWS).lower(),
         "spark.databricks.delta.snapshotPartitions": str(
             max(1, min(MAX_LOG_PARTITIONS, -(-rows // ROWS_PER_LOG_PARTITION)))
         ),

@@ -29,6 +29,11 @@ def test_ten_million_keys_spread_and_are_compiled() -> None:
     assert sizes(10_000_000, 400)[PARTITIONS] == "400"
 
 
+def test_a_hundred_thousand_rows_are_compiled_and_not_adapted() -> None:
+    middle = sizes(100_000, 2)
+    assert (middle["spark.sql.codegen.wholeStage"], middle["spark.sql.adaptive.enabled"]) == ("true", "false")
+
+
 def test_an_empty_stage_has_one_partition() -> None:
     assert sizes(0, 8)[PARTITIONS] == "1"
 
