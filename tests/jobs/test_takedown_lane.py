@@ -41,21 +41,22 @@ def strings_below(folder: Path) -> str:
     return "\n".join(said)
 
 
+def code_lane(folder: Path, served: tuple[Model, str], **changes: Any) -> Lane:
+    """Return a code lane over the repositories in `folder/source`, with a model that answers everything."""
+    model, url = served
+    model.failing, model.cut = set(), set()
+    source = folder / "source"
+    places = {"code_source": str(source / "data"), "code_contents": str(source / "content")}
+    return Lane(Settings(lake=str(folder / "lake"), endpoint=url, model="model-a", **places, **changes), model)
+
+
 def test_a_repository_that_was_taken_down_leaves_every_table_and_does_not_come_back(
     spark: "SparkSession", served_model: tuple[Model, str], tmp_path: Path
 ) -> None:
-    model, url = served_model
-    model.failing, model.cut = set(), set()
     source = tmp_path / "source"
     write_repositories(source, LISTED)
-    settings = Settings(
-        lake=str(tmp_path / "lake"),
-        code_source=str(source / "data"),
-        code_contents=str(source / "content"),
-        endpoint=url,
-        model="model-a",
-    )
-    lane = Lane(settings, model)
+    lane = code_lane(tmp_path, served_model)
+    settings = lane.settings
     lane.refresh("code")
     lane.requests()
 
@@ -94,18 +95,10 @@ def test_a_repository_that_was_taken_down_leaves_every_table_and_does_not_come_b
 def test_a_text_that_is_taken_down_after_its_file_left_is_not_lent_and_a_purge_leaves_none_of_it(
     spark: "SparkSession", served_model: tuple[Model, str], tmp_path: Path
 ) -> None:
-    source, (model, url) = tmp_path / "source", served_model
-    other = File("other.py", program("other"))
+    source, other = tmp_path / "source", File("other.py", program("other"))
     write_repositories(source, {"ann/one": [GOOD, SHARED, other]})
-    settings = Settings(
-        lake=str(tmp_path / "lake"),
-        code_source=str(source / "data"),
-        code_contents=str(source / "content"),
-        endpoint=url,
-        model="model-a",
-        removal_limit=1.0,
-    )
-    lane = Lane(settings, model)
+    lane = code_lane(tmp_path, served_model, removal_limit=1.0)
+    settings = lane.settings
     lane.refresh("raw_code")
     write_repositories(source, {"ann/one": [other]})
     lane.refresh("raw_code")
@@ -202,22 +195,14 @@ def urls(settings: Settings, table: str) -> list[str]:
 def test_a_code_text_is_withheld_by_its_hash_whatever_blob_brings_it(
     spark: "SparkSession", served_model: tuple[Model, str], tmp_path: Path
 ) -> None:
-    model, url = served_model
-    source = tmp_path / "source"
     text = '"""Größe."""\n'
     write_repositories(
-        source,
+        tmp_path / "source",
         {"a/b": [File("x.py", text.encode("latin-1"), src_encoding="ISO-8859-1"), File("y.py", text.encode()), GOOD]},
     )
-    settings = Settings(
-        lake=str(tmp_path / "lake"),
-        code_source=str(source / "data"),
-        code_contents=str(source / "content"),
-        endpoint=url,
-        model="model-a",
-    )
+    lane = code_lane(tmp_path, served_model)
+    settings = lane.settings
     take_down(settings, [Claim("content", str(sha256(text)))], "asked to")
-    lane = Lane(settings, model)
     lane.refresh("raw_code")
     rows = lane.rows("raw_code", "reason, text")
     assert sorted((row["reason"] or "", row["text"] is None) for row in rows.values()) == [
