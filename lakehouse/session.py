@@ -74,6 +74,8 @@ DEFAULTS = {
     # A model stage gets as many tasks as the executors that are there when it begins can run. A standalone cluster waits
     # for executors only where `spark.cores.max` says how many cores to expect.
     "spark.scheduler.minRegisteredResourcesRatio": "0.8",
+    # MERGE would copy what it merges first, since that may read otherwise the second time. Staged files do not.
+    "spark.databricks.delta.merge.materializeSource": "none",
     # A speculative copy of a model task would buy the same tokens twice.
     "spark.speculation": "false",
     # Workers of cancelled tasks must end. Otherwise they go on paying for answers that nobody reads.
@@ -91,8 +93,6 @@ NEEDED = {
     "spark.sql.parquet.columnarReaderBatchSize": "64",
     "parquet.page.size.row.check.min": "10",
     "parquet.block.size.row.check.min": "10",
-    # MERGE would copy what it merges first, since that may read otherwise the second time. Staged files do not.
-    "spark.databricks.delta.merge.materializeSource": "none",
 }
 CONNECT_HINT = (
     "Spark Connect is asked for (SPARK_REMOTE, SPARK_API_MODE, spark.remote or a Connect session), and Recast needs a "
