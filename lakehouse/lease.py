@@ -106,15 +106,16 @@ def holding(folder: str, names: Sequence[str]) -> Iterator[Callable[[str], None]
         renewing.start()
         by_name = {lease.name: lease for lease in held}
         try:
-            yield lambda name: require(by_name[name], folder)
+            try:
+                yield lambda name: require(by_name[name], folder)
+            finally:  # the interruption may come here as well, where `require` was the first to see the loss
+                over.set()
+                renewing.join()
         except KeyboardInterrupt:
             for lease in held:
                 if lease.lost:
                     raise BusyError(lease.lost) from None
             raise
-        finally:
-            over.set()
-            renewing.join()
     finally:
         together(release, held)
 
@@ -206,7 +207,7 @@ def renew_all(held: Sequence[Lease], over: threading.Event, main: int | None) ->
     while not over.wait(RENEW_S):
         together(renew, held)
         if any(lease.lost for lease in held):
-            if main:
+            if main and not over.is_set():
                 signal.pthread_kill(main, signal.SIGINT)
             return
 

@@ -225,6 +225,19 @@ def test_a_run_that_lost_its_lease_is_interrupted_and_commits_nothing_more(store
     assert json.loads(store.objects[OBJECT][0])["host"] == "node-7", "what another run holds is not given back"
 
 
+def test_a_loss_that_a_commit_saw_first_ends_the_run_as_one_that_was_interrupted(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(held: object, over: threading.Event, main: int) -> None:
+        over.wait()
+        signal.pthread_kill(main, signal.SIGINT)
+
+    monkeypatch.setattr(lease, "renew_all", late)
+    with pytest.raises(UserError, match="is writing notes now"), lease.holding(FOLDER, ["notes"]) as require:
+        left_behind(store, age_s=0)
+        require("notes")
+
+
 def test_a_store_that_does_not_answer_for_a_while_costs_nothing_but_that_while(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
