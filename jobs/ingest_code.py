@@ -91,7 +91,8 @@ def may_hold_contents(where: str) -> bool:
 def listed_files(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
     """Return a row per file that the source lists: the columns of PER_FILE, with the names of its repository cleaned.
 
-    Where no store of contents is set, `content` is among them.
+    Raises:
+        UserError: the source has no such columns; or none with contents, and the settings name no other place of them.
     """
     where = settings.require("code_source")
     columns = source_columns(column_names(spark, where), where)
@@ -99,7 +100,7 @@ def listed_files(spark: SparkSession, settings: Settings, version: str) -> DataF
     if columns is PER_FILE:
         inline = () if settings.code_contents else (CONTENT,)
         rows = read(spark, where, PER_FILE | dict.fromkeys(inline, "string"), version)
-        return rows.select(*repository, *FILE_COLUMNS, *inline)
+        return rows.select(*repository, *FILE_COLUMNS)
     settings.require("code_contents")
     rows = read(spark, where, columns, version)
     # A repository may list hundreds of thousands of files: none is carried on in one row.
@@ -122,14 +123,12 @@ def blobs(spark: SparkSession, settings: Settings, version: str, takedowns: int 
         ours = ours.where(F.col("language").isin(languages))
     if ours.isEmpty():
         raise UserError(f"no file of {settings.code_source} has a language of {', '.join(languages) or 'any name'}")
-    inline = () if settings.code_contents else ("source_text",)
     ours = ours.select(
         *REPOSITORY_COLUMNS,
-        F.coalesce(incoming.name(F.col("blob_id")), F.lit("")).alias("doc_id"),
+        blob_id().alias("doc_id"),
         *cleaned(("path", "language", "src_encoding", "license_type")),
         incoming.names(F.col("detected_licenses")).alias("detected_licenses"),
         *("length_bytes", "is_vendor", "is_generated"),
-        *(F.substring(F.col(CONTENT).cast("binary"), 1, MAX_TEXT_BYTES + 1).alias("source_text") for _ in inline),
     )
     ours = withheld.without(spark, settings, takedowns, ours, "repo", "repo_name")
     ours = withheld.without(spark, settings, takedowns, ours, "blob", "doc_id")
@@ -144,11 +143,7 @@ def blobs(spark: SparkSession, settings: Settings, version: str, takedowns: int 
         F.max("length_bytes").alias("length_bytes"),
         F.min("language").alias("language"),
         *(F.min(F.coalesce(mark, F.lit(False))).alias(mark) for mark in ("is_vendor", "is_generated")),
-        *(F.max(name).alias(name) for name in inline),
     )
-    if table := table_of(settings.code_contents):
-        inline = ("source_text",)
-        by_blob = by_blob.join(texts_by_blob(spark, *table), F.col("doc_id") == F.col("blob_id"), "left")
     by_blob = by_blob.withColumn("encodings", most_said_first("said", "unknown_encoding"))
     licenses = F.flatten(F.filter("occurrences.detected_licenses", lambda found: found.isNotNull()))
     return by_blob.select(
@@ -165,23 +160,37 @@ def blobs(spark: SparkSession, settings: Settings, version: str, takedowns: int 
         F.lit(settings.code_dataset).alias("source_dataset"),
         F.lit(version).alias("source_version"),
         nothing_above().alias("made_by"),
-        *inline,
     )
 
 
-def texts_by_blob(spark: SparkSession, place: str, column: str) -> DataFrame:
-    """Return `blob_id` and `source_text` of every blob that a table holds in a column, each once.
+def blob_id() -> Column:
+    """Return git's name of a listed file's contents as a name; empty where there is none."""
+    return F.coalesce(incoming.name(F.col("blob_id")), F.lit(""))
+
+
+def texts(spark: SparkSession, settings: Settings, version: str, keys: DataFrame) -> DataFrame | None:
+    """Return `doc_id` and `source_text` (binary) of blobs whose texts a table holds; None where they are in a store.
+
+    Args:
+        version: that of the source, which holds the texts itself unless the settings name another table.
+        keys: the `doc_id` of the blobs.
 
     Raises:
-        UserError: there is no such table, or it lacks a column `blob_id` or this one.
+        UserError: there is no such table, or it lacks a column.
     """
-    rows = read(spark, place, {"blob_id": "string", column: "string"})
+    if table := table_of(settings.code_contents):
+        (place, column), version = table, ""
+    elif settings.code_contents:
+        return None
+    else:
+        place, column = settings.require("code_source"), CONTENT
+    rows = read(spark, place, {"blob_id": "string", column: "string"}, version)
     text = F.substring(F.col(column).cast("binary"), 1, MAX_TEXT_BYTES + 1)
-    texts = rows.select(incoming.name(F.col("blob_id")).alias("blob_id"), text.alias("source_text"))
+    found = rows.select(blob_id().alias("doc_id"), text.alias("source_text")).join(keys, "doc_id", "left_semi")
     # Of several the one that git gives this name, whatever else somebody has listed under it.
     git_name = F.sha1(F.concat(F.lit("blob ").cast("binary"), size_and_null("source_text"), "source_text"))
-    is_named = F.coalesce(git_name == F.col("blob_id"), F.lit(False))
-    return texts.groupBy("blob_id").agg(F.max_by("source_text", F.struct(is_named, "source_text")).alias("source_text"))
+    is_named = F.coalesce(git_name == F.col("doc_id"), F.lit(False))
+    return found.groupBy("doc_id").agg(F.max_by("source_text", F.struct(is_named, "source_text")).alias("source_text"))
 
 
 def size_and_null(column: str) -> Column:
@@ -192,7 +201,7 @@ def size_and_null(column: str) -> Column:
 def encoding_of(column: str) -> Column:
     """Return the encoding that a repository names, under its one name; UNKNOWN where it is none of the closed list."""
     said = F.trim(F.regexp_replace(F.lower(column), SEPARATORS, "_"), F.lit("_"))
-    known = F.create_map(*(F.lit(word) for pair in NAMES.items() for word in pair))
+    known = F.expr(f"map({taking.listed([word for pair in NAMES.items() for word in pair])})")
     usual = F.coalesce(column, F.lit("")).isin("", "UTF-8")  # nearly all; looking up is slower
     return F.when(usual, UTF_8).otherwise(F.coalesce(known[said], F.lit(UNKNOWN)))
 
@@ -320,7 +329,9 @@ def with_shape(rows: DataFrame) -> DataFrame:
 
 STAGE = Stage(
     target=raw_code.TABLE,
-    source=Source(source_version, blobs, size=lambda settings: value_count(settings.code_source), gathered=True),
+    source=Source(
+        source_version, blobs, size=lambda settings: value_count(settings.code_source), gathered=True, texts=texts
+    ),
     measure=fetch,
     decide=decide,
     measured_by=measured_by,

@@ -293,6 +293,18 @@ def changes(settings: Settings, run: Run) -> tuple[str, ...]:
     return tuple(found)
 
 
+def planned_before(settings: Settings, run: Run) -> str:
+    """Return the source version of a stage's last run, where since then nothing has changed but the source.
+
+    Empty where more has, or this Recast is another version: it may take other columns over from the source.
+    """
+    last = last_run(settings, run["table_name"])
+    if last is None or last.get("recast_version") != run["recast_version"]:
+        return ""
+    as_it_was = run | {"source_version": last["source_version"]}
+    return "" if changes(settings, cast(Run, as_it_was)) else str(last["source_version"])
+
+
 def changed_facts(before: str | None, now: str) -> list[str]:
     """Return the facts of a fingerprint that differ, as ``threshold 7.0 -> 6.5``, given as JSON."""
     old, new = json.loads(before or "{}"), json.loads(now)

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recast.lakehouse import query, withheld
 from recast.lakehouse.actions import WRITING, find_actions
 from recast.lakehouse.chunks import PREFIX_DIGITS, Chunk, Todo, chunks_of
 from recast.lakehouse.costs import Estimate
-from recast.lakehouse.work import Work
+from recast.lakehouse.work import WANTED, Work
 from recast.schemas.table import WITHDRAWN
 from recast.settings import UserError
 
@@ -72,8 +73,14 @@ def make(work: Work, why: tuple[str, ...] = ()) -> Plan:
     for rows in work.lenders():
         have = have.unionByName(rows.select(*keys, F.lit(False).alias("in_target")))
     wanted = work.source_rows().select("doc_id", "input_hash", "carried_hash")
+    rejected = work.rejected_keys()
+    documents = work.changed()
+    if documents is not None:
+        # Written, since a join with few rows is quick where Spark knows how few they are.
+        wanted = work.written(wanted.join(documents, "doc_id", "left_semi"), WANTED)
+        have, rejected = narrowed(have, documents, wanted), rejected.join(documents, "doc_id", "left_semi")
     now = (work.run["measured_by"], work.run["decided_by"])
-    todo = find_actions(wanted, have, work.rejected_keys(), *now, salt=work.run["run_id"])
+    todo = find_actions(wanted, have, rejected, *now, salt=work.run["run_id"])
     if work.folder:
         todo.sort("input_hash").write.mode("overwrite").parquet(work.actions_path)
         todo = work.written_actions()
@@ -98,6 +105,24 @@ def make(work: Work, why: tuple[str, ...] = ()) -> Plan:
         conflicting=sum(row["conflicting"] for row in counted),
         chunks=tuple(chunks_of(by_prefix, work.settings.chunk_rows, staggered)) if by_prefix else (),
     )
+
+
+def narrowed(have: DataFrame, documents: DataFrame, wanted: DataFrame) -> DataFrame:
+    """Return of the rows that `find_actions` calls `have` those that tell the actions of some documents.
+
+    These are the documents' own, and of all others those that lend a measurement of one of their texts. Of the latter
+    nothing else counts: they are marked as not `in_target`.
+
+    Args:
+        have: as `find_actions` has it.
+        documents: their `doc_id`, each once.
+        wanted: their source rows.
+    """
+    texts = wanted.select("input_hash").distinct()
+    marked = have.join(documents.withColumn("asked", F.lit(True)), "doc_id", "left")
+    marked = marked.join(texts.withColumn("carried", F.lit(True)), "input_hash", "left")
+    own, lending = F.expr("in_target AND asked IS NOT NULL"), F.expr("lends AND carried IS NOT NULL")
+    return marked.where(own | lending).withColumn("in_target", own).drop("asked", "carried")
 
 
 def require_few_removals(work: Work, planned: Plan) -> None:

@@ -29,7 +29,7 @@ from recast.lakehouse.progress import Meter
 from recast.lakehouse.settings import Settings, is_local
 from recast.lakehouse.stage import Stage
 from recast.lakehouse.staging import finish, stage_chunk, staged_below
-from recast.lakehouse.work import PLAN, SOURCE, Work, begin
+from recast.lakehouse.work import FOLDERS, Work, begin
 from recast.schemas.table import WITHDRAWN
 
 CHUNKS_AHEAD = 1
@@ -75,6 +75,7 @@ def refresh(
     why = (*changes, *failures)
     if not retry and not why:
         return None
+    planned_before = ledger.planned_before(settings, run)
     if retry or not changes:
         settings = replace(settings, error_budget=1.0)  # what failed once may well fail again: that is no surprise
     for name in stage.source.tables:
@@ -89,8 +90,8 @@ def refresh(
     if unfinished:
         recover_interrupted(spark, settings, stage)
     for each in unfinished:  # nobody reads these again, and a limit may stop a run every night
-        store.delete_folder(spark, f"{each}/{SOURCE}")
-        store.delete_folder(spark, f"{each}/{PLAN}")
+        for name in FOLDERS:
+            store.delete_folder(spark, f"{each}/{name}")
     store.open_table(spark, settings, stage.target)
     work = Work(
         spark,
@@ -102,6 +103,7 @@ def refresh(
         dropped=dropped.found(spark, settings, stage, clean=True),
         retry=retry,
         found_version=str(query.version(settings, stage.name)),
+        planned_before=planned_before,
         reports=[],
         done_before=executors.done(spark),
         require_held=require_held,

@@ -31,6 +31,10 @@ class Source(NamedTuple):
             from them (lakehouse/graph.py).
         rejected: returns the `doc_id` of the rows of that version that are not kept.
         gathered: whether finding the rows shuffles the source; a run then does it once, not once for every chunk.
+        texts: returns `doc_id` and the text of documents, given their `doc_id`, where `rows` leaves it out: no text is
+            shuffled before it is known which are needed. None where `rows` has the text, or nothing but measuring gets it.
+        changed: returns the `doc_id` of every document whose row may differ between two versions, the older first; None
+            where only all rows tell. A source has none whose row of a document depends on other documents.
     """
 
     version: Callable[[Settings], str]
@@ -39,6 +43,8 @@ class Source(NamedTuple):
     tables: tuple[str, ...] = ()
     rejected: Callable[[SparkSession, Settings, str], DataFrame] | None = None
     gathered: bool = False
+    texts: Callable[[SparkSession, Settings, str, DataFrame], DataFrame | None] = lambda *_: None
+    changed: Callable[[SparkSession, Settings, str, str], DataFrame | None] = lambda *_: None
 
 
 def nothing_above() -> Column:
@@ -91,12 +97,19 @@ def kept_rows_of(table: Table, *columns: str, text: str = "text") -> Source:
     def rejected(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
         return read(spark, settings, version).where("NOT kept").select("doc_id")
 
+    def changed(spark: SparkSession, settings: Settings, old: str, new: str) -> DataFrame | None:
+        (old_version, _, old_id), (new_version, _, new_id) = old.partition("@"), new.partition("@")
+        if old_id != new_id or int(old_version) > int(new_version):
+            return None
+        return store.changed(spark, settings, table, int(old_version), int(new_version)).select("doc_id")
+
     return Source(
         version=lambda settings: require_built(settings, table.name),
         rows=rows,
         size=lambda settings: query.row_count(settings, table.name),
         tables=(table.name,),
         rejected=rejected,
+        changed=changed,
     )
 
 
@@ -127,10 +140,16 @@ def joined(first: Source, second: Source, columns: Sequence[str]) -> Source:
         none = spark.createDataFrame([], "doc_id string")
         return by_each[0].union(by_each[-1]).distinct() if by_each else none
 
+    def changed(spark: SparkSession, settings: Settings, old: str, new: str) -> DataFrame | None:
+        versions = zip((first, second), json.loads(old), json.loads(new), strict=True)
+        of_first, of_second = (source.changed(spark, settings, *both) for source, *both in versions)
+        return None if of_first is None or of_second is None else of_first.union(of_second)
+
     return Source(
         version=version,
         rows=rows,
         size=lambda settings: max(first.size(settings), second.size(settings)),
         tables=(*first.tables, *(name for name in second.tables if name not in first.tables)),
         rejected=rejected,
+        changed=changed,
     )

@@ -85,6 +85,9 @@ def measured(work: Work, chunk: Chunk, keys: DataFrame) -> DataFrame:
     """Return the chunk's rows that are paid for, finished."""
     tries = (F.col("tries").alias(work.stage.tries),) if work.stage.tries else ()
     rows = source_of(work, chunk, keys, "measure", *tries).drop("from_doc_id")
+    texts = work.texts(F.broadcast(keys.where("action = 'measure'").select("doc_id")))
+    if texts is not None:
+        rows = rows.join(texts, "doc_id", "left")
     count = chunk.todo["measure"].rows
     if not work.stage.usage:  # a model stage spreads its rows itself, by GPU and journal
         rows = spread(work, rows, count)

@@ -26,6 +26,7 @@ WHOLE = "_SUCCESS"  # Spark adds this file to a folder once all of its files are
 WITHOUT_TEXT = ("doc_id", "input_hash", "content_hash", "measured_by", "decided_by", "reason", "written_at")
 """Columns whose least and greatest values stand in a table's log. The first letters of a text must not: they outlive it."""
 STATISTICS = "delta.dataSkippingStatsColumns"
+MOST_ROWS_A_FILE = "spark.sql.files.maxRecordsPerFile"
 PROPERTIES = {
     query.FORMAT: str(query.FORMAT_NUMBER),
     # Downstream readers follow this feed; it also tells them which rows were removed.
@@ -33,6 +34,8 @@ PROPERTIES = {
     # delta-rs and DuckDB read the same tables; through Arrow they cannot see deletion vectors.
     "delta.enableDeletionVectors": "false",
 }
+# A merge writes each file anew that holds a row which it replaces or removes. Of whole documents so many take about 50 MB.
+ROWS_PER_FILE = 10_000
 GONE = "_gone"  # column that marks the keys to delete among rows to write
 WORK = "_work"  # folder of the lake for files that a run needs only until its commit
 DROPPED = "_dropped"  # folder of the lake for rows that lost their place because of their source
@@ -98,6 +101,17 @@ def read(spark: SparkSession, settings: Settings, table: Table, version: str | N
     return rows.select(
         *(F.col(name) if name in present else F.lit(None).cast(type_).alias(name) for name, type_, _ in table.columns)
     )
+
+
+def changed(spark: SparkSession, settings: Settings, table: Table, old: int, new: int) -> DataFrame:
+    """Return the keys of the rows that commits after version `old` up to `new` wrote or removed, by the table's change feed.
+
+    A key may come several times. Reading them fails where a vacuum has deleted the feed of one of these versions.
+    """
+    if old == new:
+        return read(spark, settings, table, str(new)).select(*table.key).limit(0)
+    reader = spark.read.format("delta").options(readChangeFeed=True, startingVersion=old + 1, endingVersion=new)
+    return reader.load(table_path(settings, table.name)).select(*table.key)
 
 
 def same_key(table: Table) -> str:
@@ -175,6 +189,8 @@ def committing(spark: SparkSession, transaction: tuple[str, int], facts: Mapping
         "spark.databricks.delta.write.txnVersion": str(version),
         "spark.databricks.delta.commitInfo.userMetadata": json.dumps(facts, default=str),
     }
+    if int(spark.conf.get(MOST_ROWS_A_FILE, "0") or 0) <= 0:
+        values[MOST_ROWS_A_FILE] = str(ROWS_PER_FILE)
     try:
         for key, value in values.items():
             spark.conf.set(key, value)

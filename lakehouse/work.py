@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -14,7 +16,11 @@ from recast.lakehouse.settings import Settings
 from recast.lakehouse.stage import Stage
 from recast.schemas.table import WITHDRAWN
 
-PLAN, SOURCE = "plan", "source"  # folders of a run's work folder
+# Folders of a run's work folder: what is to be done, and source rows: all, those to be measured, those that may have changed.
+PLAN, SOURCE, PENDING, CHANGED, WANTED = "plan", "source", "pending", "changed", "wanted"
+FOLDERS = (PLAN, SOURCE, PENDING, CHANGED, WANTED)
+# Beyond this share of changed documents joining all keys costs less than choosing some of them.
+MOST_CHANGED = 1 / 8
 # input_hash stands for the text, and source_version only says when a row was first read.
 NOT_CARRIED = ("doc_id", "input_hash", "text", "source_text", "source_version")
 
@@ -40,6 +46,7 @@ class Work(NamedTuple):
         dropped: rows that left the target because of their source (lakehouse/dropped.py); None where there are none.
         retry: whether failures that may have passed are measured again.
         found_version: version of the target as the run found it; empty where it was not built.
+        planned_before: version of the source that the target stands for; empty where all of its rows must be looked at.
         reports: what the stage's service reported so far.
         done_before: what the application's executors had done before the run.
         require_held: asked before each commit, with the table's name; raises UserError where this run holds it no more.
@@ -54,6 +61,7 @@ class Work(NamedTuple):
     dropped: DataFrame | None = None
     retry: bool = False
     found_version: str = ""
+    planned_before: str = ""
     reports: list[Any] = []  # noqa: RUF012 - every run is given its own
     done_before: executors.Done = executors.Done({}, 0.0)
     require_held: Callable[[str], None] = lambda name: None
@@ -97,35 +105,67 @@ class Work(NamedTuple):
         """The name under which Delta remembers this run's commits."""
         return f"{self.stage.name}:{self.run['run_id']}"
 
-    @property
-    def source_path(self) -> str:
-        """Where the source rows lie that `gather` has written."""
-        return f"{self.folder}/{SOURCE}"
-
     def source_rows(self, chunk: Chunk | None = None) -> DataFrame:
         """Return what the stage reads, with the hash of the columns that are taken over.
 
         That is what was gathered, if anything was, and of that the rows of `chunk` alone.
         """
         source = self.stage.source
-        if self.folder and store.is_written(self.spark, self.source_path):
-            gathered = self.spark.read.parquet(self.source_path)
-            return gathered.where(chunk.holds("input_hash")) if chunk else gathered
+        for name in (PENDING, SOURCE):
+            if self.has(name):
+                gathered = self.spark.read.parquet(f"{self.folder}/{name}")
+                return gathered.where(chunk.holds("input_hash")) if chunk else gathered
         rows = source.rows(self.spark, self.settings, self.run["source_version"], self.run["takedowns"])
         rows = rows.withColumn("carried_hash", F.xxhash64(*sorted(set(rows.columns) - set(NOT_CARRIED))))
-        return self.gather(rows) if source.gathered and self.folder else rows
+        return self.written(rows, SOURCE) if source.gathered and self.folder else rows
 
-    def gather(self, rows: DataFrame) -> DataFrame:
-        """Write source rows in the order of their hashes, so that a chunk reads its own alone, and return them."""
-        rows.sort("input_hash").write.mode("overwrite").parquet(self.source_path)
-        return self.spark.read.parquet(self.source_path)
+    def has(self, name: str) -> bool:
+        """Say whether `written` has written rows of this name."""
+        return bool(self.folder) and store.is_written(self.spark, f"{self.folder}/{name}")
+
+    def written(self, rows: DataFrame, name: str) -> DataFrame:
+        """Write rows into a folder of the run's work folder and return them."""
+        rows.write.mode("overwrite").parquet(f"{self.folder}/{name}")
+        return self.spark.read.parquet(f"{self.folder}/{name}")
 
     def gather_pending(self, last: Chunk) -> None:
-        """Gather the source rows that chunks until `last` measure or copy, unless the source's rows are gathered already."""
-        if not self.stage.source.gathered:
-            until = last._replace(low="").holds("input_hash")
-            keys = self.planned().where(until & F.col("action").isin("measure", "copy")).select("doc_id")
-            self.gather(self.source_rows().join(keys, "doc_id", "left_semi"))
+        """Write the source rows that chunks until `last` measure or copy, with their texts.
+
+        They are in the order of their hashes, so that a chunk reads its own alone.
+        """
+        until = last._replace(low="").holds("input_hash")
+        keys = self.planned().where(until & F.col("action").isin("measure", "copy")).select("doc_id")
+        texts = self.texts(keys)
+        if self.stage.source.gathered and texts is None:
+            return
+        rows = self.source_rows().join(keys, "doc_id", "left_semi")
+        rows = rows if texts is None else rows.join(texts, "doc_id", "left")
+        self.written(rows.sort("input_hash"), PENDING)
+
+    def texts(self, keys: DataFrame) -> DataFrame | None:
+        """Return the texts of documents, given their `doc_id`; None where `source_rows` has all that measuring needs."""
+        if self.has(PENDING):
+            return None
+        return self.stage.source.texts(self.spark, self.settings, self.run["source_version"], keys)
+
+    def changed(self) -> DataFrame | None:
+        """Return the `doc_id` of the only documents that a plan need look at; None where it must look at all.
+
+        These are the ones whose source row may have changed since the last run, and those with a row that is due.
+        """
+        if not (self.planned_before and self.folder):
+            return None
+        try:
+            versions = (self.planned_before, self.run["source_version"])
+            found = self.stage.source.changed(self.spark, self.settings, *versions)
+            if found is None:
+                return None
+            due_now = self.target_rows().where("measured_by = ''").select("doc_id")
+            documents = self.written(found.union(due_now).distinct(), CHANGED)
+        except (PySparkException, Py4JJavaError):  # a vacuum or a purge has deleted what changed
+            return None
+        few = documents.count() <= MOST_CHANGED * query.row_count(self.settings, self.stage.name)
+        return documents if few else None
 
     def target_rows(self) -> DataFrame:
         """Return the target's rows as the run found them; what is due (lakehouse/due.py) counts as measured by nothing.

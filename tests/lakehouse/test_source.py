@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from rich.console import Console
 
 from recast.jobs.settings import Settings
-from recast.lakehouse import ledger, query
+from recast.lakehouse import ledger, plan, query, work
 from recast.lakehouse.graph import ordered
 from recast.lakehouse.plan import Plan
 from recast.lakehouse.progress import Meter
@@ -165,21 +165,64 @@ def test_a_plan_is_what_the_next_run_does_and_writes_nothing(lane: Lane) -> None
     changed = {"a": ("red one", "zoe"), "b": ("red three", "bob"), "c": ("blue?", "cy"), "e": ("green", "")}
     toy.write_notes(Path(lane.settings.math_source), changed)
     files = sorted(Path(lane.settings.lake).rglob("*"))
-    plan = look(lane.spark, lane.settings, notes)
-    assert plan.rows == {"copy": 2, "measure": 1, "remove": 1} and plan.unchanged == 1
-    assert len(plan.why) == 1 and plan.why[0].startswith("source ")
+    next_one = look(lane.spark, lane.settings, notes)
+    assert next_one.rows == {"copy": 2, "measure": 1, "remove": 1} and next_one.unchanged == 1
+    assert len(next_one.why) == 1 and next_one.why[0].startswith("source ")
     assert sorted(Path(lane.settings.lake).rglob("*")) == files
     run = refresh(lane.spark, lane.settings, notes, "run-9", Meter(Console(quiet=True)))
     assert run is not None
     assert (run["rows_in"], run["rows_measured"], run["rows_removed"]) == (3, 1, 1)
 
 
+def test_a_plan_that_looks_at_changes_alone_is_the_one_that_looks_at_all_rows(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: dict[str, int] = {}
+
+    def both(found: work.Work, why: tuple[str, ...] = ()) -> Plan:
+        documents = found.changed()
+        if documents is not None:
+            looked_at[found.stage.name] = documents.count()
+        whole = make(found._replace(planned_before=""), why)
+        actions = {tuple(row) for row in found.planned().collect()}
+        narrow = make(found, why)
+        assert narrow == whole
+        assert {tuple(row) for row in found.planned().collect()} == actions
+        return narrow
+
+    make = plan.make
+    monkeypatch.setattr(plan, "make", both)
+    monkeypatch.setattr(work, "MOST_CHANGED", 100)
+    lane.run(NOTES)
+    assert looked_at == {}
+    # Another owner of the text; another text; a text that another holds; a note that is rejected below; one that is gone.
+    changed = {"a": ("red one", "zoe"), "b": ("red three", "bob"), "c": ("blue", "cy"), "e": ("red three", "eve")}
+    lane.run(changed)
+    assert looked_at == {"shouted_notes": 5, "owned_notes": 5, "both_notes": 5}
+    lane.run(changed | {"c": ("blue", ""), "f": ("red one", "ann")})
+    assert looked_at == {"shouted_notes": 2, "owned_notes": 2, "both_notes": 2}
+    assert lane.rows("both_notes", "owner") == {"a": ("zoe",), "b": ("bob",), "e": ("eve",), "f": ("ann",)}
+
+
+def test_a_vacuumed_change_feed_costs_a_plan_over_all_rows_and_nothing_else(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "MOST_CHANGED", 100)
+    lane.run(NOTES)
+    toy.write_notes(Path(lane.settings.math_source), NOTES | {"a": ("red three", "ann")})
+    refresh(lane.spark, lane.settings, lane.stages["notes"], "run-8", Meter(Console(quiet=True)))
+    for file in Path(lane.settings.lake, "notes", "_change_data").glob("*.parquet"):
+        file.unlink()
+    shouted = refresh(lane.spark, lane.settings, lane.stages["shouted_notes"], "run-9", Meter(Console(quiet=True)))
+    assert shouted is not None and (shouted["rows_in"], shouted["rows_measured"]) == (1, 1)
+
+
 def test_a_changed_fact_is_named_with_its_old_and_new_value(lane: Lane) -> None:
     lane.run(NOTES)
     settings = toy.settings_in(Path(lane.settings.lake).parent, lint_threshold=6.5)
-    plan = look(lane.spark, settings, lane.stages["notes"])
-    assert plan.why == ("letters 3.0 -> 6.5",)
-    assert plan.rows == {"decide": 4} and plan.unchanged == 0
+    found = look(lane.spark, settings, lane.stages["notes"])
+    assert found.why == ("letters 3.0 -> 6.5",)
+    assert found.rows == {"decide": 4} and found.unchanged == 0
 
 
 def test_a_join_that_lacks_a_table_says_which(lane: Lane) -> None:
