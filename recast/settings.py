@@ -227,5 +227,5 @@ def _number_fault(value: float, least: float | None, most: float | None) -> str:
     if (least is None or least <= value) and (most is None or value <= most):
         return ""
     if least is not None and most is not None:
-        return f"give a share between {least} and {most}"
+        return f"give a {'share' if most <= 1 else 'number'} between {least} and {most:,}"
     return f"give {least} or more" if most is None else f"give {most} or less"

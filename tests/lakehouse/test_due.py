@@ -1,6 +1,6 @@
 """Failures that a run tries again by itself: how many there are is known without a JVM, and each try doubles the wait."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from deltalake import write_deltalake
 from recast.lakehouse import due, ledger
 from recast.lakehouse.settings import Settings
 from recast.lakehouse.stage import Stage
+from recast.settings import UserError
 from tests.lakehouse.lakes import write_table
 from tests.lakehouse.toy import toy_stage
 
@@ -67,6 +68,14 @@ def test_with_each_try_the_wait_doubles_up_to_30_days(
     run = ledger.begin("run", "parsed_code", "1", {}, {}) | {"started_at": NOW}
     settings = Settings(lake=str(tmp_path), retry_after_hours=hours)
     assert due.failures(settings, failing(tmp_path, "fetch_tries"), run) == ("1 failures are tried again",)
+
+
+def test_the_longest_wait_that_can_be_set_is_a_time() -> None:
+    (most,) = (each.metadata["most"] for each in fields(Settings) if each.name == "retry_after_hours")
+    run = ledger.begin("run", "parsed_code", "1", {}, {}) | {"started_at": NOW}
+    assert "'1926-" in due.old_enough(Settings(retry_after_hours=most), run, "fetch_tries", "TIMESTAMP")
+    with pytest.raises(UserError, match=r"^retry_after_hours is 1000000000\.0; give a number between 0 and 876,000$"):
+        Settings(retry_after_hours=1e9)
 
 
 def test_a_table_that_does_not_count_tries_yet_waits_as_after_the_first(tmp_path: Path) -> None:
