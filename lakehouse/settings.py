@@ -61,8 +61,8 @@ class Settings(Group):
     retry_after_hours: float = setting(
         0.0,
         "hours after which a refresh tries again what failed for a reason that may have passed (20 for a nightly one, "
-        "since they count from when the row was written), and a content that fails again twice as long each time, 30 days at "
-        "most; 0: --retry alone",
+        "since they count from when it was tried, or an answer written), and a content that fails again twice as long each "
+        "time, 30 days at most; 0: --retry alone",
         least=0,
         most=MOST_DAYS * 24,
     )
