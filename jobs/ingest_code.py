@@ -230,15 +230,16 @@ def refusal(settings: Settings) -> str:
 
 
 def fetch(rows: DataFrame, settings: Settings, journal: str) -> DataFrame:
-    """Add `text` and `fetch_status`, for what the settings take.
+    """Add `text`, `fetch_status` and `fetch_tried_at`, for what the settings take.
 
     Raises:
         UserError: as `contents_of` says.
     """
     is_taken = F.expr(f"({refusal(settings)}) IS NULL")
     tried = rows.where(is_taken).withColumn("fetch_tries", F.coalesce("fetch_tries", F.lit(0)) + 1)
-    taken = contents_of(tried, settings, journal)
+    taken = contents_of(tried, settings, journal).withColumn("fetch_tried_at", F.current_timestamp())
     none = {"text": F.lit(None).cast("string"), "fetch_status": F.lit(raw_code.NOT_FETCHED)}
+    none["fetch_tried_at"] = F.lit(None).cast("timestamp")
     return taken.unionByName(rows.where(~is_taken).withColumns(none))
 
 
@@ -338,6 +339,7 @@ STAGE = Stage(
     decided_by=lambda settings: {"rule": 3, **selection.facts(settings, "code")},
     retryable=raw_code.AGAIN,
     tries="fetch_tries",
+    tried_at="fetch_tried_at",
     unmeasured=raw_code.UNFETCHED,
     due=lambda settings: f"{raw_code.UNFETCHED} AND ({refusal(settings)}) IS NULL",
     needs=("recast.udfs.contents.fetching",),

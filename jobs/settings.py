@@ -29,7 +29,7 @@ class Settings(InferenceSettings, ContentsSettings, Thresholds, Selection, Lakeh
     code_contents: str = setting(
         "",
         "folder, s3:// or https:// with one gzip object per blob_id, or PLACE#COLUMN of a table (docs/contents.md)",
-        place="location",
+        place="location or column",
         check=contents_fault,
     )
     code_dataset: str = setting("bigcode/the-stack-v2-train-smol-ids", "name recorded as the code rows' source dataset")

@@ -26,23 +26,25 @@ def waits(hours: float) -> list[float]:
     return found
 
 
-def old_enough(settings: Settings, run: Run, tries: str, timestamp: str) -> str:
+def old_enough(settings: Settings, run: Run, tries: str, tried_at: str, timestamp: str) -> str:
     """Return the SQL condition on a failure that a run tries again by itself; "false" where it tries none.
 
     Args:
         settings: say after how long.
         run: the run, by the time of its start.
         tries: column that counts how often the row was tried; empty where nothing counts that: each wait is the first.
+        tried_at: column that says when it was last tried; where it is null, or nothing says that, when the row was written.
         timestamp: the engine's word for a time with a zone.
     """
     if not settings.retry_after_hours:
         return "false"
     hours = waits(settings.retry_after_hours)
     first, *later = (f"{timestamp} '{(run['started_at'] - timedelta(hours=each)).isoformat()}'" for each in hours)
+    last = f"coalesce({tried_at}, written_at)" if tried_at else "written_at"
     if not tries or not later:
-        return f"written_at < {first}"
+        return f"{last} < {first}"
     cases = (f"WHEN {tries} = {number} THEN {before}" for number, before in enumerate(later, 2))
-    return f"written_at < CASE {' '.join(cases)} WHEN {tries} > {len(hours)} THEN {later[-1]} ELSE {first} END"
+    return f"{last} < CASE {' '.join(cases)} WHEN {tries} > {len(hours)} THEN {later[-1]} ELSE {first} END"
 
 
 def failures(settings: Settings, stage: Stage, run: Run) -> tuple[str, ...]:
@@ -54,8 +56,9 @@ def failures(settings: Settings, stage: Stage, run: Run) -> tuple[str, ...]:
     table = query.open_table(settings, stage.name) if settings.retry_after_hours else None
     if table is None:
         return ()
-    is_there = any(field.name == stage.tries for field in table.schema().fields)  # an older Recast counted none
-    condition = old_enough(settings, run, stage.tries if is_there else "", "TIMESTAMPTZ")
+    there = {field.name for field in table.schema().fields}  # an older Recast wrote neither
+    tries, tried_at = (name if name in there else "" for name in (stage.tries, stage.tried_at))
+    condition = old_enough(settings, run, tries, tried_at, "TIMESTAMPTZ")
     statement = (
         f"SELECT count(*) AS rows FROM {stage.name} WHERE ({stage.retryable}) AND {NOT_TAKEN_DOWN} AND {condition}"
     )
@@ -65,5 +68,6 @@ def failures(settings: Settings, stage: Stage, run: Run) -> tuple[str, ...]:
 
 def is_due(settings: Settings, stage: Stage, run: Run, retry: bool) -> Column:
     """Return the condition on the target's rows that are measured now; `retry` says whether all failures are."""
-    condition = "true" if retry else f"{NOT_TAKEN_DOWN} AND {old_enough(settings, run, stage.tries, 'TIMESTAMP')}"
+    waited = old_enough(settings, run, stage.tries, stage.tried_at, "TIMESTAMP")
+    condition = "true" if retry else f"{NOT_TAKEN_DOWN} AND {waited}"
     return F.coalesce(F.expr(f"(({stage.retryable}) AND {condition}) OR ({stage.due(settings)})"), F.lit(False))

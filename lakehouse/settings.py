@@ -14,6 +14,8 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 AllSettings = Any
 """The settings of all rooms, which the platform hands to stages; it reads its own alone."""
 
+MOST_DAYS = 36_500  # a time so long ago is still a date
+MOST_TASKS = 100_000  # a driver that lists many more runs out of memory
 UNREADABLE_CHARACTERS = "[]{}*?^|\\%"
 
 
@@ -35,6 +37,7 @@ class Settings(Group):
         0,
         "tasks that a chunk is spread over; 0: four times the cores, half of those that feed engines for a model stage",
         least=0,
+        most=MOST_TASKS,
     )
     removal_limit: float = setting(
         0.5,
@@ -47,7 +50,7 @@ class Settings(Group):
         "days for which rows that left a table because of their source keep their measurements, until `recast maintain` "
         "deletes them; 0: runs keep none",
         least=0,
-        most=36_500,
+        most=MOST_DAYS,
     )
     s3_endpoint: str = setting(
         "",
@@ -58,9 +61,10 @@ class Settings(Group):
     retry_after_hours: float = setting(
         0.0,
         "hours after which a refresh tries again what failed for a reason that may have passed (20 for a nightly one, "
-        "since they count from when the row was written), and a content that fails again twice as long each time, 30 days at "
-        "most; 0: --retry alone",
+        "since they count from when it was tried, or an answer written), and a content that fails again twice as long each "
+        "time, 30 days at most; 0: --retry alone",
         least=0,
+        most=MOST_DAYS * 24,
     )
     max_rows: int = setting(0, "rows after which a refresh stops, over all of its tables; 0: no limit", least=0)
     max_hours: float = setting(0.0, "hours after which a refresh stops at a chunk's end; 0: no limit", least=0)

@@ -69,6 +69,8 @@ class Stage:
             and by every run once they are as old as the setting `retry_after_hours`.
         tries: column of the target that counts how often a text was measured; `measure` gets it as it was, null at first.
             With each time it takes twice as long until a run tries a failure again by itself (lakehouse/due.py).
+        tried_at: column of the target that says when a text was last measured, which `measure` gives; the wait counts from then,
+            and without it from when the row was written, be it for another reason.
         unmeasured: SQL condition on the target's rows that hold no measurement, since the settings refused to pay for it.
             They lend none to other rows, nor to themselves where their source row changes.
         due: returns the SQL condition on such rows which the settings want measured now.
@@ -85,6 +87,7 @@ class Stage:
     decided_by: Facts
     retryable: str = "false"
     tries: str = ""
+    tried_at: str = ""
     unmeasured: str = "false"
     due: Callable[[Settings], str] = lambda settings: "false"
     usage: Usage | None = None

@@ -48,7 +48,7 @@ def setting(
     *,
     least: float | None = None,
     most: float | None = None,
-    place: Literal["", "location", "source", "folder or name"] = "",
+    place: Literal["", "location", "source", "location or column", "folder or name"] = "",
     check: Callable[[str, str], str | None] = lambda name, value: None,
     file_check: Callable[[str], str | None] = lambda value: None,
 ) -> Any:
@@ -59,7 +59,8 @@ def setting(
         text: what it is, with its unit.
         least, most: its bounds, both included; a share has both.
         place: a `location` is a folder or URI and made absolute, a `source` unless it is the name of a table, a
-            `folder or name` only where the configuration file names a folder.
+            `location or column` unless it is that of a table with ``#COLUMN`` behind it, a `folder or name` only where the
+            configuration file names a folder.
         check: says what is wrong with a value that is not empty, given the setting's name; None where nothing is.
         file_check: says so of a value that the configuration file must not give.
     """
@@ -199,6 +200,9 @@ def is_location(place: str, value: str, folder: Path | None = None) -> bool:
     """Say whether the value of a setting with such a `place` is a folder or URI; relative ones are seen from `folder`."""
     if place == "folder or name":
         return folder is not None and (folder / value).is_dir()
+    if place == "location or column":
+        table, sign, _ = value.rpartition("#")
+        return not sign or os.path.isdir(Path(folder or "", value)) or is_location("source", table, folder)
     return place == "location" or (
         place == "source" and not (is_table_name(value) and not Path(folder or "", value).exists())
     )
@@ -227,5 +231,5 @@ def _number_fault(value: float, least: float | None, most: float | None) -> str:
     if (least is None or least <= value) and (most is None or value <= most):
         return ""
     if least is not None and most is not None:
-        return f"give a share between {least} and {most}"
+        return f"give a {'share' if most <= 1 else 'number'} between {least} and {most:,}"
     return f"give {least} or more" if most is None else f"give {most} or less"

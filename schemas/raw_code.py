@@ -136,6 +136,11 @@ TABLE = Table(
         Column(
             "fetch_tries", "int", "runs that tried to read the content; null where none did, or before this was counted"
         ),
+        Column(
+            "fetch_tried_at",
+            "timestamp",
+            "when a run last began to read the content, UTC; null where none did, or before this was recorded",
+        ),
         Column("max_line_length", "int", "characters of the longest line"),
         Column("mean_line_length", "double", "characters of a line on average"),
         Column("line_count", "int", "lines of the text"),

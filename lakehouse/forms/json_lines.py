@@ -45,6 +45,8 @@ TYPES = {
 }
 PACKS = 4  # times smaller: about what compression does to text
 BROKEN = "_broken_line"
+NO_OBJECT = " has a line that is no JSON object of the source's schema: "
+MAX_SHOWN_CHARS = 200
 SCHEMA_HAS = "; the source's schema has string"
 
 
@@ -160,8 +162,10 @@ def names(_spark: "SparkSession", location: str) -> list[str]:
 def read_json(spark: "SparkSession", location: str, columns: dict[str, str], _version: str = "") -> "DataFrame":
     """Return the source's rows, with the given columns in their order, as `read_parquet` does.
 
-    A line that is no JSON object in UTF-8, or holds a value of another type, ends the run with an error that shows it. Spark
-    takes any value for a string, so strings are read as variants, which say what they are.
+    A line that is no single JSON object in UTF-8, or holds a value of another type, ends the run with an error that shows
+    it. Spark takes any value for a string, so strings are read as variants, which say what they are. And it takes the first
+    object of a line for the whole and an array for its values, so each line is read as the values of a list in an object: a
+    line of one value gives a list of one, and whatever else it holds breaks the list, or hides the object's end.
 
     Raises:
         UserError: as `schema` says.
@@ -170,24 +174,32 @@ def read_json(spark: "SparkSession", location: str, columns: dict[str, str], _ve
 
     schema(location, columns)
     types = {name: meaning(type_) for name, type_ in wanted(columns).items()}
-    ddl = ", ".join(f"`{name}` {as_variants(type_)}" for name, type_ in types.items())
+    ddl = ", ".join(f"`{name}`: {as_variants(type_)}" for name, type_ in types.items())
     reader = spark.read.option("recursiveFileLookup", "true").option("pathGlobFilter", f"*{{{','.join(JSON_LINES)}}}")
-    reader = reader.option("columnNameOfCorruptRecord", BROKEN)
-    rows = reader.schema(f"{ddl}, {BROKEN} string").json(as_a_name(location))
-    words = F.concat(
-        F.col("_metadata.file_path"),
-        F.lit(" has a line that is no JSON object of the source's schema: "),
-        F.substring(BROKEN, 1, 200),
+    read = F.from_json(
+        F.concat(F.lit('{"line": ['), "value", F.lit('], "is_whole": true}')),
+        f"line array<struct<{ddl}>>, is_whole boolean, {BROKEN} string",
+        {"columnNameOfCorruptRecord": BROKEN, "allowSingleQuotes": "false"},
     )
+    # Filters are not moved below `explode`; they would read every line twice.
+    lines = reader.text(as_a_name(location)).select(
+        *("value", F.col("_metadata.file_path").alias("path"), F.explode(F.array(read)).alias("read"))
+    )
+    lines = lines.select(
+        "value", "path", "read.*", F.get("read.line", F.lit(0)).alias("row"), F.size("read.line").alias("n")
+    )
+    is_sound = F.col("is_whole") & F.col(BROKEN).isNull() & F.is_valid_utf8("value")
+    is_sound &= (F.col("n") == 0) | ((F.col("n") == 1) & F.col("row").isNotNull())  # nothing stands on an empty line
     strange = F.expr(
-        f"coalesce({', '.join(no_string(f'`{name}`', type_, name) for name, type_ in types.items())}, NULL)"
+        f"coalesce({', '.join(no_string(f'row.`{name}`', type_, name) for name, type_ in types.items())}, NULL)"
     )
-    words = F.when(F.col(BROKEN).isNotNull(), words).otherwise(
-        F.concat(F.lit("column "), strange, F.lit(" in a line of "), F.col("_metadata.file_path"), F.lit(SCHEMA_HAS))
-    )
-    whole = rows.where(F.coalesce(F.assert_true(words.isNull(), words).isNull(), F.lit(True)))
-    return whole.selectExpr(
-        *(f"{of_variants(f'`{name}`', type_)} AS `{name}`" for name, type_ in types.items())
+    words = F.when(
+        ~F.coalesce(is_sound, F.lit(False)),
+        F.concat("path", F.lit(NO_OBJECT), F.substring("value", 1, MAX_SHOWN_CHARS)),
+    ).otherwise(F.concat(F.lit("column "), strange, F.lit(" in a line of "), "path", F.lit(SCHEMA_HAS)))
+    rows = lines.where(F.when(words.isNull(), F.col("n") == 1).otherwise(F.raise_error(words).cast("boolean")))
+    return rows.selectExpr(
+        *(f"{of_variants(f'row.`{name}`', type_)} AS `{name}`" for name, type_ in types.items())
     ).selectExpr(*spark_columns(types, columns))
 
 
@@ -224,7 +236,7 @@ def of_variants(sql: str, type_: pa.DataType) -> str:
 
 
 def scan(connection: "duckdb.DuckDBPyConnection", location: str, columns: dict[str, str]) -> None:
-    """Make the source's columns known to DuckDB as the view `source`.
+    """Make the source's columns known to DuckDB as the view `source`; a statement over it fails at a line that Spark refuses.
 
     Raises:
         UserError: the files are not on this machine.
@@ -232,10 +244,55 @@ def scan(connection: "duckdb.DuckDBPyConnection", location: str, columns: dict[s
     if not is_local(location):
         raise UserError(f"{location} is JSON in an object store, which is not counted before it is read")
     listed = ", ".join(duckdb_name(each.path, place(location).path) for each in files_of(location, JSON_LINES))
-    types = ", ".join(f"{name}: '{duckdb_type(type_)}'" for name, type_ in wanted(columns).items())
+    types = {name: meaning(type_) for name, type_ in wanted(columns).items()}
+    # DuckDB makes numbers of texts and texts of numbers, so values are read as JSON, which says what they are.
+    line = ", ".join(f"{name} {as_json(type_)}" for name, type_ in types.items())
     options = f"format = 'newline_delimited', hive_partitioning = false, maximum_object_size = {MAX_LINE_BYTES}"
-    relation = f"read_json([{listed}], columns = {{{types}}}, {options})"
-    connection.execute(f"CREATE OR REPLACE VIEW source AS SELECT * FROM {relation}")
+    relation = (
+        f"read_json([{listed}], columns = {{line: 'STRUCT({line})'}}, records = false, filename = true, {options})"
+    )
+    is_strange = " OR ".join(("line IS NULL", *(no_value(f"line.{name}", type_) for name, type_ in types.items())))
+    no_object = NO_OBJECT.replace("'", "''")
+    shown = f"left(coalesce(CAST(to_json(line) AS VARCHAR), 'null'), {MAX_SHOWN_CHARS})"
+    values = ", ".join(f"{of_json(f'line.{name}', type_)} AS {name}" for name, type_ in wanted(columns).items())
+    connection.execute(
+        f"CREATE OR REPLACE VIEW source AS SELECT {values} FROM {relation} "
+        f"WHERE CASE WHEN {is_strange} THEN error(filename || '{no_object}' || {shown}) ELSE true END"
+    )
+
+
+def as_json(type_: pa.DataType) -> str:
+    """Return the type by which DuckDB reads JSON of a type: its own, with JSON in place of single values."""
+    if pa.types.is_list(type_):
+        return f"{as_json(type_.value_type)}[]"
+    if pa.types.is_struct(type_):
+        fields = (f"{field.name} {as_json(field.type)}" for field in type_)
+        return f"STRUCT({', '.join(fields)})"
+    return "JSON"
+
+
+def no_value(sql: str, type_: pa.DataType) -> str:
+    """Return, in DuckDB's SQL, whether what is read as JSON holds a value that Spark does not take for this type."""
+    if pa.types.is_list(type_):
+        return f"coalesce(len(list_filter({sql}, lambda each: {no_value('each', type_.value_type)})) > 0, false)"
+    if pa.types.is_struct(type_):
+        return f"({' OR '.join(no_value(f'{sql}.{field.name}', field.type) for field in type_)})"
+    number = "'BIGINT', 'UBIGINT', 'DOUBLE'"
+    kinds = {pa.string(): "'VARCHAR'", pa.bool_(): "'BOOLEAN'", pa.int64(): "'BIGINT', 'UBIGINT'"}
+    is_other = f"json_type({sql}) NOT IN ({kinds.get(type_, number)})"
+    if type_ == pa.int64():
+        is_other = f"({is_other} OR TRY_CAST({sql} AS BIGINT) IS NULL)"
+    return f"({sql} IS NOT NULL AND {is_other})"
+
+
+def of_json(sql: str, type_: pa.DataType) -> str:
+    """Return, in DuckDB's SQL, what was read as `as_json` says as the type itself; a number that does not fit is null."""
+    if pa.types.is_list(type_):
+        return f"list_transform({sql}, lambda each: {of_json('each', type_.value_type)})"
+    if pa.types.is_struct(type_):
+        fields = (f"{field.name} := {of_json(f'{sql}.{field.name}', field.type)}" for field in type_)
+        return f"CASE WHEN {sql} IS NOT NULL THEN struct_pack({', '.join(fields)}) END"
+    return f"({sql} ->> '$')" if pa.types.is_string(type_) else f"TRY_CAST({sql} AS {duckdb_type(type_)})"
 
 
 def files(location: str) -> tuple[int, int]:

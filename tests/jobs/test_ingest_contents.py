@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,6 +25,9 @@ from tests.jobs.lanes import File, Lane, Model, write_repositories
 from tests.jobs.test_ingest_forms import FLAT_SCHEMA
 from tests.sources import table_of
 from tests.stores import Served, serving
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 @pytest.fixture
@@ -105,8 +108,11 @@ def test_a_store_that_fails_in_the_middle_is_one_line_without_a_secret(
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize("apart", [False, True], ids=["in the listing", "in a table"])
-def test_texts_that_a_source_or_another_table_holds_need_no_store(spark: object, tmp_path: Path, apart: bool) -> None:
+@pytest.mark.parametrize("where", ["in the listing", "in a folder", "in a table of the catalogue"])
+def test_texts_that_a_source_or_another_table_holds_need_no_store(
+    spark: "SparkSession", tmp_path: Path, where: str
+) -> None:
+    apart = where != "in the listing"
     good, latin = File("a.py", b"x = 1\n"), File("b.py", "é".encode("latin-1"), src_encoding="ISO-8859-1")
     large, wrong, lacking = (File(name, name.encode()) for name in ("large.py", "wrong.py", "lacking.py"))
     texts = ["x = 1\n", "é", "#" * (MAX_TEXT_BYTES + 5), "another", None, "x = 1\n"]
@@ -121,7 +127,11 @@ def test_texts_that_a_source_or_another_table_holds_need_no_store(spark: object,
     (tmp_path / "texts" / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in others))
     pq.write_table(table.drop_columns("content") if apart else table, tmp_path / "source" / "a.parquet")
     places = {"lake": str(tmp_path / "lake"), "code_source": str(tmp_path / "source")}
-    lane = Lane(Settings(**places, code_contents=f"{tmp_path / 'texts'}#content" if apart else ""), Model())
+    table_name, folder = "default.texts_of_blobs", tmp_path / "texts"
+    spark.sql(f"DROP TABLE IF EXISTS {table_name}")
+    spark.sql(f"CREATE TABLE {table_name} (blob_id STRING, content STRING) USING json LOCATION '{folder}'")
+    contents = f"{folder}#content" if where == "in a folder" else f"{table_name}#content"
+    lane = Lane(Settings(**places, code_contents=contents if apart else ""), Model())
     lane.refresh("raw_code")
     found = {row["path"]: row for row in lane.rows("raw_code", "path, text, reason").values()}
     assert {path: row["text"] for path, row in found.items() if not row["reason"]} == {"a.py": "x = 1\n", "b.py": "é"}
@@ -131,6 +141,7 @@ def test_texts_that_a_source_or_another_table_holds_need_no_store(spark: object,
         "lacking.py": "content_missing",
     }
     assert lane.refresh("raw_code") == {}
+    spark.sql(f"DROP TABLE {table_name}")
 
 
 def test_a_source_without_texts_needs_a_store(tmp_path: Path) -> None:

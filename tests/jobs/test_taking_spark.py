@@ -202,6 +202,10 @@ def test_a_failure_is_tried_again_once_it_is_old_enough(lane: Fetching) -> None:
         FILES["good"].blob_id: 1,
         missing.blob_id: 2,
     }
+    failed = lane.rows("raw_code", "fetch_tried_at, written_at")[missing.blob_id]
+    assert lane.run(code_max_lines=1000) == (reasons, set())
+    again = lane.rows("raw_code", "fetch_tried_at, written_at")[missing.blob_id]
+    assert again["fetch_tried_at"] == failed["fetch_tried_at"] <= failed["written_at"] < again["written_at"]
     refused = {"code_paths_denied": missing.path}
     assert lane.run(**refused)[0]["other"] == "path_not_taken"
     assert lane.refresh("raw_code", retry_after_hours=1e-7, **refused) == {}, "what is refused is not tried again"

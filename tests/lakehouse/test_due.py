@@ -1,6 +1,6 @@
 """Failures that a run tries again by itself: how many there are is known without a JVM, and each try doubles the wait."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from deltalake import write_deltalake
 from recast.lakehouse import due, ledger
 from recast.lakehouse.settings import Settings
 from recast.lakehouse.stage import Stage
+from recast.settings import UserError
 from tests.lakehouse.lakes import write_table
 from tests.lakehouse.toy import toy_stage
 
@@ -19,11 +20,11 @@ FAILED_AT = {"a": 1, "b": 5, "c": 25, "d": 49}
 """Hours since each document was written."""
 
 
-def failing(folder: Path, tries: str = "") -> Stage:
+def failing(folder: Path, tries: str = "", tried_at: str = "") -> Stage:
     """Return a stage of the table parsed_code whose rejected rows may be tried again."""
     stage = toy_stage(folder / "bill")
     object.__setattr__(stage, "target", type("Named", (), {"name": "parsed_code"}))
-    return replace(stage, retryable="NOT kept", tries=tries)
+    return replace(stage, retryable="NOT kept", tries=tries, tried_at=tried_at)
 
 
 def test_failures_are_counted_once_they_are_as_old_as_the_setting_says(tmp_path: Path) -> None:
@@ -69,6 +70,30 @@ def test_with_each_try_the_wait_doubles_up_to_30_days(
     assert due.failures(settings, failing(tmp_path, "fetch_tries"), run) == ("1 failures are tried again",)
 
 
+def test_a_row_that_is_written_again_for_another_reason_waits_no_longer(tmp_path: Path) -> None:
+    written, tried = (3, 3, 1, 1), (None, 1, 3, None)
+    columns = {
+        "kept": [False] * 4,
+        "reason": pa.nulls(4, pa.string()),
+        "written_at": pa.array([NOW - timedelta(hours=hours) for hours in written], pa.timestamp("us", "UTC")),
+        "fetch_tries": pa.array([1] * 4, pa.int32()),
+        "fetch_tried_at": pa.array([h and NOW - timedelta(hours=h) for h in tried], pa.timestamp("us", "UTC")),
+    }
+    write_deltalake(str(tmp_path / "parsed_code"), pa.table(columns))
+    run = ledger.begin("run", "parsed_code", "1", {}, {}) | {"started_at": NOW}
+    settings = Settings(lake=str(tmp_path), retry_after_hours=2.0)
+    stage = failing(tmp_path, "fetch_tries", "fetch_tried_at")
+    assert due.failures(settings, stage, run) == ("2 failures are tried again",), "the first and the third"
+
+
+def test_the_longest_wait_that_can_be_set_is_a_time() -> None:
+    (most,) = (each.metadata["most"] for each in fields(Settings) if each.name == "retry_after_hours")
+    run = ledger.begin("run", "parsed_code", "1", {}, {}) | {"started_at": NOW}
+    assert "'1926-" in due.old_enough(Settings(retry_after_hours=most), run, "fetch_tries", "", "TIMESTAMP")
+    with pytest.raises(UserError, match=r"^retry_after_hours is 1000000000\.0; give a number between 0 and 876,000$"):
+        Settings(retry_after_hours=1e9)
+
+
 def test_a_table_that_does_not_count_tries_yet_waits_as_after_the_first(tmp_path: Path) -> None:
     write_table(
         tmp_path,
@@ -77,4 +102,6 @@ def test_a_table_that_does_not_count_tries_yet_waits_as_after_the_first(tmp_path
     )
     run = ledger.begin("run", "parsed_code", "1", {}, {}) | {"started_at": NOW}
     settings = Settings(lake=str(tmp_path), retry_after_hours=1.0)
-    assert due.failures(settings, failing(tmp_path, "fetch_tries"), run) == ("1 failures are tried again",)
+    assert due.failures(settings, failing(tmp_path, "fetch_tries", "fetch_tried_at"), run) == (
+        "1 failures are tried again",
+    )

@@ -86,7 +86,7 @@ REFUSED_VALUES = {
     "max_tokens": ["0", "x"],
     "answer_ratio": ["-1", "nan", "x"],
     "tensor_parallel": ["0"],
-    "partitions": ["-1"],
+    "partitions": ["-1", "2000000000"],
     "window": ["-1"],
     "top_p": ["1.01", "-0.1", "nan"],
     "error_budget": ["2", "nan"],
@@ -95,6 +95,8 @@ REFUSED_VALUES = {
     "temperature": ["nan", "-1", "inf"],
     "repetition_penalty": ["nan", "-1"],
     "max_model_len": ["-1"],
+    "retry_after_hours": ["1e9", "876001", "-1"],
+    "keep_dropped_days": ["1e9", "36501"],
 }
 
 

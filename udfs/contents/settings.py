@@ -1,5 +1,6 @@
 """The settings of fetching: how a store of contents is reached, and how much of it may be asked for at once."""
 
+import os
 import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -8,13 +9,16 @@ from recast.settings import Group, setting
 from recast.urls import endpoint_fault
 
 BUCKET = re.compile(r"s3[an]?://[\w.-]+(/|$)", re.ASCII)  # some stores allow more than Amazon, but no other characters
-TABLE = re.compile(r"(?P<place>(?!https?:)[^#]+)#(?P<column>[A-Za-z_]\w*)", re.ASCII | re.DOTALL)
+TABLE = re.compile(r"(?P<place>(?!https?:).+)#(?P<column>[A-Za-z_]\w*)", re.ASCII | re.DOTALL)
 REGION = re.compile("[A-Za-z0-9_-]{1,64}")  # it becomes part of a host's name
 
 
 def table_of(location: str) -> tuple[str, str] | None:
-    """Return place and column of contents that a table holds, ``PLACE#COLUMN``; None where the location is a store's."""
-    found = TABLE.fullmatch(location)
+    """Return place and column of contents that a table holds, ``PLACE#COLUMN``; None where the location is a store's.
+
+    A folder that is there is a store, whatever it is called; else the last ``#`` counts.
+    """
+    found = None if os.path.isdir(location) else TABLE.fullmatch(location)
     return (found["place"], found["column"]) if found else None
 
 

@@ -121,6 +121,78 @@ def test_a_line_that_does_not_fit_is_shown_with_its_file(spark: "SparkSession", 
         assert said in explain(stopped.value)
 
 
+NO_SINGLE_OBJECT = (
+    b"[]",
+    b'[{"s": "a"}]',
+    b'{"s": "a"}{"s": "b"}',
+    b'{"s": "a"}, {"s": "b"}',
+    b'{"s": "a"} and more',
+    b'{"s": "a"}]',
+    b'{"s": "a"}]}',
+    b'{"s": "a"',
+    b"{'s': 'a'}",
+    b"null",
+    b'""',
+    b"7",
+)
+OTHER_VALUES = (
+    b'{"s": 7}',
+    b'{"l": ["x", 0.5]}',
+    b'{"n": 1.5}',
+    b'{"n": "7"}',
+    b'{"n": 18446744073709551615}',
+    b'{"f": "0.5"}',
+    b'{"o": {"p": "q"}}',
+    b'{"o": [5]}',
+    b'{"o": [{"b": "true"}]}',
+    b'{"o": [{"b": false}, {"p": 7}]}',
+)
+
+
+def test_a_line_that_spark_refuses_is_counted_by_no_duckdb(tmp_path: Path) -> None:
+    for line in (*NO_SINGLE_OBJECT, *OTHER_VALUES):
+        (tmp_path / "a.jsonl").write_bytes(LINES * 100 + line + b"\n" + LINES)
+        with duckdb.connect() as connection:
+            scan(connection, str(tmp_path), COLUMNS)
+            with pytest.raises(duckdb.Error, match=r"/a\.jsonl"):
+                connection.execute("SELECT count(*) FROM source").fetchall()
+
+
+def test_duckdb_takes_what_spark_takes(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(LINES + b'\n \t\r\n{}\n{"f": NaN, "l": [null], "o": [null, {"b": true}]}\n')
+    with duckdb.connect() as connection:
+        scan(connection, str(tmp_path), COLUMNS)
+        found = connection.execute("SELECT s, n, f, l, o FROM source").fetchall()
+    assert found[:3] == [
+        ("a\u00e9", 1, 2.0, ["x"], [{"p": "q", "b": True}, {"p": None, "b": None}]),
+        (None, None, 0.5, None, []),
+        (None,) * 5,
+    ]
+    assert found[3][3:] == ([None], [None, {"p": None, "b": True}])
+    assert len(found) == 4
+
+
+@pytest.mark.spark
+def test_a_late_line_that_is_no_object_of_the_schema_stops_a_run(spark: "SparkSession", tmp_path: Path) -> None:
+    for line in (*NO_SINGLE_OBJECT, *OTHER_VALUES):
+        (tmp_path / "a.jsonl").write_bytes(LINES * 100 + line + b"\n" + LINES)
+        with pytest.raises(Exception, match="line") as stopped:
+            read_json(spark, str(tmp_path), COLUMNS).count()
+        said = f"{tmp_path}/a.jsonl has a line that is no JSON object of the source's schema: {line.decode()}"
+        words = explain(stopped.value)
+        assert said in words or (
+            line in OTHER_VALUES and f"{tmp_path}/a.jsonl; the source's schema has string" in words
+        )
+
+
+@pytest.mark.spark
+def test_a_line_is_read_once_whatever_is_asked_of_its_values(spark: "SparkSession", tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(LINES)
+    rows = read_json(spark, str(tmp_path), COLUMNS).where("s = 'a' OR n > 1").where("f > 0").select("s", "o")
+    plan = rows._jdf.queryExecution().executedPlan().toString()
+    assert plan.count("from_json(") == 1
+
+
 @pytest.mark.spark
 def test_a_value_that_is_no_string_far_behind_is_not_read_as_one(spark: "SparkSession", tmp_path: Path) -> None:
     for line, said in {

@@ -1,5 +1,7 @@
 """Settings of fetching: what is refused, and that no credential is repeated."""
 
+from pathlib import Path
+
 import pytest
 
 from recast.jobs.settings import Settings, resolve
@@ -68,11 +70,33 @@ def test_other_locations_are_taken(location: str) -> None:
     [
         ("/data/texts#content", ("/data/texts", "content")),
         ("s3://bucket/texts#the_text", ("s3://bucket/texts", "the_text")),
+        ("/data/run #1#content", ("/data/run #1", "content")),
+        ("lake.stack.texts@7#content", ("lake.stack.texts@7", "content")),
         *((name, None) for name in ("/data/texts", "/data/c#", "/data/c#1", "https://host/x#content", "#content")),
     ],
 )
 def test_a_place_with_a_column_is_a_table(location: str, table: tuple[str, str] | None) -> None:
     assert table_of(location) == table
+
+
+def test_a_folder_that_is_there_is_a_store_whatever_it_is_called(tmp_path: Path) -> None:
+    folder = tmp_path / "db.texts#one"
+    assert table_of(str(folder)) == (f"{tmp_path}/db.texts", "one")
+    folder.mkdir()
+    assert table_of(str(folder)) is None
+    assert table_of(f"{folder}#content") == (str(folder), "content")
+
+
+def test_a_table_of_a_catalogue_keeps_its_name_unless_a_folder_has_it(empty_folder: Path) -> None:
+    (empty_folder / "recast.toml").write_text('code_contents = "lake.stack.texts@7#content"\n')
+    assert resolve().code_contents == "lake.stack.texts@7#content"
+    assert Settings(code_contents="texts#content").code_contents == f"{empty_folder}/texts#content"
+    (empty_folder / "db.texts").mkdir()
+    assert Settings(code_contents="db.texts#content").code_contents == f"{empty_folder}/db.texts#content"
+    (empty_folder / "db.more#1").mkdir()
+    assert Settings(code_contents="db.more#1").code_contents == f"{empty_folder}/db.more#1"
+    assert Settings(code_contents="db.texts").code_contents == f"{empty_folder}/db.texts"
+    assert Settings(code_contents="db.none").code_contents == f"{empty_folder}/db.none"
 
 
 def test_a_table_at_an_address_with_a_credential_is_refused_without_it() -> None:
