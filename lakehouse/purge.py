@@ -300,7 +300,7 @@ def told(
     if searched_for.documents:
         removed = query.rows(
             settings,
-            f"SELECT doc_id, table_name, content_hash FROM ({takedown.DOCUMENTS}) WHERE NOT elsewhere ORDER BY ALL",
+            f"SELECT DISTINCT doc_id, table_name, content_hash FROM ({takedown.DOCUMENTS}) WHERE NOT elsewhere ORDER BY ALL",
             TOMBSTONES.name,
         )
     return {
