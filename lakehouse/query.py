@@ -184,8 +184,17 @@ def committed_by(settings: Settings, name: str, after: int | None, until: int | 
     table = open_table(settings, name)
     newer = 0 if table is None or after is None or until is None else until - after
     commits = table.history(newer) if table is not None and newer > 0 else []
-    facts = [json.loads(commit.get("userMetadata") or "{}") for commit in commits]
+    facts = [facts_of(commit.get("userMetadata")) for commit in commits]
     return {each["run_id"] for each in facts if "run_id" in each}
+
+
+def facts_of(words: str | None) -> dict[str, Any]:
+    """Return the facts that a commit carries; none where somebody else wrote something of their own there."""
+    try:
+        facts = json.loads(words or "{}")
+    except ValueError:
+        return {}
+    return facts if isinstance(facts, dict) else {}
 
 
 def row_count(settings: Settings, name: str) -> int:
