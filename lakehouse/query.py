@@ -431,8 +431,14 @@ def last_run(settings: Settings, name: str) -> dict[str, Any] | None:
     table = open_table(settings, "runs")
     if table is None:
         return None
-    # Clocks may jump back between two runs. Runs of an older Recast have no number.
-    numbered = any(field.name == "number" for field in table.schema().fields)
-    order = "number DESC NULLS LAST, started_at DESC" if numbered else "started_at DESC"
+    order = newest_first(field.name for field in table.schema().fields)
     found = rows(settings, f"SELECT * FROM runs WHERE table_name = '{name}' ORDER BY {order} LIMIT 1", "runs")
     return found[0] if found else None
+
+
+def newest_first(columns: Iterable[str]) -> str:
+    """Return what to order rows of `runs` by, as SQL, so that what began last stands first; `columns` are those it has.
+
+    Clocks may jump back between two runs. Runs of an older Recast have no number.
+    """
+    return "number DESC NULLS LAST, started_at DESC" if "number" in columns else "started_at DESC"
