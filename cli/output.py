@@ -19,7 +19,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from recast.jobs.settings import Settings
-from recast.lakehouse import confinement, query
+from recast.lakehouse import confinement, query, views
 from recast.lakehouse.problems import first_line
 from recast.printable import printable
 from recast.schemas import TABLES
@@ -162,7 +162,9 @@ def status(settings: Settings) -> None:
         raise damaged or query.nothing_built(settings)
     spent = {}
     if "runs" in lake.built:
-        spent = {row["table_name"]: row for row in query.dictionaries(query.execute(lake, settings, SPENT))}
+        order = query.newest_first(views.columns_of(lake.connection, "runs"))
+        costs = query.dictionaries(query.execute(lake, settings, SPENT.format(order=order)))
+        spent = {row["table_name"]: row for row in costs}
     lines = []
     for name in documents:
         statement = f"SELECT reason, count(*) AS n FROM {name} GROUP BY ALL ORDER BY n DESC, reason"
@@ -223,7 +225,7 @@ def rejected_words(rejected: dict[str, int]) -> str:
 SPENT = """
 SELECT table_name, sum(seconds) AS seconds,
        sum(model_requests) AS requests, sum(output_tokens) AS tokens,
-       arg_max(status, started_at) AS last_status, max(started_at) AS last_started
+       first(status ORDER BY {order}) AS last_status, first(started_at ORDER BY {order}) AS last_started
 FROM runs GROUP BY table_name
 """
 

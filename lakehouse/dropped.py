@@ -1,7 +1,7 @@
 """Keeps rows that leave a table because of their source, so that they lend their measurements if the source has them again.
 
-They lie as Parquet below `_dropped/` of the lake, a folder for each commit that they left by, until `recast maintain` finds
-them older than `keep_dropped_days`. No table, view or release reads them.
+They lie as Parquet in `_dropped/` of the lake, in one folder for each table, until `recast maintain` finds their files older
+than `keep_dropped_days`. No table, view or release reads them.
 """
 
 from urllib.parse import unquote
@@ -18,6 +18,7 @@ from recast.lakehouse.work import Work
 from recast.schemas.table import WITHDRAWN
 
 MOST_FILES = 8  # of a commit's rows: they are few beside the files that hold them
+UNFINISHED = "_temporary"  # where Spark writes files until all of a write are whole
 
 
 def path(settings: Settings, name: str) -> str:
@@ -28,19 +29,16 @@ def path(settings: Settings, name: str) -> str:
 def found(spark: SparkSession, settings: Settings, stage: Stage, clean: bool = False) -> DataFrame | None:
     """Return the rows that left a stage's table, without those that were taken down; None where there are none.
 
-    A folder that a killed run did not finish is passed over, and deleted with `clean`: whoever says so holds the table. The
+    What a killed run had not written to its end is passed over, and deleted with `clean`: whoever says so holds the table. The
     rows were paid for once and are only a saving, so a file that is torn or was deleted meanwhile holds none.
     """
-    whole = []
-    for folder in store.folders(spark, path(settings, stage.name)):
-        if store.is_written(spark, folder):
-            whole.append(folder)
-        elif clean:
-            store.delete_folder(spark, folder)
-    if not whole:
+    folder = path(settings, stage.name)
+    if clean:
+        store.delete_folder(spark, f"{folder}/{UNFINISHED}")
+    if not store.is_written(spark, folder):
         return None
     forgiving = spark.read.options(ignoreCorruptFiles=True, ignoreMissingFiles=True)
-    rows = without_taken_down(spark, settings, forgiving.schema(stage.target.ddl).parquet(*whole))
+    rows = without_taken_down(spark, settings, forgiving.schema(stage.target.ddl).parquet(folder))
     # A text may have been claimed after its row left.
     return withheld.without(spark, settings, takedown.version(settings), rows, "content", "content_hash")
 
@@ -85,7 +83,5 @@ def keep(work: Work, chunk: Chunk | None, removing: bool) -> None:
     files = [unquote(file) for (file,) in holding]
     if files:
         rows = spark.read.schema(table.ddl).parquet(*files).join(keys, "doc_id", "left_semi")
-        number = chunk.number if chunk else 0
-        rows.coalesce(MOST_FILES).write.mode("overwrite").parquet(
-            f"{path(settings, table.name)}/{work.run['run_id']}-{number}"
-        )
+        # One folder for all commits, so that however many there were, one listing finds their rows.
+        rows.coalesce(MOST_FILES).write.mode("append").parquet(path(settings, table.name))

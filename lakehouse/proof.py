@@ -28,6 +28,8 @@ READERS = 4
 PIECE_BYTES = 16 * 1024 * 1024
 OVERLAP_CHARS = 4096  # of two pieces of a file, so that no window is cut
 QUOTED_SHARE = 0.5  # of a document's probes: from here on another row has its text, and not only a few lines
+WHOLE_TEXTS = ("text", "source_text")
+"""Columns whose values are hashed: a text that was claimed by its hash may lie where nothing else names it."""
 PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
 """How a packed file begins, and what pyarrow calls the format."""
 PARQUET = b"PAR1"
@@ -43,7 +45,8 @@ class Wanted(NamedTuple):
     """What no file may hold.
 
     Attributes:
-        keys: values by the column that holds them: of documents (`doc_id`), addresses, hashes, repositories.
+        keys: values by the column that holds them: of documents (`doc_id`), addresses, hashes, repositories. The hashes of
+            texts (`content_hash`) are also compared with those of the values of WHOLE_TEXTS.
         probes: of the documents' texts, sorted.
         owner: for each probe the number of a document.
         documents: ids of the documents, by number.
@@ -68,7 +71,7 @@ class Searched(NamedTuple):
         size: in bytes.
         changed_at: when it was last written.
         rows: of a Parquet file; 0 for others.
-        named: rows that name what was taken down in a key column.
+        named: rows that name what was taken down in a key column, or hold a text that was claimed by its hash.
         probes: probes of texts that lie in no such row.
         quotes: other documents whose row has a good part of a text that was taken down.
         fault: why the file could not be read.
@@ -174,7 +177,7 @@ def statistics_of(metadata: pq.FileMetaData) -> Iterator[Any]:
 
 
 def rows_named(batch: pa.RecordBatch, keys: Mapping[str, set[str]]) -> set[int]:
-    """Return the rows that name something of `keys`."""
+    """Return the rows that name something of `keys`, or have a text whose hash is in it."""
     found: set[int] = set()
     for column, values in keys.items():
         if values and column in batch.schema.names:
@@ -183,7 +186,17 @@ def rows_named(batch: pa.RecordBatch, keys: Mapping[str, set[str]]) -> set[int]:
                 for row, value in enumerate(batch[column].to_pylist())
                 if isinstance(value, str) and (value in values or value.lower() in values)
             }
+    if hashes := keys.get("content_hash"):
+        for column in WHOLE_TEXTS:
+            if column in batch.schema.names:
+                found |= {row for row, text in enumerate(batch[column].to_pylist()) if sha256_of(text) in hashes}
     return found
+
+
+def sha256_of(text: Any) -> str:
+    """Return the sha256 of a text, as `content_hash` has it; "" of what is none."""
+    data = text.encode() if isinstance(text, str) else text
+    return hashlib.sha256(data).hexdigest() if isinstance(data, bytes) else ""
 
 
 def texts_by_row(batch: pa.RecordBatch) -> list[list[str]]:

@@ -271,7 +271,7 @@ def wanted(settings: Settings) -> Wanted:
         if "input_hash" in {column for column, *_ in takedown.head(lake.connection, name)}:
             held = f"SELECT DISTINCT input_hash FROM {query.stored(name)} SEMI JOIN asked USING (input_hash)"
             journals -= {each for (each,) in lake.connection.execute(held).fetchall()}
-    keys["input_hash"] = journals
+    keys["input_hash"] = journals | keys["content_hash"]  # all documents of a text that is claimed go
     return Wanted(keys, every[order], owner[order], tuple(documents))
 
 
@@ -300,7 +300,7 @@ def told(
     if searched_for.documents:
         removed = query.rows(
             settings,
-            f"SELECT doc_id, table_name, content_hash FROM ({takedown.DOCUMENTS}) WHERE NOT elsewhere ORDER BY ALL",
+            f"SELECT DISTINCT doc_id, table_name, content_hash FROM ({takedown.DOCUMENTS}) WHERE NOT elsewhere ORDER BY ALL",
             TOMBSTONES.name,
         )
     return {

@@ -184,8 +184,17 @@ def committed_by(settings: Settings, name: str, after: int | None, until: int | 
     table = open_table(settings, name)
     newer = 0 if table is None or after is None or until is None else until - after
     commits = table.history(newer) if table is not None and newer > 0 else []
-    facts = [json.loads(commit.get("userMetadata") or "{}") for commit in commits]
+    facts = [facts_of(commit.get("userMetadata")) for commit in commits]
     return {each["run_id"] for each in facts if "run_id" in each}
+
+
+def facts_of(words: str | None) -> dict[str, Any]:
+    """Return the facts that a commit carries; none where somebody else wrote something of their own there."""
+    try:
+        facts = json.loads(words or "{}")
+    except ValueError:
+        return {}
+    return facts if isinstance(facts, dict) else {}
 
 
 def row_count(settings: Settings, name: str) -> int:
@@ -422,8 +431,14 @@ def last_run(settings: Settings, name: str) -> dict[str, Any] | None:
     table = open_table(settings, "runs")
     if table is None:
         return None
-    # Clocks may jump back between two runs. Runs of an older Recast have no number.
-    numbered = any(field.name == "number" for field in table.schema().fields)
-    order = "number DESC NULLS LAST, started_at DESC" if numbered else "started_at DESC"
+    order = newest_first(field.name for field in table.schema().fields)
     found = rows(settings, f"SELECT * FROM runs WHERE table_name = '{name}' ORDER BY {order} LIMIT 1", "runs")
     return found[0] if found else None
+
+
+def newest_first(columns: Iterable[str]) -> str:
+    """Return what to order rows of `runs` by, as SQL, so that what began last stands first; `columns` are those it has.
+
+    Clocks may jump back between two runs. Runs of an older Recast have no number.
+    """
+    return "number DESC NULLS LAST, started_at DESC" if "number" in columns else "started_at DESC"

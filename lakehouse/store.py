@@ -38,6 +38,7 @@ PROPERTIES = {
 ROWS_PER_FILE = 10_000
 GONE = "_gone"  # column that marks the keys to delete among rows to write
 WORK = "_work"  # folder of the lake for files that a run needs only until its commit
+COMMITS_READ = 50  # in search of the last one that a run made
 DROPPED = "_dropped"  # folder of the lake for rows that lost their place because of their source
 
 
@@ -228,10 +229,14 @@ def require_client(spark: SparkSession, locations: Iterable[str]) -> None:
 
 
 def last_facts(spark: SparkSession, settings: Settings, table: Table) -> dict[str, Any]:
-    """Return the facts that the table's last commit carries; none where it carries none."""
-    commit = open_table(spark, settings, table).history(1).first()
-    facts: dict[str, Any] = json.loads((commit and commit["userMetadata"]) or "{}")
-    return facts
+    """Return the facts of the table's last commit that a run made, of COMMITS_READ at most; none where there is none.
+
+    Commits of other kinds may lie above it: what was taken down was removed, or small files were put together.
+    """
+    commits = open_table(spark, settings, table).history(COMMITS_READ).select("version", "userMetadata").collect()
+    newest_first = sorted(commits, key=lambda commit: commit["version"], reverse=True)
+    every = (query.facts_of(commit["userMetadata"]) for commit in newest_first)
+    return next((facts for facts in every if "run_id" in facts), {})
 
 
 def delete_folder(spark: SparkSession, path: str) -> None:

@@ -30,17 +30,24 @@ TEXTS = ("text", "source_text", "answer", "reasoning", "detail", "error", "synta
 ROWS_AT_ONCE = 1_000
 RAW = ("raw_code", "raw_math")
 
-# The claims that count: those whose last action was not to lift them. Of two at once the takedown wins.
+# The claims that count: those whose last action was not to lift them. Of two at once the takedown wins. `since`: the number of
+# the last lift, 0 where there was none; what a claim reached from then on counts, however often it was made again.
 IN_FORCE = """
-    SELECT kind, value, max(number) AS number FROM tombstones WHERE doc_id IS NULL
+    SELECT kind, value, max(number) AS number, coalesce(max(number) FILTER (WHERE action = 'lift'), 0) AS since
+    FROM tombstones WHERE doc_id IS NULL
     GROUP BY kind, value HAVING max_by(action, (number, action)) = 'take_down'
 """
-# What they reached, as the last takedown of each found it. `elsewhere`: the document stays, since a repository holds it
-# that no claim takes down.
+# What they reached. `elsewhere`: the document stays, since a repository holds it that no claim takes down; which do is what
+# the last takedown found.
 DOCUMENTS = f"""
     WITH counting AS ({IN_FORCE}),
-    documents AS (SELECT t.* FROM tombstones AS t JOIN counting USING (kind, value, number) WHERE t.doc_id IS NOT NULL),
-    held AS (SELECT DISTINCT doc_id, unnest(held_by) AS name FROM documents),
+    documents AS (
+        SELECT t.* FROM tombstones AS t JOIN counting AS c ON t.kind = c.kind AND t.value = c.value AND t.number >= c.since
+        WHERE t.doc_id IS NOT NULL),
+    holding AS (
+        SELECT doc_id, max_by(held_by, (number, held_by)) AS held_by FROM documents
+        WHERE held_by IS NOT NULL GROUP BY doc_id),
+    held AS (SELECT doc_id, unnest(held_by) AS name FROM holding),
     staying AS (SELECT DISTINCT doc_id FROM held ANTI JOIN (SELECT value AS name FROM counting WHERE kind = 'repo') USING (name))
     SELECT d.* EXCLUDE (held_by), d.kind = 'repo' AND s.doc_id IS NOT NULL AS elsewhere
     FROM documents AS d LEFT JOIN staying AS s USING (doc_id)
@@ -93,7 +100,7 @@ def take_down(
 ) -> Taken:
     """Write tombstones for `claims` and for what they reach in the lake.
 
-    A claim that counts already is looked for again: a document may have come since.
+    A claim that counts already is looked for again: a document may have come since. What it reached before stays reached.
 
     Args:
         settings: name the lake.
@@ -119,11 +126,10 @@ def take_down(
     equal = equal_texts(settings, found)
     record(settings, TAKE_DOWN, new, why, reference, found)
     if looked_at != [query.version(settings, name) for name in RAW]:
-        # A refresh brought documents meanwhile, and took others away, which count as well. One that ends later than this sees
-        # the claims, and reads its source again.
+        # A refresh brought documents meanwhile. One that ends later than this sees the claims, and reads its source again.
         before, found = found, reached(settings, new)
-        found += [each for each in before if each not in found]
         record(settings, TAKE_DOWN, new, why, reference, found)
+        found += [each for each in before if each not in found]
     going = goes(settings, found)
     seen = {Claim(each["kind"], each["value"]) for each in found}
     return Taken(

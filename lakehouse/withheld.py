@@ -25,15 +25,17 @@ def claims(spark: SparkSession, settings: Settings, version: int | None, kind: s
 
 
 def counting(spark: SparkSession, settings: Settings, version: int | None) -> DataFrame | None:
-    """Return `kind`, `value` and `number` of the claims that count, as takedown.IN_FORCE says; None where there never was one.
+    """Return `kind`, `value` and `since` of the claims that count, as takedown.IN_FORCE says; None where there never was one.
 
     `version` is that of tombstones.
     """
     if version is None:
         return None
     made = store.read(spark, settings, TOMBSTONES, str(version)).where("doc_id IS NULL")
-    last = made.groupBy("kind", "value").agg(F.max(F.struct("number", "action")).alias("last"))
-    return last.where(F.col("last.action") == takedown.TAKE_DOWN).select("kind", "value", "last.number")
+    lifted_at = F.when(F.col("action") == takedown.LIFT, F.col("number"))
+    since = F.coalesce(F.max(lifted_at), F.lit(0)).alias("since")
+    last = made.groupBy("kind", "value").agg(F.max(F.struct("number", "action")).alias("last"), since)
+    return last.where(F.col("last.action") == takedown.TAKE_DOWN).select("kind", "value", "since")
 
 
 def without(
@@ -102,8 +104,11 @@ def documents(spark: SparkSession, settings: Settings, version: int | None) -> D
     if every is None:
         return None
     reached = store.read(spark, settings, TOMBSTONES, str(version)).where("doc_id IS NOT NULL")
-    reached = reached.join(every, ["kind", "value", "number"], "left_semi")
-    held = reached.select("doc_id", F.explode("held_by").alias("value"))
+    reached = reached.join(every, ["kind", "value"]).where("number >= since")
+    holding = (
+        reached.where("held_by IS NOT NULL").groupBy("doc_id").agg(F.max(F.struct("number", "held_by")).alias("last"))
+    )
+    held = holding.select("doc_id", F.explode("last.held_by").alias("value"))
     staying = held.join(every.where("kind = 'repo'"), "value", "left_anti").select("doc_id").distinct()
     found = reached.join(staying.withColumn("stays", F.lit(True)), "doc_id", "left")
     elsewhere = (F.col("kind") == "repo") & F.coalesce("stays", F.lit(False))

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -16,7 +17,7 @@ from click.testing import CliRunner, Result
 from recast.cli import sql as asking
 from recast.cli.main import main
 from recast.jobs.settings import Settings
-from recast.lakehouse import query
+from recast.lakehouse import ledger, query
 from recast.lakehouse.problems import warn
 from recast.schemas import TABLES
 from tests.lakehouse.lakes import RUN, write_lake, write_table
@@ -381,6 +382,17 @@ def test_status_says_what_every_table_holds_and_cost(lake: Path) -> None:
     assert "parsed_code 2 1 1: python2 1 7 1,234" in shown
     assert "styled_code 0 0" in shown
     assert "succeeded" not in shown
+
+
+def test_status_takes_the_run_that_began_last_for_the_last_whatever_clocks_said(tmp_path: Path) -> None:
+    lake = tmp_path / "a lake"
+    write_table(lake, "linted_code", [{"doc_id": "a", "kept": True}])
+    settings, at = Settings(lake=str(lake)), datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
+    for run_id, status, started_at in (("run-1", "failed", at), ("run-2", "stopped", at - timedelta(days=31))):
+        run = ledger.begin(run_id, "linted_code", "1", {}, {})
+        ledger.record(settings, run | {"status": status, "started_at": started_at})
+    shown = printed(lake, "status")
+    assert "stopped 29 Jan 12:30" in shown and "failed" not in shown
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120, 200, None])

@@ -11,14 +11,15 @@ from deltalake import DeltaTable
 from recast.jobs.catalogue import chosen
 from recast.jobs.running import plan_stages
 from recast.jobs.settings import Settings
-from recast.lakehouse import query
+from recast.lakehouse import query, withheld
 from recast.lakehouse import refresh as loop
 from recast.lakehouse.claims import Claim
 from recast.lakehouse.limits import LimitError
 from recast.lakehouse.purge import purge
-from recast.lakehouse.takedown import lift, take_down, version
+from recast.lakehouse.takedown import DOCUMENTS, lift, take_down, version
 from tests.jobs.lanes import File, Lane, Model, write_pages, write_repositories
 from tests.jobs.test_code_lane import TABLE_NAMES, program
+from tests.lakehouse import taken
 from tests.lakehouse.taken import sha256
 
 if TYPE_CHECKING:
@@ -39,6 +40,31 @@ def strings_below(folder: Path) -> str:
         else:
             said.append(file.read_text(errors="replace"))
     return "\n".join(said)
+
+
+def test_spark_and_duckdb_agree_on_what_counts_where_claims_are_made_again_and_lifted(
+    spark: "SparkSession", tmp_path: Path
+) -> None:
+    settings = taken.build(tmp_path / "lake")
+    alice, bob = Claim("repo", "alice/rooms"), Claim("repo", "bob/copy")
+    page, proof = Claim("url", "https://example.org/roots"), Claim("content", str(sha256(taken.PROOF)))
+
+    def agreed() -> dict[str, bool]:
+        statement = f"SELECT doc_id, bool_and(elsewhere) AS elsewhere FROM ({DOCUMENTS}) GROUP BY ALL"
+        rows = query.rows(settings, statement, "tombstones")
+        found = withheld.documents(spark, settings, version(settings))
+        assert found is not None
+        expected = {row["doc_id"]: row["elsewhere"] for row in rows}
+        assert {row["doc_id"]: row["elsewhere"] for row in found.collect()} == expected
+        return expected
+
+    take_down(settings, [alice, page], "asked to")
+    taken.remove(tmp_path / "lake", taken.A, taken.PAGE)
+    take_down(settings, [alice, page, proof], "asked to again")
+    assert agreed() == {taken.A: False, taken.B: True, taken.PAGE: False, taken.OTHER_PAGE: False}
+    lift(settings, [page], "a mistake")
+    take_down(settings, [page, bob], "asked to once more")
+    assert agreed() == {taken.A: False, taken.B: False, taken.OTHER_PAGE: False}
 
 
 def code_lane(folder: Path, served: tuple[Model, str], **changes: Any) -> Lane:

@@ -23,8 +23,12 @@ LESS = {"b": ("another", "bob"), "c": ("gamma", "cid"), "d": ("delta", "dan")}
 OF_A_RUN = ("run_id", "written_at", "source_version")
 
 
-def folders(lake: Lake) -> list[str]:
-    return sorted(folder.name for folder in Path(dropped.path(lake.settings, "notes")).glob("*"))
+def left(lake: Lake) -> list[str]:
+    """Return the texts of the rows that left, and require that they lie in one folder."""
+    folder = Path(dropped.path(lake.settings, "notes"))
+    assert not [each for each in folder.glob("*") if each.is_dir()]
+    files = sorted(folder.glob("*.parquet"))
+    return sorted(text for file in files for text in pq.read_table(file, columns=["text"])["text"].to_pylist())
 
 
 def whole_rows(lake: Lake) -> dict[str, dict[str, Any]]:
@@ -38,9 +42,7 @@ def test_what_a_source_has_again_costs_nothing_and_is_as_it_was(lake: Lake) -> N
     before = whole_rows(lake)
     run, paid = lake.run(LESS)
     assert (run["rows_removed"], paid) == (1, ["another"])
-    assert folders(lake) == ["run-2-0"]
-    kept = pq.read_table(f"{dropped.path(lake.settings, 'notes')}/run-2-0", columns=["text"])
-    assert sorted(kept["text"].to_pylist()) == ["alpha", "beta"], "with another owner no measurement leaves"
+    assert left(lake) == ["alpha", "beta"], "with another owner no measurement leaves"
     write_notes(lake.folder / "source", NOTES)
     planned = look(lake.spark, lake.settings, toy_stage(lake.folder / "bill"))
     assert planned.rows == {"copy": 3}, "a plan that is shown knows of it"
@@ -53,10 +55,21 @@ def test_what_a_source_has_again_costs_nothing_and_is_as_it_was(lake: Lake) -> N
 def test_rows_that_only_leave_are_kept_too_and_none_where_none_are_to_be(lake: Lake) -> None:
     lake.run(NOTES)
     run, _ = lake.run({name: NOTES[name] for name in "abc"}, keep_dropped_days=0.0)
-    assert (run["chunks"], run["rows_removed"], folders(lake)) == (0, 1, [])
+    assert (run["chunks"], run["rows_removed"], left(lake)) == (0, 1, [])
     run, _ = lake.run({name: NOTES[name] for name in "ab"})
-    assert (run["chunks"], run["rows_removed"], folders(lake)) == (0, 1, ["run-3-0"])
+    assert (run["chunks"], run["rows_removed"], left(lake)) == (0, 1, ["gamma"])
     assert lake.run(NOTES)[1] == ["delta"]
+
+
+@pytest.mark.spark
+def test_what_many_chunks_replaced_lies_in_one_folder_and_lends_all_of_it(lake: Lake) -> None:
+    notes = {f"n{number}": (f"text {number}", "ann") for number in range(12)}
+    lake.run(notes)
+    run, _ = lake.run({doc_id: (f"other {text}", owner) for doc_id, (text, owner) in notes.items()}, chunk_rows=3)
+    assert run["chunks"] > 2
+    assert left(lake) == sorted(text for text, _ in notes.values())
+    run, paid = lake.run(notes, chunk_rows=3)
+    assert (run["rows_in"], paid) == (12, [])
 
 
 @pytest.mark.spark
@@ -73,13 +86,14 @@ def test_a_run_that_is_killed_before_or_while_it_writes_such_rows_harms_nothing(
         patch.setattr(store, "merge", die)
         lake.run(LESS)
     assert whole_rows(lake) == before
-    assert folders(lake) == ["run-2-0"], "its rows are in the table as well"
-    unfinished = Path(dropped.path(lake.settings, "notes"), "run-1-7")
-    shutil.copytree(unfinished.with_name("run-2-0"), unfinished, ignore=shutil.ignore_patterns("*_SUCCESS*"))
-    tear_parts(unfinished.with_name("run-2-0"), halve)
+    assert left(lake) == ["alpha", "beta"], "its rows are in the table as well"
+    folder = Path(dropped.path(lake.settings, "notes"))
+    unfinished = folder / dropped.UNFINISHED / "0" / "_temporary" / "attempt_0"
+    shutil.copytree(folder, unfinished, ignore=shutil.ignore_patterns("*_SUCCESS*"))
+    tear_parts(folder, halve)
     _, paid = lake.run(NOTES)
     assert (paid, whole_rows(lake)) == ([], before), "a torn file is no fault"
-    assert folders(lake) == ["run-2-0"], "and a folder without a mark is deleted"
+    assert not (folder / dropped.UNFINISHED).exists(), "and what was not written to its end is deleted"
 
 
 def test_only_tables_whose_measurements_cost_something_keep_rows(tmp_path: Path) -> None:

@@ -192,6 +192,32 @@ def test_a_tail_of_a_journal_is_read_to_its_torn_end(settings: Settings) -> None
     assert not torn.exists()
 
 
+def test_a_text_that_is_claimed_by_its_hash_is_found_where_a_killed_run_alone_has_left_it(settings: Settings) -> None:
+    """No table held it, so no tombstone has probes of it."""
+    text = "def only_a_killed_run_has_read_this(lines):\n    return sorted(lines)\n"
+    take_down(settings, [Claim("content", str(sha256(text)))], "asked to")
+    work = Path(settings.lake) / "_work"
+    folders = {name: work / name / "run-0" for name in ("raw_code", "parsed_code", "styled_code")}
+    for folder in folders.values():
+        folder.mkdir(parents=True)
+    pq.write_table(pa.table({"text": ["other", None, text]}), folders["raw_code"] / "segment.parquet")
+    pq.write_table(pa.table({"text": pa.array([text.encode()])}), folders["parsed_code"] / "bytes.parquet")
+    answers = {"input_hash": [sha256(text), "other"], "answer": ["a rewrite", "another"]}
+    pq.write_table(pa.table(answers), folders["styled_code"] / "answers.parquet")
+    pq.write_table(pa.table({"source_text": [text], "text": ["a rewrite"]}), folders["styled_code"] / "staged.parquet")
+    tail = Writer(place(str(folders["raw_code"])), 0).tail(["input_hash", "text", "fetch_status"])
+    assert tail
+    tail.append("one", "other", "fetched")
+    tail.append("another", text, "fetched")
+    tail.close()
+    report = purge(settings, 168)
+    found = {Path(each["file"]).name: each["rows"] for each in report["found"]}
+    names = ("segment.parquet", "bytes.parquet", "answers.parquet", "staged.parquet", Path(tail.path).name)
+    assert (report["proven"], found) == (False, dict.fromkeys(names, 1))
+    assert purge(settings, 0)["proven"]
+    assert not [file for file in work.rglob("*") if file.is_file()]
+
+
 def test_staged_rows_and_journals_of_killed_runs_go(settings: Settings) -> None:
     lake = taken_down(settings)
     folder = lake / "_work" / "styled_code" / "run-1" / "staged"

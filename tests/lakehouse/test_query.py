@@ -383,3 +383,8 @@ def test_a_lake_that_is_a_file_is_named(tmp_path: Path) -> None:
 
 def test_hadoops_name_of_a_bucket_is_turned_into_everybody_elses() -> None:
     assert query.table_uri(Settings(lake="s3a://bucket/lake/"), "runs") == "s3://bucket/lake/runs"
+
+
+def test_what_others_wrote_beside_a_commit_is_no_fact_of_a_run() -> None:
+    facts = [query.facts_of(words) for words in ('{"run_id": "run-1"}', "by hand", "3", "[]", "", None)]
+    assert facts == [{"run_id": "run-1"}, {}, {}, {}, {}, {}]

@@ -475,7 +475,7 @@ def test_a_run_that_dies_between_chunks_is_gone_on_with(lake: Lake, monkeypatch:
     assert (run["rows_in"], len(lake.rows())) == (30 - committed, 30)
 
 
-def test_the_ledger_learns_of_a_run_that_was_killed_after_its_commit(
+def test_the_ledger_learns_of_a_run_that_was_killed_after_its_commit_whatever_was_committed_since(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def die(*_arguments: object) -> None:
@@ -486,9 +486,14 @@ def test_the_ledger_learns_of_a_run_that_was_killed_after_its_commit(
         with pytest.raises(KeyboardInterrupt):
             lake.run(NOTES)
     assert len(lake.rows()) == 3
+    taken_down = lake.spark.createDataFrame([("a",)], "doc_id string")
+    store.remove(lake.spark, lake.settings, TABLE, taken_down, ("notes:taken down", 1), {"takedowns": 3})
+    lake.spark.conf.set("spark.databricks.delta.commitInfo.userMetadata", "by hand")
+    lake.spark.sql(f"ALTER TABLE delta.`{lake.settings.lake}/notes` SET TBLPROPERTIES ('a' = 'b')")
+    lake.spark.conf.unset("spark.databricks.delta.commitInfo.userMetadata")
     lake.run()
     books = query.rows(lake.settings, "SELECT status, rows_in, rows_measured FROM runs ORDER BY started_at")
-    assert [tuple(row.values()) for row in books] == [("interrupted", 3, 2), ("succeeded", 0, 0)]
+    assert [tuple(row.values()) for row in books] == [("interrupted", 3, 2), ("succeeded", 1, 0)]
 
 
 def test_data_docs_are_drawn(lake: Lake) -> None:

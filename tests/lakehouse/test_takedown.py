@@ -11,7 +11,22 @@ from recast.lakehouse.claims import Claim, claim
 from recast.lakehouse.settings import Settings
 from recast.lakehouse.takedown import in_force, lift, take_down
 from recast.settings import UserError
-from tests.lakehouse.taken import BELOW, OTHER_PAGE, PAGE, PARSER, PROOF, ROOMS, A, B, C, blob, build, sha256, write
+from tests.lakehouse.taken import (
+    BELOW,
+    OTHER_PAGE,
+    PAGE,
+    PARSER,
+    PROOF,
+    ROOMS,
+    A,
+    B,
+    C,
+    blob,
+    build,
+    remove,
+    sha256,
+    write,
+)
 
 
 @pytest.fixture
@@ -118,6 +133,43 @@ def test_a_document_that_came_after_its_claim_is_reached_when_it_is_claimed_agai
     taken = take_down(settings, [Claim("blob", late)], "asked to")
     assert (taken.documents, taken.unknown) == (1, [])
     assert [each["value"] for each in in_force(settings)] == [late]
+
+
+def test_a_claim_that_is_made_again_keeps_what_it_reached_before_until_it_is_lifted(settings: Settings) -> None:
+    alice = Claim("repo", "alice/rooms")
+    take_down(settings, [alice], "asked to")
+    remove(Path(settings.lake), A)
+    taken = take_down(settings, [alice], "asked to again")
+    assert taken.documents == 0, "B is all that it finds, which stays elsewhere"
+    assert counting(settings) == {A: False, B: True}
+    lift(settings, [alice], "a mistake")
+    assert counting(settings) == {}
+    take_down(settings, [alice], "asked to once more")
+    assert counting(settings) == {B: True}
+
+
+def test_who_holds_a_document_is_what_the_last_takedown_found(settings: Settings) -> None:
+    alice = Claim("repo", "alice/rooms")
+    take_down(settings, [alice], "asked to")
+    remove(Path(settings.lake), B)
+    for table in ("raw_code", "published_code"):
+        write(
+            Path(settings.lake),
+            table,
+            [blob(B, ROOMS, "alice/rooms")]
+            if table == "raw_code"
+            else [published_row(B) | {"repo_name": "alice/rooms"}],
+        )
+    take_down(settings, [alice], "asked to")
+    assert counting(settings) == {A: False, B: False}, "its other repository has it no more"
+
+
+def counting(settings: Settings) -> dict[str, bool]:
+    """Return the documents that claims reached which count, and whether each stays elsewhere."""
+    rows = query.rows(
+        settings, f"SELECT DISTINCT doc_id, elsewhere FROM ({takedown.DOCUMENTS}) ORDER BY ALL", "tombstones"
+    )
+    return {row["doc_id"]: row["elsewhere"] for row in rows}
 
 
 def published_row(doc_id: str) -> dict[str, Any]:

@@ -207,6 +207,7 @@ def run_of(name: str, refresh: int, rows: list[dict[str, Any]], position: int) -
     return {
         "run_id": RUN_IDS[refresh],
         "table_name": name,
+        "number": 1 + refresh * len(STAGES) + position,
         "status": "succeeded",
         "source_version": "1",
         "target_version": refresh,
