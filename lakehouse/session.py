@@ -220,7 +220,7 @@ def start(name: str, log: Path | None = None, conf: Mapping[str, str] = NOTHING,
     at_start = SparkConf(loadDefaults=False).setAll(list(conf.items()))
     logged_before = log.stat().st_size if log and log.exists() else 0
     try:
-        with standard_error_to(log), jvm_options(quick=not sizes.pays_to_compile(rows)):
+        with standard_error_to(log), jvm_options(quick=not sizes.pays_to_optimise(rows)):
             SparkContext._ensure_initialized(conf=at_start)
             session = SparkSession.builder.config(conf=filled(conf, name, submitted, rows)).getOrCreate()
     except (PySparkException, Py4JError) as problem:
@@ -286,7 +286,7 @@ def filled(conf: Mapping[str, str], name: str, submitted: bool, rows: int) -> Sp
     gaps = DEFAULTS | LOCAL_DEFAULTS if local else dict(DEFAULTS)
     if submitted and spark_logs_as_shipped():
         gaps["spark.log.level"] = "WARN"
-    if not local and not sizes.pays_to_compile(rows):
+    if not local and not sizes.pays_to_optimise(rows):
         options = given.get("spark.executor.extraJavaOptions", "")
         settings.set("spark.executor.extraJavaOptions", f"{QUICK_JVM} {options}".strip())
     jars = given.get("spark.jars", "")

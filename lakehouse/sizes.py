@@ -13,22 +13,23 @@ LEAST_ROWS_PER_PARTITION = 5_000
 # A table's log holds a line per file, and a file holds thousands of rows.
 ROWS_PER_LOG_PARTITION = 20_000_000
 MAX_LOG_PARTITIONS = 50  # Delta's own number
-# Below about so many rows compiling a query takes longer than it saves. With 100,000 it saves a sixth of a night in which two of
-# them change (python -m benchmarks.night).
-COMPILED_FROM_ROWS = 50_000
+# Work on fewer rows is over before the JVM's optimising compiler has paid for itself, and on fewer still before Spark's
+# compiling of queries has (python -m benchmarks.night, docs/log.md).
+OPTIMISED_FROM_ROWS = 50_000
+COMPILED_FROM_ROWS = 1_000_000
 # Adaptive execution runs a job for each shuffle, to size the next by the rows that came: too many jobs for fewer rows.
 ADAPTIVE_FROM_ROWS = 1_000_000
 SIZED = "spark.recast.sized"  # this setting lists what `fit` has set; only sessions that Recast starts have it
 
 
-def pays_to_compile(rows: int) -> bool:
-    """Say whether work on so many rows lasts long enough for optimising compilers (the JVM's and Spark's) to save time."""
-    return rows >= COMPILED_FROM_ROWS
+def pays_to_optimise(rows: int) -> bool:
+    """Say whether work on so many rows lasts long enough for the JVM's optimising compiler to save time."""
+    return rows >= OPTIMISED_FROM_ROWS
 
 
 def sizes(rows: int, cores: int) -> dict[str, str]:
     """Return Spark's settings for a stage that looks at the keys of `rows` rows on `cores` cores."""
-    compiled = pays_to_compile(rows)
+    compiled = rows >= COMPILED_FROM_ROWS
     for_every_core = min(cores, -(-rows // LEAST_ROWS_PER_PARTITION))
     return {
         "spark.sql.shuffle.partitions": str(max(1, for_every_core, -(-rows // MOST_ROWS_PER_PARTITION))),

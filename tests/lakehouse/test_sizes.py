@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recast.lakehouse.sizes import LEAST_ROWS_PER_PARTITION, MOST_ROWS_PER_PARTITION, sizes
+from recast.lakehouse.sizes import LEAST_ROWS_PER_PARTITION, MOST_ROWS_PER_PARTITION, pays_to_optimise, sizes
 
 PARTITIONS = "spark.sql.shuffle.partitions"
 
@@ -29,9 +29,9 @@ def test_ten_million_keys_spread_and_are_compiled() -> None:
     assert sizes(10_000_000, 400)[PARTITIONS] == "400"
 
 
-def test_a_hundred_thousand_rows_are_compiled_and_not_adapted() -> None:
-    middle = sizes(100_000, 2)
-    assert (middle["spark.sql.codegen.wholeStage"], middle["spark.sql.adaptive.enabled"]) == ("true", "false")
+def test_a_hundred_thousand_rows_pay_for_the_compiler_of_the_jvm_and_not_for_that_of_queries() -> None:
+    assert pays_to_optimise(100_000) and not pays_to_optimise(42)
+    assert sizes(100_000, 2)["spark.sql.codegen.wholeStage"] == "false"
 
 
 def test_an_empty_stage_has_one_partition() -> None:
