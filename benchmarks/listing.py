@@ -144,7 +144,7 @@ def refresh(settings: Settings) -> float:
         "code-source": settings.code_source,
         "code-contents": settings.code_contents,
         "code-max-bytes": "1",
-        "chunk-rows": "2000000",
+        "chunk-rows": "1000000",
     }
     options = [word for name, value in given.items() for word in (f"--{name}", value)]
     started = time.monotonic()

@@ -121,6 +121,8 @@ def blobs(spark: SparkSession, settings: Settings, version: str, takedowns: int 
     ours = listed_files(spark, settings, version)
     if languages := selection.words(settings.code_languages):
         ours = ours.where(F.col("language").isin(languages))
+    if table_of(settings.code_contents):
+        held_texts(spark, settings, version)  # a table that lacks a column is refused before anything is grouped
     if ours.isEmpty():
         raise UserError(f"no file of {settings.code_source} has a language of {', '.join(languages) or 'any name'}")
     ours = ours.select(
@@ -168,12 +170,10 @@ def blob_id() -> Column:
     return F.coalesce(incoming.name(F.col("blob_id")), F.lit(""))
 
 
-def texts(spark: SparkSession, settings: Settings, version: str, keys: DataFrame) -> DataFrame | None:
-    """Return `doc_id` and `source_text` (binary) of blobs whose texts a table holds; None where they are in a store.
+def held_texts(spark: SparkSession, settings: Settings, version: str) -> DataFrame | None:
+    """Return `doc_id` and `source_text` (binary) of each row of the table that holds texts; None where they are in a store.
 
-    Args:
-        version: that of the source, which holds the texts itself unless the settings name another table.
-        keys: the `doc_id` of the blobs.
+    `version` is that of the source, which holds the texts itself unless the settings name another table.
 
     Raises:
         UserError: there is no such table, or it lacks a column.
@@ -186,7 +186,19 @@ def texts(spark: SparkSession, settings: Settings, version: str, keys: DataFrame
         place, column = settings.require("code_source"), CONTENT
     rows = read(spark, place, {"blob_id": "string", column: "string"}, version)
     text = F.substring(F.col(column).cast("binary"), 1, MAX_TEXT_BYTES + 1)
-    found = rows.select(blob_id().alias("doc_id"), text.alias("source_text")).join(keys, "doc_id", "left_semi")
+    return rows.select(blob_id().alias("doc_id"), text.alias("source_text"))
+
+
+def texts(spark: SparkSession, settings: Settings, version: str, keys: DataFrame) -> DataFrame | None:
+    """Return `doc_id` and `source_text` (binary) of the blobs `keys` (`doc_id`), each once; None where they are in a store.
+
+    Raises:
+        UserError: as `held_texts` says.
+    """
+    rows = held_texts(spark, settings, version)
+    if rows is None:
+        return None
+    found = rows.join(keys, "doc_id", "left_semi")
     # Of several the one that git gives this name, whatever else somebody has listed under it.
     git_name = F.sha1(F.concat(F.lit("blob ").cast("binary"), size_and_null("source_text"), "source_text"))
     is_named = F.coalesce(git_name == F.col("doc_id"), F.lit(False))

@@ -1,7 +1,7 @@
 """Keeps rows that leave a table because of their source, so that they lend their measurements if the source has them again.
 
-They lie as Parquet in `_dropped/` of the lake, in one folder for each table, until `recast maintain` finds their files older
-than `keep_dropped_days`. No table, view or release reads them.
+They lie as Parquet below `_dropped/` of the lake, a folder for each commit that they left by, until `recast maintain` finds
+them older than `keep_dropped_days`. No table, view or release reads them.
 """
 
 from urllib.parse import unquote
@@ -18,7 +18,6 @@ from recast.lakehouse.work import Work
 from recast.schemas.table import WITHDRAWN
 
 MOST_FILES = 8  # of a commit's rows: they are few beside the files that hold them
-UNFINISHED = "_temporary"  # where Spark writes files until all of a write are whole
 
 
 def path(settings: Settings, name: str) -> str:
@@ -26,18 +25,17 @@ def path(settings: Settings, name: str) -> str:
     return f"{settings.lake}/{store.DROPPED}/{name}"
 
 
-def found(spark: SparkSession, settings: Settings, stage: Stage, clean: bool = False) -> DataFrame | None:
+def found(spark: SparkSession, settings: Settings, stage: Stage) -> DataFrame | None:
     """Return the rows that left a stage's table, without those that were taken down; None where there are none.
 
-    What a killed run had not written to its end is passed over, and deleted with `clean`: whoever says so holds the table. The
-    rows were paid for once and are only a saving, so a file that is torn or was deleted meanwhile holds none.
+    One listing finds the files of all commits. A run that was killed while it wrote leaves whole files, whose rows the table
+    still has, or hidden ones, which nobody reads. The rows were paid for once and are only a saving, so a file that is torn
+    or was deleted meanwhile holds none.
     """
     folder = path(settings, stage.name)
-    if clean:
-        store.delete_folder(spark, f"{folder}/{UNFINISHED}")
-    if not store.is_written(spark, folder):
+    if not store.folders(spark, folder):
         return None
-    forgiving = spark.read.options(ignoreCorruptFiles=True, ignoreMissingFiles=True)
+    forgiving = spark.read.options(recursiveFileLookup=True, ignoreCorruptFiles=True, ignoreMissingFiles=True)
     rows = without_taken_down(spark, settings, forgiving.schema(stage.target.ddl).parquet(folder))
     # A text may have been claimed after its row left.
     return withheld.without(spark, settings, takedown.version(settings), rows, "content", "content_hash")
@@ -83,5 +81,7 @@ def keep(work: Work, chunk: Chunk | None, removing: bool) -> None:
     files = [unquote(file) for (file,) in holding]
     if files:
         rows = spark.read.schema(table.ddl).parquet(*files).join(keys, "doc_id", "left_semi")
-        # One folder for all commits, so that however many there were, one listing finds their rows.
-        rows.coalesce(MOST_FILES).write.mode("append").parquet(path(settings, table.name))
+        number = chunk.number if chunk else 0
+        rows.coalesce(MOST_FILES).write.mode("overwrite").parquet(
+            f"{path(settings, table.name)}/{work.run['run_id']}-{number}"
+        )

@@ -117,6 +117,7 @@ def holding(folder: str, names: Sequence[str]) -> Iterator[Callable[[str], None]
                     raise BusyError(lease.lost) from None
             raise
     finally:
+        over.set()
         together(release, held)
 
 

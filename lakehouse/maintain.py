@@ -24,9 +24,9 @@ from recast.lakehouse.quality import DATA_DOCS
 from recast.lakehouse.settings import Settings
 from recast.storage import place
 
-# A merge writes whole files anew: larger ones would cost a night more than they save readers.
-SMALL_FILE_BYTES = 16 * 1024 * 1024
-TARGET_FILE_BYTES = 64 * 1024 * 1024
+# A merge writes whole files anew: files that hold far more than store.ROWS_PER_FILE rows would cost each night.
+SMALL_FILE_BYTES = 4 * 1024 * 1024
+TARGET_FILE_BYTES = 16 * 1024 * 1024
 SMALL_FILES = 16
 """Files below SMALL_FILE_BYTES from which on they are put together. Fewer cost readers nothing that anybody would notice."""
 DROPPED_ROWS = "dropped rows"

@@ -108,7 +108,7 @@ def make(work: Work, why: tuple[str, ...] = ()) -> Plan:
 
 
 def narrowed(have: DataFrame, documents: DataFrame, wanted: DataFrame) -> DataFrame:
-    """Return of the rows that `find_actions` calls `have` those that tell the actions of some documents.
+    """Return of the rows that `find_actions` calls `have` those that the actions of some documents follow from.
 
     These are the documents' own, and of all others those that lend a measurement of one of their texts. Of the latter
     nothing else counts: they are marked as not `in_target`.

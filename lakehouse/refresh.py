@@ -75,7 +75,6 @@ def refresh(
     why = (*changes, *failures)
     if not retry and not why:
         return None
-    planned_before = ledger.planned_before(settings, run)
     if retry or not changes:
         settings = replace(settings, error_budget=1.0)  # what failed once may well fail again: that is no surprise
     for name in stage.source.tables:
@@ -100,10 +99,11 @@ def refresh(
         run,
         folder=f"{table_folder}/{run_id}",
         leftovers=tuple(leftovers),
-        dropped=dropped.found(spark, settings, stage, clean=True),
+        dropped=dropped.found(spark, settings, stage),
         retry=retry,
         found_version=str(query.version(settings, stage.name)),
-        planned_before=planned_before,
+        # After `open_table`: where that adds a column, its values come from rows that have not changed.
+        planned_before=ledger.planned_before(settings, run) if stage.source.tables else "",
         reports=[],
         done_before=executors.done(spark),
         require_held=require_held,

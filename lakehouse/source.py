@@ -30,11 +30,12 @@ class Source(NamedTuple):
         tables: names of the tables that are read; none for a source outside the lakehouse. The graph of stages follows
             from them (lakehouse/graph.py).
         rejected: returns the `doc_id` of the rows of that version that are not kept.
-        gathered: whether finding the rows shuffles the source; a run then does it once, not once for every chunk.
+        gathered: whether a row depends on other rows, or finding the rows shuffles the source. A run then does it once, not
+            once for every chunk, and looks at all rows, whatever `changed` says.
         texts: returns `doc_id` and the text of documents, given their `doc_id`, where `rows` leaves it out: no text is
             shuffled before it is known which are needed. None where `rows` has the text, or nothing but measuring gets it.
         changed: returns the `doc_id` of every document whose row may differ between two versions, the older first; None
-            where only all rows tell. A source has none whose row of a document depends on other documents.
+            where only all rows tell.
     """
 
     version: Callable[[Settings], str]
@@ -149,6 +150,7 @@ def joined(first: Source, second: Source, columns: Sequence[str]) -> Source:
         version=version,
         rows=rows,
         size=lambda settings: max(first.size(settings), second.size(settings)),
+        gathered=first.gathered or second.gathered,
         tables=(*first.tables, *(name for name in second.tables if name not in first.tables)),
         rejected=rejected,
         changed=changed,

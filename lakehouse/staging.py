@@ -76,8 +76,11 @@ def spread(work: Work, rows: DataFrame, count: int) -> DataFrame:
 def source_of(work: Work, chunk: Chunk, keys: DataFrame, action: str, *more: Column) -> DataFrame:
     """Return the source rows of one action of a chunk, each once, with `from_doc_id` and `more` columns of the plan."""
     chosen = F.broadcast(keys.where(F.col("action") == action).select(*SOURCE_KEYS, "from_doc_id", *more))
-    # By the document first: then a source that computes the hash of a text does so for these rows alone.
-    rows = work.source_rows(chunk).join(chosen.select("doc_id"), "doc_id", "left_semi").join(chosen, list(SOURCE_KEYS))
+    rows = work.source_rows(chunk)
+    if not work.is_gathered:
+        # By the document first: then a source that computes the hash of a text does so for these rows alone.
+        rows = rows.join(chosen.select("doc_id"), "doc_id", "left_semi")
+    rows = rows.join(chosen, list(SOURCE_KEYS))
     return rows.dropDuplicates(["doc_id"]) if chunk.todo[action].copies > 1 else rows
 
 

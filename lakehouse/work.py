@@ -12,6 +12,7 @@ from recast.lakehouse import due, executors, ledger, query, store, takedown, wit
 from recast.lakehouse.actions import ACTIONS_DDL
 from recast.lakehouse.chunks import Chunk
 from recast.lakehouse.ledger import Run
+from recast.lakehouse.problems import first_line, warn
 from recast.lakehouse.settings import Settings
 from recast.lakehouse.stage import Stage
 from recast.schemas.table import WITHDRAWN
@@ -19,7 +20,7 @@ from recast.schemas.table import WITHDRAWN
 # Folders of a run's work folder: what is to be done, and source rows: all, those to be measured, those that may have changed.
 PLAN, SOURCE, PENDING, CHANGED, WANTED = "plan", "source", "pending", "changed", "wanted"
 FOLDERS = (PLAN, SOURCE, PENDING, CHANGED, WANTED)
-# Beyond this share of changed documents joining all keys costs less than choosing some of them.
+# Of more changed documents the keys of all rows are joined: choosing most of them costs another reading. The share is a guess.
 MOST_CHANGED = 1 / 8
 # input_hash stands for the text, and source_version only says when a row was first read.
 NOT_CARRIED = ("doc_id", "input_hash", "text", "source_text", "source_version")
@@ -111,13 +112,17 @@ class Work(NamedTuple):
         That is what was gathered, if anything was, and of that the rows of `chunk` alone.
         """
         source = self.stage.source
-        for name in (PENDING, SOURCE):
-            if self.has(name):
-                gathered = self.spark.read.parquet(f"{self.folder}/{name}")
-                return gathered.where(chunk.holds("input_hash")) if chunk else gathered
+        if self.is_gathered:
+            gathered = self.spark.read.parquet(f"{self.folder}/{PENDING if self.has(PENDING) else SOURCE}")
+            return gathered.where(chunk.holds("input_hash")) if chunk else gathered
         rows = source.rows(self.spark, self.settings, self.run["source_version"], self.run["takedowns"])
         rows = rows.withColumn("carried_hash", F.xxhash64(*sorted(set(rows.columns) - set(NOT_CARRIED))))
         return self.written(rows, SOURCE) if source.gathered and self.folder else rows
+
+    @property
+    def is_gathered(self) -> bool:
+        """Whether `source_rows` reads rows that were written before."""
+        return self.has(PENDING) or self.has(SOURCE)
 
     def has(self, name: str) -> bool:
         """Say whether `written` has written rows of this name."""
@@ -134,11 +139,9 @@ class Work(NamedTuple):
         They are in the order of their hashes, so that a chunk reads its own alone.
         """
         until = last._replace(low="").holds("input_hash")
-        keys = self.planned().where(until & F.col("action").isin("measure", "copy")).select("doc_id")
-        texts = self.texts(keys)
-        if self.stage.source.gathered and texts is None:
-            return
-        rows = self.source_rows().join(keys, "doc_id", "left_semi")
+        read = self.planned().where(until & F.col("action").isin("measure", "copy"))
+        rows = self.source_rows().join(read.select("doc_id"), "doc_id", "left_semi")
+        texts = self.texts(read.where("action = 'measure'").select("doc_id"))
         rows = rows if texts is None else rows.join(texts, "doc_id", "left")
         self.written(rows.sort("input_hash"), PENDING)
 
@@ -153,7 +156,7 @@ class Work(NamedTuple):
 
         These are the ones whose source row may have changed since the last run, and those with a row that is due.
         """
-        if not (self.planned_before and self.folder):
+        if not (self.planned_before and self.folder) or self.stage.source.gathered:
             return None
         try:
             versions = (self.planned_before, self.run["source_version"])
@@ -162,7 +165,10 @@ class Work(NamedTuple):
                 return None
             due_now = self.target_rows().where("measured_by = ''").select("doc_id")
             documents = self.written(found.union(due_now).distinct(), CHANGED)
-        except (PySparkException, Py4JJavaError):  # a vacuum or a purge has deleted what changed
+        except (PySparkException, Py4JJavaError) as problem:  # mostly, a vacuum or a purge has deleted the feed
+            warn(
+                f"what changed above {self.stage.name} cannot be read, so all rows are looked at: {first_line(problem)}"
+            )
             return None
         few = documents.count() <= MOST_CHANGED * query.row_count(self.settings, self.stage.name)
         return documents if few else None

@@ -165,7 +165,7 @@ def read_json(spark: "SparkSession", location: str, columns: dict[str, str], _ve
     A line that is no single JSON object in UTF-8, or holds a value of another type, ends the run with an error that shows
     it. Spark takes any value for a string, so strings are read as variants, which say what they are. And it takes the first
     object of a line for the whole and an array for its values, so each line is read as the values of a list in an object: a
-    line of one value gives a list of one, and whatever else it holds breaks the list, or hides the object's end.
+    line of one value gives a list of one, and one that holds more breaks the list or leaves the object without an end.
 
     Raises:
         UserError: as `schema` says.

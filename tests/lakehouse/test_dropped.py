@@ -62,7 +62,7 @@ def test_rows_that_only_leave_are_kept_too_and_none_where_none_are_to_be(lake: L
 
 
 @pytest.mark.spark
-def test_what_many_chunks_replaced_lies_in_one_folder_and_lends_all_of_it(lake: Lake) -> None:
+def test_what_many_chunks_replaced_lends_all_of_it(lake: Lake) -> None:
     notes = {f"n{number}": (f"text {number}", "ann") for number in range(12)}
     lake.run(notes)
     run, _ = lake.run({doc_id: (f"other {text}", owner) for doc_id, (text, owner) in notes.items()}, chunk_rows=3)
@@ -88,12 +88,12 @@ def test_a_run_that_is_killed_before_or_while_it_writes_such_rows_harms_nothing(
     assert whole_rows(lake) == before
     assert left(lake) == ["alpha", "beta"], "its rows are in the table as well"
     folder = Path(dropped.path(lake.settings, "notes"))
-    unfinished = folder / dropped.UNFINISHED / "0" / "_temporary" / "attempt_0"
-    shutil.copytree(folder, unfinished, ignore=shutil.ignore_patterns("*_SUCCESS*"))
+    (written,) = folder.iterdir()
+    shutil.copytree(written, folder / "killed-0" / "_temporary" / "0" / "_temporary" / "attempt_0")
+    assert left(lake) == ["alpha", "beta"], "what a killed write had not ended is hidden"
     tear_parts(folder, halve)
     _, paid = lake.run(NOTES)
     assert (paid, whole_rows(lake)) == ([], before), "a torn file is no fault"
-    assert not (folder / dropped.UNFINISHED).exists(), "and what was not written to its end is deleted"
 
 
 def test_only_tables_whose_measurements_cost_something_keep_rows(tmp_path: Path) -> None:

@@ -208,10 +208,13 @@ def test_a_vacuumed_change_feed_costs_a_plan_over_all_rows_and_nothing_else(
     lane: Lane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(work, "MOST_CHANGED", 100)
+    lane.stages = {name: lane.stages[name] for name in ("notes", "shouted_notes")}
     lane.run(NOTES)
     toy.write_notes(Path(lane.settings.math_source), NOTES | {"a": ("red three", "ann")})
     refresh(lane.spark, lane.settings, lane.stages["notes"], "run-8", Meter(Console(quiet=True)))
-    for file in Path(lane.settings.lake, "notes", "_change_data").glob("*.parquet"):
+    feed = list(Path(lane.settings.lake, "notes", "_change_data").glob("*.parquet"))
+    assert feed
+    for file in feed:
         file.unlink()
     shouted = refresh(lane.spark, lane.settings, lane.stages["shouted_notes"], "run-9", Meter(Console(quiet=True)))
     assert shouted is not None and (shouted["rows_in"], shouted["rows_measured"]) == (1, 1)
@@ -245,6 +248,12 @@ def test_joins_can_be_joined(lane: Lane) -> None:
     first = joined(kept_rows_of(SHOUTED, "shout"), kept_rows_of(OWNED, "owner"), ["owner"])
     source = joined(first, kept_rows_of(DISTINCT), ["text AS distinct_text"])
     version = source.version(lane.settings)
+    depends = like_each_other(kept_rows_of(DISTINCT))
+    assert [joined(*pair, []).gathered for pair in ((first, first), (first, depends), (depends, first))] == [
+        False,
+        True,
+        True,
+    ]
     rows = source.rows(lane.spark, lane.settings, version, None)
     found = rows.select("doc_id", "shout", "owner", "distinct_text").collect()
     assert [tuple(row) for row in found] == [("a", "RED ONE", "ann", "red one")]
