@@ -100,7 +100,8 @@ $(VENV)/.ready: requirements/dev.txt requirements/overrides.txt setup.py lakehou
 	@env GOPATH="$(CURDIR)/.cache/s3/go" GOCACHE="$(CURDIR)/.cache/s3/build" GOBIN="$(CURDIR)/.cache/s3/bin" "$(GO)" install -modcacherw "$(S3_SERVER)" 2>.cache/s3/go.log || { tail -5 .cache/s3/go.log >&2; exit 1; }
 	@echo "fetching Spark's client of S3 (630 MB)"
 	@touch .cache/s3/empty.py
-	@$(BIN)/spark-submit --packages "$(S3_CLIENT)" --conf spark.jars.ivy="$(CURDIR)/.cache/s3/ivy" .cache/s3/empty.py >.cache/s3/ivy.log 2>&1 || { tail -5 .cache/s3/ivy.log >&2; exit 1; }
+	@# spark-submit looks for Spark with the python3 that it finds first.
+	@env PATH="$(CURDIR)/$(BIN):$$PATH" spark-submit --packages "$(S3_CLIENT)" --conf spark.jars.ivy="$(CURDIR)/.cache/s3/ivy" .cache/s3/empty.py >.cache/s3/ivy.log 2>&1 || { tail -5 .cache/s3/ivy.log >&2; exit 1; }
 	@mv .cache/s3/ivy/jars .cache/s3/jars
 	@rm -rf .cache/s3/go .cache/s3/build .cache/s3/ivy
 	@touch $@
