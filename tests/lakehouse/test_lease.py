@@ -53,6 +53,8 @@ with open(sys.argv[1], "a", buffering=1) as log:
 def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """A store that this process finds, and leases that are over soon."""
     s3.require.cache_clear()
+    # Where a shell has started the tests in the background, they ignore the signal that interrupts a run.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     with serving() as running:
         for name, value in {"ENDPOINT_URL_S3": running.url, "ACCESS_KEY_ID": "key", "SECRET_ACCESS_KEY": "s"}.items():
             monkeypatch.setenv(f"AWS_{name}", value)
@@ -66,6 +68,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
         }.items():
             monkeypatch.setattr(lease, name, value)
         yield running
+    signal.signal(signal.SIGINT, handler)
 
 
 def left_behind(store: Store, age_s: float = 100.0, **more: object) -> None:

@@ -51,6 +51,6 @@ def test_money_and_time_are_looked_at_after_a_commit(monkeypatch: pytest.MonkeyP
     assert limited.reached() == ""
     limited.count(run("optimized_code", 10, output_tokens=100_000), settings)
     assert limited.reached() == "stopped at a cost of 1.00, as max_cost = 1 asks"
-    later = limited.began + 2 * 3600
+    later = limited.began + 2 * 3600 + 1
     monkeypatch.setattr(limits.time, "monotonic", lambda: later)
     assert limited.reached().startswith("stopped after 2.00 hours")
