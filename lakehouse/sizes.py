@@ -13,8 +13,8 @@ LEAST_ROWS_PER_PARTITION = 5_000
 # A table's log holds a line per file, and a file holds thousands of rows.
 ROWS_PER_LOG_PARTITION = 20_000_000
 MAX_LOG_PARTITIONS = 50  # Delta's own number
-# Work on fewer rows is over before the JVM's optimising compiler has paid for itself, and on fewer still before Spark's
-# compiling of queries has (python -m benchmarks.night, docs/log.md).
+# Work on fewer rows is over before the JVM's optimising compiler has paid for itself. Spark's compiling of queries needs more
+# rows: with 200,000 it cost more than it saved (python -m benchmarks.night, docs/log.md). Nothing between was measured.
 OPTIMISED_FROM_ROWS = 50_000
 COMPILED_FROM_ROWS = 1_000_000
 # Adaptive execution runs a job for each shuffle, to size the next by the rows that came: too many jobs for fewer rows.
