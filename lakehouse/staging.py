@@ -77,7 +77,7 @@ def source_of(work: Work, chunk: Chunk, keys: DataFrame, action: str, *more: Col
     """Return the source rows of one action of a chunk, each once, with `from_doc_id` and `more` columns of the plan."""
     chosen = F.broadcast(keys.where(F.col("action") == action).select(*SOURCE_KEYS, "from_doc_id", *more))
     rows = work.source_rows(chunk)
-    if not work.is_gathered:
+    if not work.gathered_path:
         # By the document first: then a source that computes the hash of a text does so for these rows alone.
         rows = rows.join(chosen.select("doc_id"), "doc_id", "left_semi")
     rows = rows.join(chosen, list(SOURCE_KEYS))

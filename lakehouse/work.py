@@ -112,17 +112,17 @@ class Work(NamedTuple):
         That is what was gathered, if anything was, and of that the rows of `chunk` alone.
         """
         source = self.stage.source
-        if self.is_gathered:
-            gathered = self.spark.read.parquet(f"{self.folder}/{PENDING if self.has(PENDING) else SOURCE}")
+        if path := self.gathered_path:
+            gathered = self.spark.read.parquet(path)
             return gathered.where(chunk.holds("input_hash")) if chunk else gathered
         rows = source.rows(self.spark, self.settings, self.run["source_version"], self.run["takedowns"])
         rows = rows.withColumn("carried_hash", F.xxhash64(*sorted(set(rows.columns) - set(NOT_CARRIED))))
         return self.written(rows, SOURCE) if source.gathered and self.folder else rows
 
     @property
-    def is_gathered(self) -> bool:
-        """Whether `source_rows` reads rows that were written before."""
-        return self.has(PENDING) or self.has(SOURCE)
+    def gathered_path(self) -> str:
+        """Where the rows lie that `source_rows` reads, if they were written before; empty where it reads the source itself."""
+        return next((f"{self.folder}/{name}" for name in (PENDING, SOURCE) if self.has(name)), "")
 
     def has(self, name: str) -> bool:
         """Say whether `written` has written rows of this name."""
