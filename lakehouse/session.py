@@ -67,6 +67,8 @@ DEFAULTS = {
     # Small Arrow batches, sent as soon as they are full. A row is a whole file, and the linter takes seconds for 64 of them.
     # Answers are linted while others are still asked for, and progress counts batches. The cost is 10 us a row or less.
     "spark.sql.execution.arrow.maxRecordsPerBatch": "64",
+    # PySpark asks the JVM for the Python line of every column otherwise, so that errors can name it; ours are one line.
+    "spark.python.sql.dataFrameDebugging.enabled": "false",
     # Python workers import nothing of the working directory, whatever files lie there.
     "spark.executorEnv.PYTHONSAFEPATH": "1",
     "spark.sql.execution.pandas.udf.buffer.size": "512",
@@ -94,6 +96,8 @@ NEEDED = {
     "parquet.page.size.row.check.min": "10",
     "parquet.block.size.row.check.min": "10",
 }
+# PySpark looks these classes up anew for every column, and for most of them the JVM searches all of Spark's jars: 2 s a night.
+LOOKED_UP_OFTEN = ("functions", "org.apache.spark.sql.functions", "PythonUtils", "PythonSQLUtils")
 CONNECT_HINT = (
     "Spark Connect is asked for (SPARK_REMOTE, SPARK_API_MODE, spark.remote or a Connect session), and Recast needs a "
     "driver with a JVM of its own: use spark-submit, or a session that is not Connect's (docs/cluster.md)"
@@ -323,6 +327,8 @@ def with_needed(session: SparkSession) -> SparkSession:
     for key, value in NEEDED.items():
         if session.conf.get(key, None) is None:
             session.conf.set(key, value)
+    for name in LOOKED_UP_OFTEN:
+        setattr(session._jvm, name, getattr(session._jvm, name))
     # Python workers of other hosts find S3 as the driver does. A setting of Spark would show the keys on its pages.
     session.sparkContext.environment.update(s3.environment())
     return session

@@ -123,10 +123,9 @@ def copied(work: Work, chunk: Chunk, keys: DataFrame, staged: list[str]) -> Data
 
 def finish(work: Work, rows: DataFrame, action: str, *more: str) -> DataFrame:
     """Decide on measured rows and give them every column of the target, and `action` and `more` columns beside them."""
-    for name, type_, _ in work.stage.target.columns:
-        if name not in rows.columns:
-            rows = rows.withColumn(name, F.lit(None).cast(type_))
-    rows = work.stage.decide(rows.withColumn("reason", F.lit(None).cast("string")), work.settings)
+    there = {*rows.columns} - {"reason"}
+    missing = {name: F.lit(None).cast(type_) for name, type_, _ in work.stage.target.columns if name not in there}
+    rows = work.stage.decide(rows.withColumns(missing), work.settings)
     rules = {name: F.lit(work.run[name]) for name in ("measured_by", "decided_by")}
     return with_provenance(work, rows.withColumns(rules | {"content_hash": F.sha2("text", 256)}), action, *more)
 

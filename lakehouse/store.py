@@ -98,6 +98,8 @@ def read(spark: SparkSession, settings: Settings, table: Table, version: str | N
     if version is not None:
         reader = reader.option("versionAsOf", version)
     rows = reader.load(table_path(settings, table.name))
+    if rows.columns == list(table.column_names):
+        return rows
     present = set(rows.columns)
     return rows.select(
         *(F.col(name) if name in present else F.lit(None).cast(type_).alias(name) for name, type_, _ in table.columns)

@@ -131,7 +131,7 @@ class Work(NamedTuple):
     def written(self, rows: DataFrame, name: str) -> DataFrame:
         """Write rows into a folder of the run's work folder and return them."""
         rows.write.mode("overwrite").parquet(f"{self.folder}/{name}")
-        return self.spark.read.parquet(f"{self.folder}/{name}")
+        return self.spark.read.schema(rows.schema).parquet(f"{self.folder}/{name}")
 
     def gather_pending(self, last: Chunk) -> None:
         """Write the source rows that chunks until `last` measure or copy, with their texts.
