@@ -249,8 +249,11 @@ def wanted(settings: Settings) -> Wanted:
     lake = query.connect(settings)
     raw = [f"SELECT doc_id FROM {name}" for name in takedown.RAW if name in lake.built]
     there = f" ANTI JOIN ({' UNION ALL '.join(raw)}) AS there USING (doc_id)" if raw else ""
-    # One that stayed under another repository, and went when that one left the source, went all the same.
-    went = f"SELECT * FROM ({takedown.DOCUMENTS}){there}"
+    # One that stayed under another repository, and went when that one left the source, went all the same; so did what the
+    # claim reached before it was lifted and made again.
+    went = (
+        f"SELECT * FROM tombstones SEMI JOIN ({takedown.IN_FORCE}) USING (kind, value){there} WHERE doc_id IS NOT NULL"
+    )
     rows = lake.connection.execute(
         f"SELECT doc_id, list_distinct(flatten(list(probes))), list(input_hash) FROM ({went}) GROUP BY doc_id"
     )

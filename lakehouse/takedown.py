@@ -38,7 +38,7 @@ IN_FORCE = """
     GROUP BY kind, value HAVING max_by(action, (number, action)) = 'take_down'
 """
 # What they reached. `elsewhere`: the document stays, since a repository holds it that no claim takes down; which do is what
-# the last takedown found.
+# the last takedown found, or a later run that read the source (`note_holders`).
 DOCUMENTS = f"""
     WITH counting AS ({IN_FORCE}),
     documents AS (
@@ -51,6 +51,13 @@ DOCUMENTS = f"""
     staying AS (SELECT DISTINCT doc_id FROM held ANTI JOIN (SELECT value AS name FROM counting WHERE kind = 'repo') USING (name))
     SELECT d.* EXCLUDE (held_by), d.kind = 'repo' AND s.doc_id IS NOT NULL AS elsewhere
     FROM documents AS d LEFT JOIN staying AS s USING (doc_id)
+"""
+# The documents that repositories' claims hide and that raw_code has again, each with the repositories that hold it now.
+HELD_AGAIN = f"""
+    SELECT DISTINCT d.kind, d.value, d.doc_id, 'raw_code' AS table_name,
+        list_distinct(list_transform(r.occurrences, lambda each: lower(each.repo_name))) AS held_by
+    FROM ({DOCUMENTS}) AS d JOIN raw_code AS r USING (doc_id)
+    WHERE d.kind = 'repo' AND NOT d.elsewhere
 """
 # What a claim names by a column. A document that stays elsewhere may still stand under the repository's name.
 NAMED = {"doc_id": "blob", "content_hash": "content", "repo_name": "repo", "url": "url"}
@@ -170,6 +177,21 @@ def lift(settings: Settings, claims: Sequence[Claim], why: str, reference: str =
     return len(lifted)
 
 
+def note_holders(settings: Settings, run: ledger.Run) -> None:
+    """Show the documents again that a claim of a repository hides and that others brought since, after a run of raw_code.
+
+    The run left out all that the claims name which it obeyed, so each document that it has now is held by a repository that
+    none of them takes down. A claim that was made meanwhile counts, and has the table read once more.
+    """
+    if run["takedowns"] is None or run["table_name"] != "raw_code":
+        return
+    found = query.rows(settings, HELD_AGAIN, "raw_code", TOMBSTONES.name)
+    record(settings, TAKE_DOWN, [], f"run {run['run_id']} found it in other repositories", "", found)
+    if found and version(settings) == run["takedowns"] + 1:
+        run["takedowns"] += 1
+        ledger.record(settings, run)
+
+
 def record(
     settings: Settings,
     action: str,
@@ -178,8 +200,8 @@ def record(
     reference: str,
     found: Sequence[Mapping[str, Any]],
 ) -> None:
-    """Add rows to tombstones in one commit; none where there are no claims."""
-    if not claims:
+    """Add rows to tombstones in one commit; none where there is nothing to say."""
+    if not (claims or found):
         return
     before = version(settings)
     facts = {

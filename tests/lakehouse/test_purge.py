@@ -25,7 +25,7 @@ from recast.lakehouse import purge as purging
 from recast.lakehouse.claims import Claim
 from recast.lakehouse.purge import purge
 from recast.lakehouse.settings import Settings
-from recast.lakehouse.takedown import take_down
+from recast.lakehouse.takedown import lift, take_down
 from recast.settings import UserError
 from recast.storage import Place, place
 from tests.lakehouse.taken import OTHER_PAGE, PARSER, PROOF, ROOMS, A, B, C, build, remove, sha256, write
@@ -258,6 +258,19 @@ def test_a_document_that_went_before_it_was_claimed_is_searched_for_by_its_name(
     report = purge(settings, 168)
     assert not report["proven"]
     assert any("_change_data" in each["file"] and each["rows"] == 1 for each in report["found"])
+    assert purge(settings, 0)["proven"]
+
+
+def test_what_a_claim_reached_before_it_was_lifted_and_made_again_is_searched_for(settings: Settings) -> None:
+    alice = Claim("repo", "alice/rooms")
+    take_down(settings, [alice], "asked to")
+    remove(Path(settings.lake), A)
+    lift(settings, [alice], "a mistake")
+    take_down(settings, [alice], "asked to once more")
+    remove(Path(settings.lake), B)
+    report = purge(settings, 168)
+    assert report["documents"] == 2
+    assert any(each["parts_of_texts"] for each in report["found"] if each["file"].startswith("published_code/"))
     assert purge(settings, 0)["proven"]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from recast.lakehouse import query, takedown
+from recast.lakehouse import ledger, query, takedown
 from recast.lakehouse.claims import Claim, claim
 from recast.lakehouse.settings import Settings
 from recast.lakehouse.takedown import in_force, lift, take_down
@@ -162,6 +162,44 @@ def test_who_holds_a_document_is_what_the_last_takedown_found(settings: Settings
         )
     take_down(settings, [alice], "asked to")
     assert counting(settings) == {A: False, B: False}, "its other repository has it no more"
+
+
+def test_a_document_that_another_repository_brings_after_its_claim_is_shown_after_the_run_that_found_it_there(
+    settings: Settings,
+) -> None:
+    alice, bob = Claim("repo", "alice/rooms"), Claim("repo", "bob/copy")
+    take_down(settings, [alice, bob], "asked to")
+    remove(Path(settings.lake), A, B)
+    run = ledger.begin("run-1", "raw_code", "1", {}, {}, takedown.version(settings))
+    before = takedown.version(settings)
+    takedown.note_holders(settings, run)
+    assert run["takedowns"] == takedown.version(settings) == before, "there is nothing to say"
+
+    row = published_row(A) | {"repo_name": "eve/late"}
+    write(Path(settings.lake), "raw_code", [blob(A, PARSER, "Eve/late")])
+    write(Path(settings.lake), "published_code", [row])
+    assert A not in published(settings)
+    takedown.note_holders(settings, run)
+    assert A in published(settings)
+    assert counting(settings) == {A: True, B: False}
+    noted = takedown.version(settings)
+    assert run["takedowns"] == noted != before, "the run need not read its source again"
+    takedown.note_holders(settings, run)
+    assert takedown.version(settings) == noted
+    take_down(settings, [Claim("repo", "eve/late")], "asked to")
+    assert A not in published(settings)
+    assert counting(settings)[A] is False
+
+
+def test_a_claim_that_is_made_while_a_run_ends_has_the_source_read_once_more(settings: Settings) -> None:
+    take_down(settings, [Claim("repo", "alice/rooms")], "asked to")
+    remove(Path(settings.lake), A)
+    write(Path(settings.lake), "raw_code", [blob(A, PARSER, "eve/late")])
+    obeyed = takedown.version(settings)
+    run = ledger.begin("run-1", "raw_code", "1", {}, {}, obeyed)
+    take_down(settings, [Claim("repo", "dora/unknown")], "asked to")
+    takedown.note_holders(settings, run)
+    assert run["takedowns"] == obeyed != takedown.version(settings)
 
 
 def counting(settings: Settings) -> dict[str, bool]:
