@@ -166,7 +166,7 @@ def snapshots(settings: Settings, folder: Path) -> dict[str, Any]:
     for each in Path(copied).iterdir():
         os.utime(each, (1, 1))
     touched = refresh(replace(settings, code_source=str(copied)))
-    runs = query.rows(settings, "SELECT rows_in, rows_removed FROM runs ORDER BY started_at")
+    runs = query.rows(settings, "SELECT rows_in, rows_removed FROM runs ORDER BY number")
     return {
         "built_seconds": round(built, 1),
         "unchanged_snapshot_seconds": round(unchanged, 1),

@@ -134,7 +134,7 @@ def measure(small: int, large: int) -> dict[str, Any]:
         planned = recast(folder, "plan", "raw_math", "--json")
         found["plan_seconds"], found["plan_driver_mb"] = round(planned[0], 1), round(planned[1])
         took = recast(folder, "refresh", "raw_math")[0]
-        last = query.rows(settings, "SELECT * FROM runs ORDER BY started_at DESC LIMIT 1", "runs")[0]
+        last = query.rows(settings, "SELECT * FROM runs ORDER BY number DESC LIMIT 1", "runs")[0]
         found["recomputed_rows"] = last["rows_measured"]
         found["refresh_seconds_small_change"] = round(took, 1)
         found["refresh_seconds_per_changed_row"] = round(took / found["changed_rows"], 4)

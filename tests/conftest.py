@@ -42,10 +42,10 @@ class FinishedLake(NamedTuple):
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SparkSession]":
     """The one Spark session of the whole test run; starting it takes about ten seconds."""
-    from recast.lakehouse import session
+    from recast.lakehouse import session, sizes
 
     folder = tmp_path_factory.mktemp("spark")
-    running = session.start("recast-tests", folder / "spark.log")
+    running = session.start("recast-tests", folder / "spark.log", rows=sizes.OPTIMISED_FROM_ROWS)
     yield running
     running.stop()
 
