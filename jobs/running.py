@@ -178,7 +178,6 @@ def refresh_stages(
                     raise RunError(f"{stage.name} failed: {explain(problem)}", runs, problem) from problem
                 if run:
                     runs.append(run)
-                    takedown.note_holders(settings, run)
                 if not (run and obeys_older_takedowns(settings, stage, run)):
                     del todo[0]
             meter.show_where_time_went(runs, start_s)

@@ -18,7 +18,7 @@ from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from recast.lakehouse import dropped, due, executors, ledger, plan, quality, query, sizes, store, watching
+from recast.lakehouse import dropped, due, executors, ledger, plan, quality, query, sizes, store, takedown, watching
 from recast.lakehouse.chunks import Chunk
 from recast.lakehouse.counts import add_counts, counts, record_metrics
 from recast.lakehouse.ledger import Run
@@ -115,8 +115,10 @@ def refresh(
                 planned = plan.make(work, why)
                 plan.require_few_removals(work, planned)
             do(work, planned, meter, limits)
+            takedown.note_holders(settings, run)
             run["status"] = "succeeded"
         except LimitError as reached:
+            takedown.note_holders(settings, run)
             run["status"], run["problem"] = "stopped", str(reached)
             reached.stopped = run
             raise

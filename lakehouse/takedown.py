@@ -52,12 +52,17 @@ DOCUMENTS = f"""
     SELECT d.* EXCLUDE (held_by), d.kind = 'repo' AND s.doc_id IS NOT NULL AS elsewhere
     FROM documents AS d LEFT JOIN staying AS s USING (doc_id)
 """
-# The documents that repositories' claims hide and that raw_code has again, each with the repositories that hold it now.
+# The documents that claims of repositories hide and that raw_code has under others, each with all that hold it now.
 HELD_AGAIN = f"""
-    SELECT DISTINCT d.kind, d.value, d.doc_id, 'raw_code' AS table_name,
-        list_distinct(list_transform(r.occurrences, lambda each: lower(each.repo_name))) AS held_by
-    FROM ({DOCUMENTS}) AS d JOIN raw_code AS r USING (doc_id)
-    WHERE d.kind = 'repo' AND NOT d.elsewhere
+    WITH hidden AS (SELECT DISTINCT kind, value, doc_id FROM ({DOCUMENTS}) WHERE kind = 'repo' AND NOT elsewhere),
+    there AS (
+        SELECT doc_id, list_distinct(list_transform(occurrences, lambda each: lower(each.repo_name))) AS held_by,
+            content_hash, input_hash
+        FROM raw_code SEMI JOIN hidden USING (doc_id)),
+    staying AS (
+        SELECT DISTINCT doc_id FROM (SELECT doc_id, unnest(held_by) AS value FROM there)
+        ANTI JOIN (SELECT value FROM ({IN_FORCE}) WHERE kind = 'repo') USING (value))
+    SELECT *, 'raw_code' AS table_name FROM hidden JOIN there USING (doc_id) SEMI JOIN staying USING (doc_id)
 """
 # What a claim names by a column. A document that stays elsewhere may still stand under the repository's name.
 NAMED = {"doc_id": "blob", "content_hash": "content", "repo_name": "repo", "url": "url"}
@@ -178,10 +183,10 @@ def lift(settings: Settings, claims: Sequence[Claim], why: str, reference: str =
 
 
 def note_holders(settings: Settings, run: ledger.Run) -> None:
-    """Show the documents again that a claim of a repository hides and that others brought since, after a run of raw_code.
+    """Show the documents again that a claim of a repository hides and that others brought since, at the end of a run of raw_code.
 
-    The run left out all that the claims name which it obeyed, so each document that it has now is held by a repository that
-    none of them takes down. A claim that was made meanwhile counts, and has the table read once more.
+    The claims that count when somebody reads decide anew whether a document stays, so a run that did a part of its work may
+    note what it found. `run` obeys the new version of tombstones too, unless a claim was made meanwhile.
     """
     if run["takedowns"] is None or run["table_name"] != "raw_code":
         return
@@ -189,7 +194,6 @@ def note_holders(settings: Settings, run: ledger.Run) -> None:
     record(settings, TAKE_DOWN, [], f"run {run['run_id']} found it in other repositories", "", found)
     if found and version(settings) == run["takedowns"] + 1:
         run["takedowns"] += 1
-        ledger.record(settings, run)
 
 
 def record(

@@ -108,7 +108,6 @@ FUNNEL = View(
     about="how many rows every stage kept, and how many it rejected for which reason: of each run, and of the tables as they are",
     columns=(
         Column("run_id", "string", "null: the table's present rows, whichever runs wrote them"),
-        Column("number", "bigint", "grows from run to run, whatever clocks say; null for present rows"),
         Column("started_at", "timestamp", "when the stage's run began, UTC; null for present rows"),
         Column("position", "int", "place of the table: earlier stages first"),
         Column("table_name", "string", "table that the stage writes"),
@@ -120,18 +119,18 @@ FUNNEL = View(
     ),
     sql="""
 WITH counted AS (
-    SELECT NULL AS run_id, NULL AS number, NULL AS started_at, table_name, reason, count(*) AS rows
+    SELECT NULL AS run_id, NULL AS started_at, table_name, reason, count(*) AS rows
     FROM {documents}
     GROUP BY table_name, reason
     UNION ALL
-    SELECT run_id, number, started_at, table_name, NULL, rows_kept FROM {runs}
+    SELECT run_id, started_at, table_name, NULL, rows_kept FROM {runs}
     UNION ALL
-    SELECT run_id, number, started_at, table_name, rejected.key, rejected.value
-    FROM (SELECT run_id, number, started_at, table_name, {each}(map_entries(reasons)) AS rejected FROM {runs}) AS reasons
+    SELECT run_id, started_at, table_name, rejected.key, rejected.value
+    FROM (SELECT run_id, started_at, table_name, {each}(map_entries(reasons)) AS rejected FROM {runs}) AS reasons
 ), summed AS (
     SELECT *, CAST(sum(rows) OVER (PARTITION BY run_id, table_name) AS BIGINT) AS rows_in FROM counted
 )
-SELECT run_id, number, started_at, position, summed.table_name, rows_in, reason IS NULL AS kept, reason, rows,
+SELECT run_id, started_at, position, summed.table_name, rows_in, reason IS NULL AS kept, reason, rows,
        rows / nullif(rows_in, 0) AS share
 FROM summed JOIN {stages} ON stages.table_name = summed.table_name
 WHERE rows_in > 0

@@ -169,12 +169,14 @@ def test_a_document_that_another_repository_brings_after_its_claim_is_shown_afte
 ) -> None:
     alice, bob = Claim("repo", "alice/rooms"), Claim("repo", "bob/copy")
     take_down(settings, [alice, bob], "asked to")
-    remove(Path(settings.lake), A, B)
-    run = ledger.begin("run-1", "raw_code", "1", {}, {}, takedown.version(settings))
     before = takedown.version(settings)
+    run = ledger.begin("run-1", "raw_code", "1", {}, {}, before)
     takedown.note_holders(settings, run)
-    assert run["takedowns"] == takedown.version(settings) == before, "there is nothing to say"
+    assert run["takedowns"] == takedown.version(settings) == before, (
+        "nobody else holds what the run has not removed yet"
+    )
 
+    remove(Path(settings.lake), A, B)
     row = published_row(A) | {"repo_name": "eve/late"}
     write(Path(settings.lake), "raw_code", [blob(A, PARSER, "Eve/late")])
     write(Path(settings.lake), "published_code", [row])
@@ -183,6 +185,8 @@ def test_a_document_that_another_repository_brings_after_its_claim_is_shown_afte
     assert A in published(settings)
     assert counting(settings) == {A: True, B: False}
     noted = takedown.version(settings)
+    (note,) = query.rows(settings, "SELECT * FROM tombstones WHERE why LIKE 'run run-1 found%'", "tombstones")
+    assert (note["held_by"], note["content_hash"]) == (["eve/late"], sha256(PARSER))
     assert run["takedowns"] == noted != before, "the run need not read its source again"
     takedown.note_holders(settings, run)
     assert takedown.version(settings) == noted
