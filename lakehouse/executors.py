@@ -7,9 +7,11 @@ the driver's JVM.
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from py4j.protocol import Py4JError
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from recast.lakehouse.session import is_this_machine
@@ -66,6 +68,12 @@ class Asked(NamedTuple):
 def master_of(spark: SparkSession) -> str:
     """Return the master that the application runs on."""
     return spark.sparkContext.master or ""
+
+
+@lru_cache(maxsize=1)
+def conf_of(context: SparkContext) -> Mapping[str, str]:
+    """Return what an application was started with. It does not change, and reading it takes 0.1 s."""
+    return dict(context.getConf().getAll())
 
 
 def executors(spark: SparkSession) -> list[Executor]:
@@ -144,7 +152,7 @@ def enough(came: Sequence[Executor], wanted: Asked) -> bool:
 
 def most_cores(spark: SparkSession) -> int:
     """Return how many cores there are, or may be once there is work where allocation is dynamic."""
-    conf = dict(spark.sparkContext.getConf().getAll())
+    conf = conf_of(spark.sparkContext)
     now = max(1, int(spark.sparkContext.defaultParallelism))
     most = conf.get("spark.dynamicAllocation.maxExecutors", "") if is_dynamic(conf) else ""
     return max(now, int(most) * int(conf.get("spark.executor.cores", "1"))) if most else now
@@ -153,7 +161,7 @@ def most_cores(spark: SparkSession) -> int:
 def cores_bound(spark: SparkSession) -> int | None:
     """Return the most cores that tasks can ever run on, executors still to come included; None where nothing bounds them."""
     now = max(1, int(spark.sparkContext.defaultParallelism))
-    return bound_of(master_of(spark), dict(spark.sparkContext.getConf().getAll()), now)
+    return bound_of(master_of(spark), conf_of(spark.sparkContext), now)
 
 
 def bound_of(master: str, conf: Mapping[str, str], now: int) -> int | None:
@@ -174,7 +182,7 @@ def is_dynamic(conf: Mapping[str, str]) -> bool:
 
 def asked(spark: SparkSession) -> Asked:
     """Return what the application asked for."""
-    return asked_for(master_of(spark), dict(spark.sparkContext.getConf().getAll()))
+    return asked_for(master_of(spark), conf_of(spark.sparkContext))
 
 
 def asked_for(master: str, conf: Mapping[str, str]) -> Asked:
@@ -198,7 +206,7 @@ def first_line(spark: SparkSession, came: Sequence[Executor]) -> str:
     begin = f"Spark {spark.version} on {master_of(spark)}, application {spark.sparkContext.applicationId}"
     if is_this_machine(master_of(spark)):
         return f"{begin}: {counted(spark.sparkContext.defaultParallelism, 'core')} of this machine"
-    later = ", more as there is work" if is_dynamic(dict(spark.sparkContext.getConf().getAll())) else ""
+    later = ", more as there is work" if is_dynamic(conf_of(spark.sparkContext)) else ""
     return f"{begin}: {got_words(came, later)}{asked_words(asked(spark))}"
 
 

@@ -271,7 +271,11 @@ def changes(settings: Settings, run: Run) -> tuple[str, ...]:
     Raises:
         UserError: the table has lost a column since.
     """
-    last = last_run(settings, run["table_name"])
+    return changes_since(settings, last_run(settings, run["table_name"]), run)
+
+
+def changes_since(settings: Settings, last: Mapping[str, Any] | None, run: Run) -> tuple[str, ...]:
+    """Do what `changes` does, given the last run as `last_run` returns it."""
     if last is None:
         return ("no run is recorded",)
     found = [f"the last run is {last['status']}"] if last["status"] != "succeeded" else []
@@ -293,16 +297,15 @@ def changes(settings: Settings, run: Run) -> tuple[str, ...]:
     return tuple(found)
 
 
-def planned_before(settings: Settings, run: Run) -> str:
-    """Return the source version of a stage's last run, where since then nothing has changed but the source.
+def planned_before(settings: Settings, last: Mapping[str, Any] | None, run: Run) -> str:
+    """Return the source version of a stage's `last` run, where since then nothing has changed but the source.
 
     Empty where more has, or this Recast is another version: it may take other columns over from the source.
     """
-    last = last_run(settings, run["table_name"])
     if last is None or last.get("recast_version") != run["recast_version"]:
         return ""
     as_it_was = run | {"source_version": last["source_version"]}
-    return "" if changes(settings, cast(Run, as_it_was)) else str(last["source_version"])
+    return "" if changes_since(settings, last, cast(Run, as_it_was)) else str(last["source_version"])
 
 
 def changed_facts(before: str | None, now: str) -> list[str]:

@@ -71,7 +71,8 @@ def refresh(
     if limits.rows_left:
         settings = replace(settings, chunk_rows=min(settings.chunk_rows, limits.rows_left))
     run = begin(settings, stage, run_id)
-    changes, failures = ledger.changes(settings, run), due.failures(settings, stage, run)
+    last = ledger.last_run(settings, stage.name)
+    changes, failures = ledger.changes_since(settings, last, run), due.failures(settings, stage, run)
     why = (*changes, *failures)
     if not retry and not why:
         return None
@@ -103,7 +104,7 @@ def refresh(
         retry=retry,
         found_version=str(query.version(settings, stage.name)),
         # After `open_table`: where that adds a column, its values come from rows that have not changed.
-        planned_before=ledger.planned_before(settings, run) if stage.source.tables else "",
+        planned_before=ledger.planned_before(settings, last, run) if stage.source.tables else "",
         reports=[],
         done_before=executors.done(spark),
         require_held=require_held,
