@@ -119,9 +119,9 @@ def refresh(
             takedown.note_holders(settings, run)
             run["status"] = "succeeded"
         except LimitError as reached:
-            takedown.note_holders(settings, run)
             run["status"], run["problem"] = "stopped", str(reached)
             reached.stopped = run
+            takedown.note_holders(settings, run)
             raise
         except BaseException as problem:
             run["status"], run["problem"] = "failed", first_line(problem)

@@ -98,7 +98,7 @@ def read(spark: SparkSession, settings: Settings, table: Table, version: str | N
     if version is not None:
         reader = reader.option("versionAsOf", version)
     rows = reader.load(table_path(settings, table.name))
-    if rows.columns == list(table.column_names):
+    if rows.columns == table.column_names:
         return rows
     present = set(rows.columns)
     return rows.select(

@@ -52,13 +52,13 @@ DOCUMENTS = f"""
     SELECT d.* EXCLUDE (held_by), d.kind = 'repo' AND s.doc_id IS NOT NULL AS elsewhere
     FROM documents AS d LEFT JOIN staying AS s USING (doc_id)
 """
+# The repositories that hold a row of raw_code, as claims name them.
+HOLDERS = "list_distinct(list_transform(occurrences, lambda each: lower(each.repo_name)))"
 # The documents that claims of repositories hide and that raw_code has under others, each with all that hold it now.
 HELD_AGAIN = f"""
     WITH hidden AS (SELECT DISTINCT kind, value, doc_id FROM ({DOCUMENTS}) WHERE kind = 'repo' AND NOT elsewhere),
     there AS (
-        SELECT doc_id, list_distinct(list_transform(occurrences, lambda each: lower(each.repo_name))) AS held_by,
-            content_hash, input_hash
-        FROM raw_code SEMI JOIN hidden USING (doc_id)),
+        SELECT doc_id, {HOLDERS} AS held_by, content_hash, input_hash FROM raw_code SEMI JOIN hidden USING (doc_id)),
     staying AS (
         SELECT DISTINCT doc_id FROM (SELECT doc_id, unnest(held_by) AS value FROM there)
         ANTI JOIN (SELECT value FROM ({IN_FORCE}) WHERE kind = 'repo') USING (value))
@@ -284,9 +284,7 @@ FINDING = {
     "raw_code": (
         "SELECT kind, value, doc_id, NULL::VARCHAR[] AS held_by FROM raw_code JOIN claims ON kind = 'blob' AND value = doc_id",
         "SELECT kind, value, doc_id, NULL FROM raw_code JOIN claims ON kind = 'content' AND value = content_hash",
-        """WITH held AS (
-               SELECT doc_id, list_distinct(list_transform(occurrences, lambda each: lower(each.repo_name))) AS held_by
-               FROM raw_code),
+        f"""WITH held AS (SELECT doc_id, {HOLDERS} AS held_by FROM raw_code),
            places AS (SELECT doc_id, held_by, unnest(held_by) AS value FROM held)
            SELECT kind, value, doc_id, held_by FROM claims JOIN places USING (value) WHERE kind = 'repo'""",
     ),

@@ -112,16 +112,18 @@ def test_a_repository_that_was_taken_down_leaves_every_table_and_does_not_come_b
     assert "total_good" not in strings_below(Path(settings.lake))
     assert lane.refresh("code") == {}, "a purge changes no version of a table"
 
-    write_repositories(source, {**LISTED, "dan/four": [GOOD]})
-    assert lane.refresh("code")["raw_code"]["takedowns"] == version(settings)
-    assert sum(lane.requests().values()) == 2, "what was purged is paid for again, once for each rewrite"
-    assert lane.rows("published_code", "repo_name")[GOOD.blob_id]["repo_name"] == "dan/four"
-    assert lane.refresh("code") == {}
-
     lift(settings, [Claim("repo", "ann/one")], "a mistake")
     lane.refresh("code")
-    (place, _) = lane.rows("raw_code", "occurrences")[GOOD.blob_id]["occurrences"]
-    assert place["repo_name"] == "ann/one"
+    assert sum(lane.requests().values()) == 2, "what was purged is paid for again, once for each rewrite"
+    assert GOOD.blob_id in lane.rows("published_code")
+
+    take_down(settings, [Claim("repo", "ann/one")], "asked to again")
+    assert GOOD.blob_id not in lane.rows("published_code")
+    write_repositories(source, {**LISTED, "dan/four": [GOOD]})
+    assert lane.refresh("code")["raw_code"]["takedowns"] == version(settings)
+    assert lane.requests() == {}
+    assert lane.rows("published_code", "repo_name")[GOOD.blob_id]["repo_name"] == "dan/four"
+    assert lane.refresh("code") == {}
 
 
 def test_a_text_that_is_taken_down_after_its_file_left_is_not_lent_and_a_purge_leaves_none_of_it(
