@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from recast.lakehouse import session
+from recast.lakehouse import session, sizes
 from tests.jobs.lanes import Model, serve
 from tests.jobs.sequences import run_sequence
 
@@ -39,7 +39,7 @@ def main() -> None:
     started = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="sequences-") as root,
-        session.application("sequences", Path(root, "spark.log")),
+        session.application("sequences", Path(root, "spark.log"), rows=sizes.OPTIMISED_FROM_ROWS),  # it runs for hours
     ):
         for seed in range(given.first, given.first + given.sequences):
             began = time.monotonic()
