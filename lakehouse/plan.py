@@ -14,6 +14,9 @@ from recast.lakehouse.work import WANTED, Work
 from recast.schemas.table import WITHDRAWN
 from recast.settings import UserError
 
+FEW_ROWS = 10
+SWAPPED = 1 / 2
+
 
 class Plan(NamedTuple):
     """What a run of a stage will do.
@@ -126,25 +129,38 @@ def narrowed(have: DataFrame, documents: DataFrame, wanted: DataFrame) -> DataFr
 
 
 def require_few_removals(work: Work, planned: Plan) -> None:
-    """Refuse to remove a large share of a raw table: a source that is lost for an hour looks like one that was emptied.
+    """Refuse to let a raw table shrink much: a source that is lost for an hour looks like one that was emptied.
 
     Documents whose text another document has now do not count: a dataset may name them anew. Nor do those that were taken
     down. Below a raw table rows are removed for what its rows say; `ledger.require_finished` sees to it that it is whole.
 
     Raises:
-        UserError: more rows would go than the setting `removal_limit` allows; nothing is removed.
+        UserError: more rows would go than `is_much` allows with the setting `removal_limit`; nothing is removed.
     """
     limit = work.settings.removal_limit
+    if work.stage.source.tables or limit >= 1:
+        return
     held = query.row_count(work.settings, work.stage.name)
-    if work.stage.source.tables or planned.to_remove <= limit * held:
+    come = planned.to_write - (held - planned.unchanged - planned.to_remove)
+    if not is_much(planned.to_remove, come, held, limit):
         return
     gone = work.gone()
     taken_down = withheld.documents(work.spark, work.settings, work.run["takedowns"])
     if taken_down is not None:
         gone = gone.join(taken_down, "doc_id", "left_anti")
     lost = gone.join(work.source_rows().select("input_hash"), "input_hash", "left_anti").count()
-    if lost > limit * held:
+    if is_much(lost, come, held, limit):
         raise UserError(
             f"the source of {work.stage.name} lacks {lost:,} of the {held:,} rows that were made from it, more than "
             f"removal_limit = {limit:g} allows. Nothing was removed. Is the source whole? If it is: --removal-limit 1"
         )
+
+
+def is_much(lost: int, come: int, held: int, limit: float) -> bool:
+    """Say whether `lost` of `held` rows, with `come` new ones, are more than the changes of a night.
+
+    That is where the table shrinks by more than the share `limit`, and by more than FEW_ROWS; or where it loses the share
+    SWAPPED, however many come: so does the folder of another dataset look.
+    """
+    shrinks = lost > FEW_ROWS and lost - come > limit * held
+    return shrinks or lost >= max(limit, SWAPPED) * held > 0

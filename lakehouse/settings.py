@@ -40,8 +40,8 @@ class Settings(Group):
         most=MOST_TASKS,
     )
     removal_limit: float = setting(
-        0.5,
-        "largest share of a raw table's rows that a run removes because their source rows are gone; 1: any",
+        0.05,
+        "largest share by which a raw table may shrink in a run because source rows are gone (small ones by ten rows); 1: any",
         least=0,
         most=1,
     )

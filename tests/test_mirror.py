@@ -42,7 +42,7 @@ TOGETHER = {
     "lakehouse/test_datasets.py": "lakehouse/forms/form",
     "lakehouse/test_purge.py": "lakehouse/proof",
     "lakehouse/test_query.py": "lakehouse/confinement",
-    "lakehouse/test_refresh.py": "cli/plans lakehouse/counts lakehouse/plan lakehouse/stage lakehouse/staging lakehouse/store "
+    "lakehouse/test_refresh.py": "cli/plans lakehouse/counts lakehouse/stage lakehouse/staging lakehouse/store "
     "lakehouse/work",
     "lakehouse/test_views.py": "schemas/views",
     "samples/test_code.py": "samples/sources",

@@ -515,6 +515,14 @@ def test_a_source_that_lost_most_of_its_rows_removes_none_until_it_is_told_to(la
     assert set(lake.rows()) == {"n0"}
 
 
+def test_a_source_of_two_files_that_lost_one_removes_none_of_its_rows(lake: Lake) -> None:
+    notes = {f"n{number}": (f"text {number}", "ann") for number in range(6)}
+    lake.run(notes)
+    with pytest.raises(UserError, match="lacks 3 of the 6 rows"):
+        lake.run({name: notes[name] for name in ("n0", "n1", "n2")})
+    assert set(lake.rows()) == set(notes)
+
+
 def test_documents_that_all_have_new_names_are_no_lost_source(lake: Lake) -> None:
     lake.run({f"old{number}": (f"text {number}", "ann") for number in range(4)})
     run, paid = lake.run({f"new{number}": (f"text {number}", "ann") for number in range(4)})
