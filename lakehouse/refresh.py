@@ -211,9 +211,11 @@ def do(work: Work, planned: Plan, meter: Meter, limits: Limits) -> None:
     if len(chunks) >= GATHERED_FROM_CHUNKS:
         with meter.step("plan"):
             work.gather_pending(chunks[-1])
+    # Rows go with the last chunk: until it is staged, one of them may be the only one that holds its measurement. What is
+    # published cost nothing here, and nobody is to read an old text beside the new one.
+    removing = 0 if work.stage.name in query.PUBLISHED else len(planned.chunks) - 1
     for chunk in measured_ahead(work, chunks, meter, limits):
-        # Rows go with the last chunk. Until it is staged, one of them may be the only one that holds its measurement.
-        check_and_commit(work, chunk, meter, planned.to_remove if chunk is planned.chunks[-1] else 0)
+        check_and_commit(work, chunk, meter, planned.to_remove if chunk.number == removing else 0)
         note_target(work)
         limits.count(work.run, work.settings)
         if time.monotonic() - recorded_at > RECORD_EVERY_S:
@@ -292,7 +294,7 @@ def check_and_commit(work: Work, chunk: Chunk, meter: Meter, to_remove: int = 0)
         if usage:
             work.reports[:] = usage.reports(work.reports, work.journal_path(chunk))
         record_metrics(work, meter)
-        work.run["rows_removed"] = to_remove
+        work.run["rows_removed"] += to_remove
         transaction = (work.transaction_name, 1 + chunk.number)
         try:
             if to_remove or chunk.is_losing:

@@ -63,6 +63,7 @@ WHOLE = {
     "jobs/test_crash.py",
     "jobs/test_error_budget.py",
     "jobs/test_fingerprints.py",
+    "jobs/test_first_lake.py",
     "jobs/test_ingest_contents.py",
     "jobs/test_ingest_forms.py",
     "jobs/test_object_store.py",

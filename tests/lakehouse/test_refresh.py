@@ -156,6 +156,23 @@ def test_texts_that_move_to_other_documents_cost_nothing(lake: Lake) -> None:
     assert lake.rows() == {doc_id: (text, owner, True, None) for doc_id, (text, owner) in moved.items()}
 
 
+@pytest.mark.parametrize(("published", "commit"), [((), "last"), (("notes",), "first")])
+def test_a_published_table_shows_no_old_text_beside_the_new_ones_between_two_commits(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, published: tuple[str, ...], commit: str
+) -> None:
+    """Elsewhere the old one goes last: another chunk may need what was paid for it."""
+    monkeypatch.setattr(query, "PUBLISHED", published)
+    found, _ = lake.run({f"old{i}": (f"text {i}", "ann") for i in range(6)})
+    later, _ = lake.run(
+        {f"{'old' if i < 4 else 'new'}{i}": (f"text {i} {i // 4}", "ann") for i in range(6)}, chunk_rows=2
+    )
+    assert later["chunks"] > 1 and later["rows_removed"] == 2
+    versions = range(found["target_version"] + 1, later["target_version"] + 1)
+    held = [{*store.read(lake.spark, lake.settings, TABLE, str(v)).toPandas()["doc_id"]} for v in versions]
+    gone = [not held_now & {"old4", "old5"} for held_now in held]
+    assert gone == [commit == "first"] * (len(held) - 1) + [True]
+
+
 def test_a_run_that_stops_between_its_chunks_has_thrown_no_measurement_away(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
