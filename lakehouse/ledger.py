@@ -228,18 +228,17 @@ def is_run(run_id: str, table_name: str) -> str:
     return f"run_id = '{run_id}' AND table_name = '{table_name}'"
 
 
-def rows_are_in(settings: Settings, name: str, old: int, new: int) -> None:
-    """Note that a table's version `new` holds the rows of its version `old`, so that no run takes it for a change."""
-    version, id_ = query.identity(settings, name)
+def rows_are_in(settings: Settings, name: str, before: str, after: str) -> None:
+    """Note that a table's state `after` (query.state_of) holds the rows of `before`, so that no run takes it for a change."""
     runs = query.open_table(settings, RUNS.name)
-    if runs is None or old == new or version != new:
+    if runs is None or before == after or query.state(settings, name) != after:
         return
+    (old, id_, _), (new, _, _) = before.split("@"), after.split("@")
     runs.update(
-        {"target_version": str(new)},
+        {"target_version": new},
         predicate=f"table_name = '{name}' AND target_version = {old} AND target_id = '{id_}'",
     )
     # A join names the versions of both of its sources, as JSON.
-    before, after = f"{old}@{id_}", f"{new}@{id_}"
     runs.update(
         {"source_version": f"replace(source_version, '{before}', '{after}')"},
         predicate=f"source_version LIKE '%{before}%'",

@@ -191,10 +191,10 @@ def remove_history(
     folder = lake.joined(name)
     documents = bool(TABLES[name].reasons)
     if documents and STATISTICS not in table.metadata().configuration:  # older versions of Recast set none
-        found = table.version()
+        found = query.state_of(table)
         table.alter.set_table_properties({STATISTICS: with_statistics(TABLES[name])})
         table = DeltaTable(table.table_uri)
-        ledger.rows_are_in(settings, name, found, table.version())
+        ledger.rows_are_in(settings, name, found, query.state_of(table))
     # A table that others may write at this moment keeps files which no commit names yet.
     hours = math.ceil(retention_hours)
     old = set(

@@ -1,6 +1,7 @@
 """SQL over the tables, and what the ledger says, without a JVM: delta-rs finds the files and DuckDB reads them."""
 
 import contextlib
+import hashlib
 import itertools
 import json
 import re
@@ -203,13 +204,25 @@ def row_count(settings: Settings, name: str) -> int:
     return 0 if table is None else table.count() or ROWS_PER_FILE * len(table.file_uris())
 
 
-def state(settings: Settings, name: str) -> str | None:
-    """Return what names the table's present rows, ``3@<table id>``; None where it is not built yet.
+def state(settings: Settings, name: str, version: int | None = None) -> str | None:
+    """Return what names the table's rows, at present or at a version, ``3@<table id>@<hash>``; None where it is not built yet.
 
-    A table that was deleted and built again counts its versions from 0, and is another one all the same.
+    A table that was deleted and built again counts its versions from 0, and is another one all the same. One whose folder
+    was replaced by an older copy has the same id, and its later versions other files: so their names count.
+
+    Raises:
+        UserError: it has no such version, or what tells of it is gone from its log.
     """
-    version, id_ = identity(settings, name)
-    return None if version is None else f"{version}@{id_}"
+    table = open_table(settings, name)
+    if table is None:
+        return None
+    return state_of(table if version is None else time_travel.at(table, State(name, version)))
+
+
+def state_of(table: DeltaTable) -> str:
+    """Return what names the rows that a table has in the version that is loaded."""
+    files = sorted(table.get_add_actions()["path"].to_pylist())
+    return f"{table.version()}@{table.metadata().id}@{hashlib.sha256(repr(files).encode()).hexdigest()[:8]}"
 
 
 def connect(

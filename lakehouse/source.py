@@ -99,10 +99,13 @@ def kept_rows_of(table: Table, *columns: str, text: str = "text") -> Source:
         return read(spark, settings, version).where("NOT kept").select("doc_id")
 
     def changed(spark: SparkSession, settings: Settings, old: str, new: str) -> DataFrame | None:
-        (old_version, _, old_id), (new_version, _, new_id) = old.partition("@"), new.partition("@")
-        if old_id != new_id or int(old_version) > int(new_version):
+        versions = [int(state.partition("@")[0]) for state in (old, new)]
+        try:
+            if query.state(settings, table.name, versions[0]) != old:
+                return None
+        except UserError:  # an older copy has no such version, or its log was cleaned
             return None
-        return store.changed(spark, settings, table, int(old_version), int(new_version)).select("doc_id")
+        return store.changed(spark, settings, table, *versions).select("doc_id")
 
     return Source(
         version=lambda settings: require_built(settings, table.name),

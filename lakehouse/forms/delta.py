@@ -1,12 +1,12 @@
 """Sources that are Delta tables: read as tables, at one version, so that rows that were deleted there stay away."""
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError
 
+from recast.lakehouse import query
 from recast.lakehouse.forms.columns import check_columns, duckdb_columns, is_list, spark_columns, wanted
 from recast.lakehouse.forms.form import Form
 from recast.lakehouse.problems import first_line
@@ -34,12 +34,8 @@ def open_table(location: str) -> DeltaTable:
 
 
 def version(location: str) -> str:
-    """Return what names the table's present rows: ``3@<table id>@<hash>``, of the names of its files: a copy has the same id."""
-    table = open_table(location)
-    names = sorted(pa.table(table.get_add_actions())["path"].to_pylist())
-    return AT.join(
-        (str(table.version()), str(table.metadata().id), hashlib.sha256(repr(names).encode()).hexdigest()[:8])
-    )
+    """Return what names the table's present rows (query.state_of)."""
+    return query.state_of(open_table(location))
 
 
 def value_count(location: str) -> int:

@@ -61,6 +61,20 @@ def test_a_table_that_was_built_anew_is_another_one_though_its_version_is_the_sa
     assert query.state(settings, "parsed_code") != before[1]
 
 
+def test_a_table_that_became_an_older_copy_and_was_written_again_has_another_state(settings: Settings) -> None:
+    folder = Path(query.table_uri(settings, "parsed_code"))
+    copy = shutil.copytree(folder, folder.with_name("copy"))
+    write_table(Path(settings.lake), "parsed_code", [PARSED[0]])
+    before = query.state(settings, "parsed_code")
+    shutil.rmtree(folder)
+    shutil.copytree(copy, folder)
+    write_table(Path(settings.lake), "parsed_code", [PARSED[1]])
+    after = query.state(settings, "parsed_code")
+    assert before and after and before != after
+    assert before.split("@")[:2] == after.split("@")[:2], "the version and the table's id are the same"
+    assert query.state(settings, "parsed_code", 0) == query.state(settings, "parsed_code", 0) != after
+
+
 def test_a_column_that_came_later_is_null_in_older_rows(settings: Settings) -> None:
     rows = pa.table({"doc_id": ["z"], "kept": [True], "lint_score": [9.5], "statements": pa.array([3], pa.int32())})
     write_deltalake(query.table_uri(settings, "linted_code"), rows, mode="append", schema_mode="merge")

@@ -1,5 +1,6 @@
 """Sources over tables: branches, joins and verdicts that depend on other rows, each as stages of a toy lane."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from pyspark.sql import functions as F
 from rich.console import Console
 
 from recast.jobs.settings import Settings
-from recast.lakehouse import ledger, plan, query, work
+from recast.lakehouse import ledger, plan, query, store, work
 from recast.lakehouse.graph import ordered
 from recast.lakehouse.plan import Plan
 from recast.lakehouse.progress import Meter
@@ -261,3 +262,17 @@ def test_joins_can_be_joined(lane: Lane) -> None:
     assert source.rejected is not None
     rejected = source.rejected(lane.spark, lane.settings, version).collect()
     assert {row["doc_id"] for row in rejected} == {"b", "c", "d"}
+
+
+def test_a_table_that_became_an_older_copy_hides_no_change_from_the_table_below_it(lane: Lane, tmp_path: Path) -> None:
+    """Its next version has the number of the one that the table below knows, and the change feed says nothing of both."""
+    lane.stages = {name: lane.stages[name] for name in ("notes", "shouted_notes")}
+    lane.run(NOTES)
+    folder = Path(store.table_path(lane.settings, "notes"))
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    lane.run(NOTES | {"a": ("red three", "ann")})
+    shutil.rmtree(folder)
+    shutil.copytree(copy, folder)
+    lane.run(NOTES | {"b": ("red four", "bob")})
+    assert lane.rows("shouted_notes", "shout")["b"] == ("RED FOUR",)
+    assert lane.rows("shouted_notes", "shout")["a"] == (NOTES["a"][0].upper(),)
