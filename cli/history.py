@@ -13,6 +13,7 @@ from recast.jobs.settings import Settings
 from recast.lakehouse import diff as comparing
 from recast.lakehouse import query
 from recast.lakehouse import releases as naming
+from recast.lakehouse.confinement import quoted
 from recast.lakehouse.diff import Difference
 from recast.lakehouse.time_travel import State
 from recast.printable import printable
@@ -25,7 +26,7 @@ SHOWN_LINES = 20
 STYLES = {"+": "green", "-": "red", "@": "dim"}
 LISTED = """
 SELECT release, action, released_at, number = max(number) OVER () AS current, table_name, table_version AS version, rows,
-       tokens
+       tokens, NOT list_contains([{unreadable}]::VARCHAR[], number || table_name) AS readable
 FROM releases ORDER BY number DESC, table_name
 """
 
@@ -53,7 +54,9 @@ def releases(settings: Settings, form: str) -> None:
     """
     if query.version(settings, RELEASES.name) is None:
         raise UserError("there is no release yet; make one with: recast release NAME")
-    output.print_rows(query.run_sql(settings, LISTED, RELEASES.name), form)
+    gone = [row for row in naming.recorded(settings) if not naming.is_readable(settings, row)]
+    unreadable = ", ".join(quoted(f"{row['number']}{row['table_name']}") for row in gone)
+    output.print_rows(query.run_sql(settings, LISTED.format(unreadable=unreadable), RELEASES.name), form)
 
 
 def diff(settings: Settings, what: Sequence[str], examples: int, as_json: bool) -> None:

@@ -30,13 +30,12 @@ SELECT count(*) FILTER (old.doc_id IS NULL) AS added,
 FROM old FULL JOIN new USING (doc_id)
 """
 MOVED = f"""
-SELECT {OUTCOME.format("old")} AS before, {OUTCOME.format("new")} AS after, count(*) AS rows
-FROM old FULL JOIN new USING (doc_id)
-GROUP BY ALL HAVING before <> after ORDER BY rows DESC, before, after
+SELECT before, after, count(*) AS rows
+FROM (SELECT {OUTCOME.format("old")} AS before, {OUTCOME.format("new")} AS after FROM old FULL JOIN new USING (doc_id))
+WHERE before <> after GROUP BY before, after ORDER BY rows DESC, before, after
 """
 CHANGED = """
-SELECT doc_id FROM (SELECT new.* FROM old JOIN new USING (doc_id) WHERE old.content_hash <> new.content_hash) AS changed
-{hidden} ORDER BY doc_id LIMIT {most}
+SELECT doc_id FROM old JOIN new USING (doc_id) WHERE old.content_hash <> new.content_hash ORDER BY doc_id LIMIT {most}
 """
 TEXTS = "SELECT doc_id, text, {source} AS source FROM {state} WHERE doc_id IN ({keys})"
 
@@ -80,7 +79,7 @@ class Difference(NamedTuple):
 
 
 def between(settings: Settings, before: State, after: State, examples: int) -> Difference:
-    """Return what differs between two states of one table.
+    """Return what differs between two states of one table, without what was taken down.
 
     A file of a Delta table never changes. Of a local table only the files are read that one of the states has and the
     other has not, so that the cost follows the change and not the table.
@@ -94,26 +93,26 @@ def between(settings: Settings, before: State, after: State, examples: int) -> D
     opened = [opened_at(settings, state) for state in (before, after)]
     files = [set(table.file_uris()) for table in opened]
     with duckdb.connect() as connection:
-        for own, table, mine, theirs in (("old", opened[0], *files), ("new", opened[1], *files[::-1])):
-            show_files(connection, settings, name, own, table, mine - theirs)
         hidden = ""
         if (tombstones := query.open_table(settings, query.TOMBSTONES)) is not None:
             query.show(connection, query.TOMBSTONES, tombstones, query.table_uri(settings, query.TOMBSTONES))
             hidden = takedown.hidden_from(name)
+        for own, table, mine, theirs in (("old", opened[0], *files), ("new", opened[1], *files[::-1])):
+            show_files(connection, settings, name, own, table, mine - theirs, hidden)
         confinement.confine(connection, settings.lake)
         (counts,) = asked(connection, COUNTS)
         return Difference(
             table=name,
             before=time_travel.words_of(before.when),
             after=time_travel.words_of(after.when),
-            rows=rows_in(settings, after, opened[1]),
+            rows=rows_in(settings, after, None if hidden else opened[1].count()),
             added=counts["added"],
             removed=counts["removed"],
             changed=counts["changed"],
             judged_otherwise=counts["judged_otherwise"],
             moved=[(row["before"], row["after"], row["rows"]) for row in asked(connection, MOVED)],
             token_change=token_change(connection, name),
-            examples=examples_of(connection, name, examples, hidden),
+            examples=examples_of(connection, name, examples),
         )
 
 
@@ -146,9 +145,8 @@ def opened_at(settings: Settings, state: State) -> DeltaTable:
     return time_travel.at(table, state)
 
 
-def rows_in(settings: Settings, state: State, table: DeltaTable) -> int:
-    """Return how many rows the table had: as its log says, or counted."""
-    known = table.count()
+def rows_in(settings: Settings, state: State, known: int | None) -> int:
+    """Return how many rows the table had: as `known` by its log, or counted."""
     if known is not None:
         return int(known)
     lake = query.connect(settings, state.name, states={state.name: state})
@@ -162,8 +160,11 @@ def show_files(
     own: str,
     table: DeltaTable,
     files: Iterable[str],
+    hidden: str,
 ) -> None:
     """Make the rows of `files`, which are a part of the table's, known to DuckDB as `own`, with every documented column.
+
+    `hidden` is the SQL that leaves rows out.
 
     Raises:
         UserError: one of them is gone.
@@ -179,7 +180,8 @@ def show_files(
                 f"{name} at version {table.version()} can no longer be read: files of it are gone"
             ) from None
         present = views.columns_of(connection, f"{own}_files")
-    connection.execute(f"CREATE VIEW {own} AS FROM {views.relation(name, present, views.DUCKDB, f'{own}_files')}")
+    connection.execute(f"CREATE VIEW {own}_all AS FROM {views.relation(name, present, views.DUCKDB, f'{own}_files')}")
+    connection.execute(f"CREATE VIEW {own} AS SELECT {own}_all.* FROM {own}_all{hidden}")
 
 
 def token_change(connection: duckdb.DuckDBPyConnection, name: str) -> int | None:
@@ -191,10 +193,9 @@ def token_change(connection: duckdb.DuckDBPyConnection, name: str) -> int | None
     return int(asked(connection, statement)[0]["tokens"])
 
 
-def examples_of(connection: duckdb.DuckDBPyConnection, name: str, most: int, hidden: str) -> list[Example]:
-    """Return some of the documents whose text changed. Texts are read of these alone; `hidden` leaves out others."""
-    statement = CHANGED.format(hidden=hidden, most=most)
-    keys = [row["doc_id"] for row in asked(connection, statement)]
+def examples_of(connection: duckdb.DuckDBPyConnection, name: str, most: int) -> list[Example]:
+    """Return some of the documents whose text changed. Texts are read of these alone."""
+    keys = [row["doc_id"] for row in asked(connection, CHANGED.format(most=most))]
     if not keys:
         return []
     old, new = (texts(connection, name, state, keys) for state in ("old", "new"))

@@ -68,10 +68,27 @@ def states(settings: Settings, name: str) -> dict[str, State]:
 
 
 def versions_of(settings: Settings, table: str) -> list[int]:
-    """Return the versions of a table that releases name, but for a table that was deleted since."""
+    """Return the versions of a table that releases name and that its log still tells of."""
     id_ = query.identity(settings, table)[1]
     named = {row["table_version"] for row in recorded(settings) if (row["table_name"], row["table_id"]) == (table, id_)}
-    return sorted(named)
+    return sorted(version for version in named if is_known(settings, table, version))
+
+
+def is_known(settings: Settings, table: str, version: int) -> bool:
+    """Say whether a table's log still tells of a version: a purge deletes what tells of old ones."""
+    try:
+        return query.state(settings, table, version) is not None
+    except UserError:
+        return False
+
+
+def is_readable(settings: Settings, row: Mapping[str, Any]) -> bool:
+    """Say whether the version that a row of `releases` names can still be read."""
+    try:
+        require_readable(settings, State(row["table_name"], row["table_version"]))
+    except UserError:
+        return False
+    return query.identity(settings, row["table_name"])[1] == row["table_id"]
 
 
 def require_readable(settings: Settings, state: State) -> None:
@@ -82,7 +99,8 @@ def require_readable(settings: Settings, state: State) -> None:
     """
     folder = query.table_uri(settings, state.name)
     table = query.open_table(settings, state.name)
-    if table is None or (words := query.misfit(time_travel.at(table, state), folder)):
+    words = query.misfit(time_travel.at(table, state), folder) if table is not None else "the table is gone"
+    if words:
         raise UserError(f"{state} can no longer be read: {words}, as after a vacuum")
 
 

@@ -54,7 +54,9 @@ def at(table: DeltaTable, state: State) -> DeltaTable:
             raise UserError(f"there is no {state}; {known}")
         table.load_as_version(number)
     except (DeltaError, OSError, ValueError) as problem:
-        raise UserError(f"{state} can no longer be read: {first_line(problem)}") from None
+        gone = "files in log segment" in str(problem)
+        words = "its log no longer tells of it, as after a purge" if gone else first_line(problem)
+        raise UserError(f"{state} can no longer be read: {words}") from None
     return table
 
 

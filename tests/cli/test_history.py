@@ -1,6 +1,7 @@
 """What `recast diff`, `release` and `releases` print, and how they refuse."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,13 @@ def test_releases_are_made_listed_compared_and_rolled_back(lake: Path) -> None:
         ("2026-11", "released", False),
         ("2026-10", "released", False),
     ]
+    assert all(row["readable"] for row in rows)
+    shutil.rmtree(lake / "published_code")
+    rows = [json.loads(line) for line in printed(lake, "releases", "--format", "json").splitlines()]
+    assert {(row["table_name"], row["readable"]) for row in rows} == {
+        ("published_code", False),
+        ("published_math", True),
+    }
 
 
 def test_a_file_of_views_is_written_and_named(lake: Path, tmp_path: Path) -> None:

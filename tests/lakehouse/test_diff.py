@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import settings as options
 from hypothesis import strategies as st
 
-from recast.lakehouse import diff, query
+from recast.lakehouse import diff, query, takedown
+from recast.lakehouse.claims import claim
 from recast.lakehouse.settings import Settings
 from recast.lakehouse.time_travel import State
 from recast.settings import UserError
@@ -64,6 +65,20 @@ def test_an_example_shows_the_lines_that_changed_and_where_they_came_from(settin
     assert [line[0] for line in example.lines] == ["@", "-", "+"]
     assert "A square has 360." in example.lines[2]
     assert between(settings, "published_math", examples=0).examples == []
+
+
+def test_rows_that_move_alike_are_one_number(settings: Settings) -> None:
+    row = row_of(MATH, "raw_math", 1, "https://example.org/fractions")
+    write(Path(settings.lake), "raw_math", [row | {"doc_id": name, "path": name} for name in "abc"], "append")
+    assert between(settings, "raw_math", 1, 2).moved == [("absent", "kept", 3)]
+
+
+def test_what_was_taken_down_is_in_neither_state(settings: Settings) -> None:
+    before = between(settings, "raw_math")
+    takedown.take_down(settings, [claim("url", "https://example.org/angles")], "asked")
+    after = between(settings, "raw_math")
+    assert (before.changed, after.changed) == (1, 0)
+    assert (after.rows, after.examples) == (before.rows - 1, [])
 
 
 def test_only_files_that_one_state_has_alone_are_read(settings: Settings) -> None:

@@ -3,14 +3,17 @@
 import os
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
 
-from recast.lakehouse import ledger, maintain, query, releases
+from recast.lakehouse import ledger, maintain, purge, query, releases
 from recast.lakehouse.settings import Settings
+from recast.lakehouse.time_travel import State
 from recast.settings import UserError
+from recast.storage import place
 from tests.lakehouse.taken import blob, build, write
 
 
@@ -97,6 +100,17 @@ def test_a_released_version_is_read_as_before_whatever_its_age(settings: Setting
     (state,) = [each for name, each in releases.states(settings, "2026-11").items() if name == "published_code"]
     releases.require_readable(settings, state)
     assert DeltaTable(str(lake / "published_code"), version=state.when).to_pyarrow_table().num_rows == 3
+
+
+def test_a_release_whose_version_was_purged_is_in_nobody_s_way(settings: Settings) -> None:
+    releases.release(settings, "2026-11", ["published_code"])
+    DeltaTable(str(Path(settings.lake, "published_code"))).delete("true")
+    purge.remove_history(settings, place(settings.lake), "published_code", 0, datetime.now(UTC), purge.Deleted())
+    assert maintain.maintain(settings, 0)
+    (row,) = releases.recorded(settings)
+    assert not releases.is_readable(settings, row)
+    with pytest.raises(UserError, match=r"published_code at version 0 can no longer be read: .* as after a purge"):
+        releases.require_readable(settings, State("published_code", row["table_version"]))
 
 
 def test_a_table_is_asked_for_before_its_files_are_put_together_and_before_any_is_deleted(settings: Settings) -> None:
