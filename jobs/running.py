@@ -125,6 +125,7 @@ def refresh_stages(
         if not left:
             return []
         require_usable(settings, left)
+        limits = Limits(settings)
         asking_model = [stage for stage in left if stage.usage]
         spec = asking.engine_spec(settings) if asking_model else None
         # Spark takes seconds to import and more to start: only now is it needed.
@@ -151,7 +152,6 @@ def refresh_stages(
                 # Tasks run on the driver's host, so its engine can start now, while the stages above run.
                 engine.prewarm(spec)
             runs: list[Run] = []
-            limits = Limits(settings)
             todo = list(left)
             while todo:
                 stage = todo[0]
