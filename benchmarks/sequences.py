@@ -1,8 +1,10 @@
 """Random nights against clean runs: `python -m benchmarks.sequences [--sequences N] [--steps N] [--first SEED]`.
 
 Each sequence (tests/jobs/sequences.py) changes a source, the prompt and a threshold, takes documents down and lifts that,
-makes releases, breaks runs off before and after commits, maintains, purges and refreshes, as its seed draws them. Its lake
-must end in the tables of one clean run over the final state, and a second refresh must find nothing to do. Prints one JSON line:
+makes releases and rolls back, breaks runs off before and after commits, maintains, purges and refreshes, as Hypothesis draws it
+by its seed. After each step nothing that counts as taken down may be shown, and after a purge no byte of it be left. Its lake
+must end in the tables of one clean run over the final state, and a second refresh must find nothing to do. The steps of one that
+failed go to stderr. Prints one JSON line:
 
     sequences, steps    how many were run, and steps in all
     by_step             how often each step was taken
@@ -48,6 +50,7 @@ def main() -> None:
                     taken.update(run_sequence(seed, given.steps, Path(folder), (model, url)))
                 except Exception as problem:  # the others still run
                     failed[seed] = f"{type(problem).__name__}: {problem}".partition("\n")[0][:500]
+                    print(*getattr(problem, "__notes__", ()), sep="\n", file=sys.stderr)
             print(f"{seed}: {time.monotonic() - began:.0f} s {failed.get(seed, '')}", file=sys.stderr)
     end()
     found = {"sequences": given.sequences, "steps": sum(taken.values()), "by_step": dict(taken), "failed": failed}

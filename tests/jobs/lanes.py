@@ -106,6 +106,17 @@ def write_pages(folder: Path, pages: list[tuple[str, str | None]], more: Sequenc
     pq.write_table(table_of(rows, PAGES), folder / "pages.parquet")
 
 
+def strings_below(folder: Path) -> str:
+    """Return all that files below a folder say: their bytes, and what Parquet holds."""
+    said = []
+    for file in filter(Path.is_file, folder.rglob("*")):
+        content = file.read_bytes()
+        said.append(content.decode(errors="replace"))
+        if content.startswith(b"PAR1"):
+            said.append(str(pq.read_table(file, partitioning=None).to_pylist()))
+    return "\n".join(said)
+
+
 class Model(Fake):
     """An endpoint whose answers pass every gate: the program with one more function, the page with one more line.
 

@@ -1,4 +1,4 @@
-"""Whatever happens to a lake, it ends in the tables of one clean run over the final state."""
+"""Whatever happens to a lake, it ends in the tables of one clean run over the final state, without what was taken down."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @pytest.mark.spark
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [5, 190])  # with a takedown after a release, and with a release rolled back
 def test_a_random_sequence_of_nights_ends_as_one_clean_run(
     seed: int, spark: "SparkSession", served_model: tuple[Model, str], tmp_path: Path
 ) -> None:
     served_model[0].failing, served_model[0].cut = set(), set()
-    assert len(run_sequence(seed, 6, tmp_path, served_model)) == 6
+    assert len(run_sequence(seed, 4, tmp_path, served_model)) > 4

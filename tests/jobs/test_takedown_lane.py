@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
@@ -17,7 +16,7 @@ from recast.lakehouse.claims import Claim
 from recast.lakehouse.limits import LimitError
 from recast.lakehouse.purge import purge
 from recast.lakehouse.takedown import DOCUMENTS, lift, take_down, version
-from tests.jobs.lanes import File, Lane, Model, write_pages, write_repositories
+from tests.jobs.lanes import File, Lane, Model, strings_below, write_pages, write_repositories
 from tests.jobs.test_code_lane import TABLE_NAMES, program
 from tests.lakehouse import taken
 from tests.lakehouse.taken import sha256
@@ -29,17 +28,6 @@ pytestmark = pytest.mark.spark
 
 GOOD, SHARED = File("good.py", program("good")), File("shared.py", program("shared"))
 LISTED = {"ann/one": [GOOD, SHARED], "bob/two": [SHARED]}
-
-
-def strings_below(folder: Path) -> str:
-    """Return all that Parquet files below a folder say, and the text of its other files."""
-    said = []
-    for file in filter(Path.is_file, folder.rglob("*")):
-        if file.suffix == ".parquet":
-            said.append(str(pq.read_table(file, partitioning=None).to_pylist()))
-        else:
-            said.append(file.read_text(errors="replace"))
-    return "\n".join(said)
 
 
 def test_spark_and_duckdb_agree_on_what_counts_where_claims_are_made_again_and_lifted(
