@@ -12,6 +12,7 @@ from recast.lakehouse import lease
 from recast.lakehouse.settings import is_local
 
 SPILLED = ".duckdb-"
+"""How the folder begins for what does not fit into memory. DuckDB deletes it, unless it is killed."""
 REFUSED = (
     "tables are only read here, by one SELECT, DESCRIBE, EXPLAIN, SHOW, SUMMARIZE or PIVOT, and other files not at all; "
     "--unsafe lifts this"

@@ -335,7 +335,7 @@ def column_of(settings: Settings, table: str, column: str, kind: str = "") -> Li
 
 
 def hidden_from(table: str, dialect: Dialect = DUCKDB) -> str:
-    """Return the SQL of DuckDB or Spark that leaves out documents that were taken down, for behind the name of `table` and its rows.
+    """Return the SQL that leaves out documents that were taken down, for behind the name of `table` and its rows.
 
     The rows may be of an earlier version, which can hold documents that no tombstone lists, so claims count as well.
     The table `tombstones` is known to the connection.

@@ -42,7 +42,8 @@ def type_in_duckdb(type_: ArrayType | MapType | PrimitiveType | StructType) -> s
     if isinstance(type_, StructType):
         return f"STRUCT({', '.join(f'{identifier(each.name)} {type_in_duckdb(each.type)}' for each in type_.fields)})"
     # DuckDB knows the other names.
-    return {"byte": "tinyint", "timestamp": "timestamptz", "timestamp_ntz": "timestamp"}.get(type_.type, type_.type)
+    name = str(type_.type)
+    return {"byte": "tinyint", "timestamp": "timestamptz", "timestamp_ntz": "timestamp"}.get(name, name)
 
 
 def identifier(name: str) -> str:

@@ -96,7 +96,7 @@ def test_columns_that_no_file_holds_yet_are_null_of_their_types_and_stand_where_
 def test_a_nested_column_of_a_stranger_that_no_file_holds_yet_is_null_of_its_type(settings: Settings) -> None:
     place = query.table_uri(settings, "parsed_code")
     inner = StructType([Field("a b", PrimitiveType("decimal(9,2)")), Field("at", PrimitiveType("date"))])
-    added = Field("their \"own\"", MapType(PrimitiveType("byte"), ArrayType(inner, True), True))
+    added = Field('their "own"', MapType(PrimitiveType("byte"), ArrayType(inner, True), True))
     DeltaTable(place).alter.add_columns([added])
     found = query.run_sql(settings, "FROM parsed_code")
     assert [(name, str(type_)) for name, type_, *_ in found.description][-1] == (
