@@ -5,12 +5,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 
 from recast import __version__
-from recast.lakehouse import query, views
+from recast.lakehouse import confinement, ledger, query, views
 from recast.lakehouse.problems import first_line
 from recast.lakehouse.settings import Settings, is_local
 from recast.schemas import TABLES
+from recast.schemas.operations import TOMBSTONES
 from recast.schemas.table import escaped
 from recast.schemas.views import VIEWS
 from recast.settings import UserError
@@ -19,16 +22,19 @@ MADE = "attached"
 """Table of the file that says what it shows: it is how a file that may be replaced is known, too."""
 COLUMNS = "table_name VARCHAR, version BIGINT, table_id VARCHAR, lake VARCHAR, attached_at TIMESTAMPTZ, recast_version VARCHAR"
 HEAD = "-- Written by recast attach: tables and views of a lake, for spark-sql -f and catalogues of Spark.\n"
+ONCE = "-- An older Recast entered {names} as tables: where Spark says that one is no view, DROP TABLE it first.\n"
 
 
 def attach(settings: Settings, file: str) -> list[str]:
     """Write views over the present files of every built table, and the views over these; return their names.
 
     The views name files, since DuckDB's Delta extension would have to be downloaded. So they show the tables as they are
-    now, and work until a vacuum removes files that a later run has replaced.
+    now, and work until a vacuum removes files that a later run has replaced. Of tombstones, which are only added, they
+    show all that come, so that what is taken down later is not shown.
 
     Raises:
-        UserError: the lake is not on a local disk, no table is built, one is damaged, or `file` is another's.
+        UserError: the lake is not on a local disk, no table is built, one is damaged, or `file` is another's; or the lake
+            has no tombstones yet and cannot be written.
     """
     if not is_local(settings.lake):
         raise UserError(f"{settings.lake} is in an object store; recast attach shows lakes on a local disk")
@@ -51,30 +57,54 @@ def attach_spark(settings: Settings, file: str) -> list[str]:
     A catalogue knows a Delta table by its place, so its readers see every later version as well.
 
     Raises:
-        UserError: no table is built, one is damaged, or `file` is another's.
+        UserError: no table is built, one is damaged, or `file` is another's; or the lake has no tombstones yet and cannot be
+            written.
     """
     path = Path(file)
-    built = {}
-    for name in TABLES:
-        table = query.open_table(settings, name)
-        if table is not None:
-            built[name] = {field.name for field in table.schema().fields}
-    if not built:
-        raise query.nothing_built(settings)
-    tables = (
-        f"CREATE TABLE IF NOT EXISTS {name} USING delta LOCATION '{escaped(f'{settings.lake}/{name}')}'"
+    tables = built_tables(settings)
+    built = {name: {field.name for field in table.schema().fields} for name, table in tables.items()}
+    entered = (
+        f"CREATE TABLE IF NOT EXISTS {query.stored(name)} USING delta LOCATION '{escaped(f'{settings.lake}/{name}')}'"
         for name in built
     )
-    made = (
-        f"CREATE OR REPLACE VIEW {name} AS\n{text}" for name, text in views.texts(VIEWS, built, views.SPARK).items()
-    )
+    published = [name for name in query.PUBLISHED if name in built]
+    texts = {name: query.without_taken_down(name, name, dialect=views.SPARK) for name in published}
+    texts |= views.texts(VIEWS, built, views.SPARK)
+    made = (f"CREATE OR REPLACE VIEW {name} AS\n{text}" for name, text in texts.items())
+    head = HEAD + ONCE.format(names=" and ".join(published)) if published else HEAD
     try:
         if path.exists() and not path.read_text("utf-8", "replace").startswith(HEAD):
             raise UserError(f"{file} is there and was not made by recast attach; give another name")
-        path.write_text("".join([HEAD, *(f"{statement};\n" for statement in (*tables, *made))]), "utf-8")
+        path.write_text("".join([head, *(f"{statement};\n" for statement in (*entered, *made))]), "utf-8")
     except OSError as problem:
         raise UserError(f"{file} cannot be written: {first_line(problem)}") from None
     return [*built, *VIEWS]
+
+
+def built_tables(settings: Settings) -> dict[str, DeltaTable]:
+    """Return the built tables by their names, and tombstones, made where nothing was ever taken down.
+
+    Raises:
+        UserError: no table is built, one is damaged, or tombstones cannot be made.
+    """
+    opened = {name: query.open_table(settings, name) for name in TABLES}
+    if not any(opened.values()):
+        raise query.nothing_built(settings)
+    try:
+        opened[TOMBSTONES.name] = ledger.open_or_create(settings, TOMBSTONES)
+    except (DeltaError, OSError) as problem:
+        raise UserError(
+            f"{query.table_uri(settings, TOMBSTONES.name)} cannot be made, and what is taken down "
+            f"later is found there: {first_line(problem)}. Let somebody who may write the lake run recast attach once"
+        ) from None
+    return {name: table for name, table in opened.items() if table is not None}
+
+
+def require_file(connection: duckdb.DuckDBPyConnection, folder: str) -> None:
+    """Put a file without rows, which the table's log does not name, beside tombstones to come: DuckDB reads no empty folder."""
+    if not any(Path(folder).glob("*.parquet")):
+        rows = views.relation(TOMBSTONES.name, None, views.DUCKDB)
+        connection.execute(f"COPY {rows} TO {confinement.quoted(f'{folder}/none.parquet')} (FORMAT parquet)")
 
 
 def require_own(file: Path) -> None:
@@ -98,21 +128,17 @@ def fill(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]
     Raises:
         UserError: no table is built, or one is damaged.
     """
-    built = []
+    tables = built_tables(settings)
     connection.execute(f"CREATE TABLE {MADE} ({COLUMNS})")
-    for name in TABLES:
-        table = query.open_table(settings, name)
-        if table is None:
-            continue
-        if table.file_uris():
-            query.show(connection, query.stored(name), table, query.table_uri(settings, name))
-        else:
-            connection.execute(f"CREATE VIEW {query.stored(name)} AS FROM {views.relation(name, None, views.DUCKDB)}")
+    for name, table in tables.items():
+        folder = query.table_uri(settings, name)
+        to_come = name == TOMBSTONES.name
+        if to_come:
+            require_file(connection, folder)
+        query.show(connection, query.stored(name), table, folder, ["*.parquet"] if to_come else None)
         row = [name, table.version(), str(table.metadata().id), settings.lake, datetime.now(UTC), __version__]
         connection.execute(f"INSERT INTO {MADE} VALUES (?, ?, ?, ?, ?, ?)", row)
-        built.append(name)
-    if not built:
-        raise query.nothing_built(settings)
+    built = list(tables)
     query.hide_taken_down(query.Lake(connection, built, {}), {name: name for name in query.PUBLISHED if name in built})
     views.create(connection, VIEWS, built)
     return [*built, *VIEWS]

@@ -1,14 +1,18 @@
 """What a statement may do: it reads the files of the lake and nothing else, whoever wrote it."""
 
 import contextlib
+import hashlib
 import os
 import re
 from collections.abc import Iterable
 
 import duckdb
 
+from recast.lakehouse import lease
 from recast.lakehouse.settings import is_local
 
+SPILLED = ".duckdb-"
+"""How the folder begins for what does not fit into memory. DuckDB deletes it, unless it is killed."""
 REFUSED = (
     "tables are only read here, by one SELECT, DESCRIBE, EXPLAIN, SHOW, SUMMARIZE or PIVOT, and other files not at all; "
     "--unsafe lifts this"
@@ -27,7 +31,7 @@ def confine(connection: duckdb.DuckDBPyConnection, folder: str, scratch: str = "
     folders = [quoted(f"{each}/") for each in dict.fromkeys((*local, *map(os.path.realpath, local)))]
     if is_local(scratch):
         # DuckDB's own choice is `.tmp` in the working directory, which it may read.
-        connection.execute(f"SET temp_directory = {quoted(f'{scratch}/.duckdb-{os.getpid()}')}")
+        connection.execute(f"SET temp_directory = {quoted(f'{scratch}/{spilled_by(os.getpid())}')}")
     for setting, value in {
         "allowed_directories": f"[{', '.join(folders)}]",
         "autoinstall_known_extensions": "false",
@@ -37,6 +41,23 @@ def confine(connection: duckdb.DuckDBPyConnection, folder: str, scratch: str = "
         "lock_configuration": "true",
     }.items():
         connection.execute(f"SET {setting} = {value}")
+
+
+def machine() -> str:
+    """Return a short name of this machine and container since its last start; empty where nothing tells it apart."""
+    named = lease.machine()
+    return named and hashlib.sha256(named.encode()).hexdigest()[:8]
+
+
+def spilled_by(process: int) -> str:
+    """Return the name of the folder for what does not fit into the memory of a process of this machine."""
+    return f"{SPILLED}{machine()}-{process}-{lease.started(process)}"
+
+
+def is_left_behind(folder: str) -> bool | None:
+    """Say whether the process has ended that made such a folder; None where that cannot be known, as on another machine."""
+    named = re.fullmatch(r"(\w+)-(\d+)-(\d*)", folder.removeprefix(SPILLED))
+    return lease.has_ended(int(named[2]), named[3]) if named and named[1] == machine() else None
 
 
 def quoted(text: str) -> str:

@@ -18,7 +18,7 @@ import pyarrow.fs as pafs
 from deltalake import DeltaTable
 
 from recast import __version__
-from recast.lakehouse import ledger, proof, query, takedown
+from recast.lakehouse import confinement, ledger, proof, query, takedown
 from recast.lakehouse.claims import Claim
 from recast.lakehouse.proof import Searched, Wanted
 from recast.lakehouse.settings import Settings
@@ -154,13 +154,25 @@ def files_below(folder: Place) -> list[pafs.FileInfo]:
 
 
 def remove_leftovers(lake: Place, before: datetime) -> Deleted:
-    """Delete staged rows and journals of runs that were killed, but for locks and logs."""
+    """Delete staged rows and journals of runs that were killed, but for locks and logs, and what queries had no memory for."""
     infos = [
         info
         for info in files_below(lake.joined(WORK))
         if info.mtime <= before and info.path.count("/") > lake.path.count("/") + 2
     ]
-    return delete(lake.filesystem, infos, Deleted())
+    return remove_spilled(lake, before, delete(lake.filesystem, infos, Deleted()))
+
+
+def remove_spilled(lake: Place, before: datetime, deleted: Deleted) -> Deleted:
+    """Delete the folders of DuckDB's whose process has ended, or may have and has written nothing since `before`."""
+    top = lake.filesystem.get_file_info(pafs.FileSelector(lake.path, allow_not_found=True))
+    for folder in (info for info in top if info.base_name.startswith(confinement.SPILLED)):
+        infos = files_below(Place(lake.filesystem, folder.path))
+        ended = confinement.is_left_behind(folder.base_name)
+        if ended or (ended is None and all(info.mtime <= before for info in (folder, *infos))):
+            deleted = delete(lake.filesystem, infos, deleted)
+            lake.filesystem.delete_dir(folder.path)
+    return deleted
 
 
 def remove_dropped(lake: Place, deleted: Deleted, before: datetime | None = None) -> Deleted:

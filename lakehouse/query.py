@@ -291,13 +291,18 @@ def hide_taken_down(lake: Lake, tables: Mapping[str, str]) -> None:
     Raises:
         DamagedError: tombstones cannot be read, so nobody knows what they are.
     """
-    from recast.lakehouse.takedown import hidden_from  # which imports this module
-
     if tables and TOMBSTONES in lake.damaged:
         raise DamagedError(lake.damaged[TOMBSTONES])
     for name, table in tables.items():
-        hidden = hidden_from(table) if TOMBSTONES in lake.built else ""
-        lake.connection.execute(f"CREATE VIEW {name} AS SELECT stored_{name}.* FROM stored_{name}{hidden}")
+        lake.connection.execute(f"CREATE VIEW {name} AS {without_taken_down(name, table, TOMBSTONES in lake.built)}")
+
+
+def without_taken_down(name: str, table: str, known: bool = True, dialect: views.Dialect = views.DUCKDB) -> str:
+    """Return as SQL the rows of a table, or of a state of it called `name`, without what was taken down; `known` says whether
+    there are tombstones."""
+    from recast.lakehouse.takedown import hidden_from  # which imports this module
+
+    return f"SELECT stored_{name}.* FROM stored_{name}{hidden_from(table, dialect) if known else ''}"
 
 
 def show(
@@ -305,25 +310,36 @@ def show(
 ) -> None:
     """Make the rows of the table in `folder` known to DuckDB as `name`; of a local table those of `files` alone, if given.
 
+    It has the columns of the table's schema in their order; one that no file holds yet is null.
     Recast's tables have no deletion vectors, partitions or renamed columns, so a local table is just its files, which
-    DuckDB reads by itself. Elsewhere, and for a table without rows, Arrow stands between; it takes seconds to import.
+    DuckDB reads by itself. Elsewhere Arrow stands between; it takes seconds to import.
 
     Raises:
         DamagedError: a file is missing or is no Parquet file.
     """
     # Their folder stands there percent-encoded.
     names = files or [uri.rpartition("/")[2] for uri in table.file_uris()]
-    if not names or not is_local(folder):
+    if not is_local(folder):
         connection.register(name, table.to_pyarrow_dataset())
+        return
+    nulls = views.nulls_of(table.schema())
+    if not names:
+        connection.execute(f"CREATE VIEW {name} AS SELECT {', '.join(nulls.values())} WHERE false")
         return
     # A folder above the lake may well be called `date=2026-01-01`, which is no column of ours. Files of a table that was
     # changed have columns of Delta's own besides.
-    columns = ", ".join(quoted(field.name) for field in table.schema().fields)
-    own = f"COLUMNS(lambda name: list_contains([{columns}], name))"
+    own = f"COLUMNS(lambda name: list_contains([{', '.join(map(quoted, nulls))}], name))"
     scan = f"SELECT {own} FROM read_parquet([{{}}], union_by_name = true, hive_partitioning = false)"
     paths = [f"{folder}/{each}" for each in names]
+    rows = scan.format(", ".join(map(quoted, paths)))
     try:
-        connection.execute(f"CREATE VIEW {name} AS {scan.format(', '.join(map(quoted, paths)))}")
+        connection.execute(f"CREATE VIEW {name} AS {rows}")
+        # The catalogue knows them without opening the files once more.
+        known = "SELECT column_name FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index"
+        found = [column for (column,) in connection.execute(known, [name]).fetchall()]
+        if found != list(nulls):
+            columns = (views.identifier(each) if each in found else null for each, null in nulls.items())
+            connection.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT {', '.join(columns)} FROM ({rows})")
     except duckdb.Error:
         words = misfit(table, folder)
         for path in [] if words else paths:
@@ -390,6 +406,9 @@ def execute(lake: Lake, settings: Settings, statement: str, unsafe: bool = False
             raise UserError("there is no statement in the query")
         if not unsafe and not (len(statements) == 1 and only_reads(statements[0])):
             raise UserError(REFUSED)
+        words = set(re.findall(r"\w+", statement.lower()))  # those of strings, too: query() runs one
+        if not unsafe and (full := words & {f"stored_{name}" for name in lake.built}):
+            raise UserError(f"{full.pop()} holds what was taken down, too; without stored_ the name shows the rest")
         return lake.connection.execute(statement)
     except duckdb.PermissionException as problem:
         raise UserError(f"{first_line(problem)}; {REFUSED}") from None

@@ -20,6 +20,7 @@ from recast.lakehouse import ledger, query
 from recast.lakehouse.claims import Claim, Listed, host_sql, hosts_of, read_list
 from recast.lakehouse.probes import probes_of
 from recast.lakehouse.settings import Settings
+from recast.lakehouse.views import DUCKDB, Dialect
 from recast.schemas import TABLES
 from recast.schemas.operations import TOMBSTONES
 from recast.settings import UserError
@@ -49,7 +50,7 @@ DOCUMENTS = f"""
         WHERE held_by IS NOT NULL GROUP BY doc_id),
     held AS (SELECT doc_id, unnest(held_by) AS name FROM holding),
     staying AS (SELECT DISTINCT doc_id FROM held ANTI JOIN (SELECT value AS name FROM counting WHERE kind = 'repo') USING (name))
-    SELECT d.* EXCLUDE (held_by), d.kind = 'repo' AND s.doc_id IS NOT NULL AS elsewhere
+    SELECT d.*, d.kind = 'repo' AND s.doc_id IS NOT NULL AS elsewhere
     FROM documents AS d LEFT JOIN staying AS s USING (doc_id)
 """
 # The repositories that hold a row of raw_code, as claims name them.
@@ -67,7 +68,7 @@ HELD_AGAIN = f"""
 # What a claim names by a column. A document that stays elsewhere may still stand under the repository's name.
 NAMED = {"doc_id": "blob", "content_hash": "content", "repo_name": "repo", "url": "url"}
 HOST = host_sql("url")
-OF_DOMAIN = "({host} = value OR ends_with({host}, '.' || value))"
+OF_DOMAIN = "({host} = value OR right({host}, length(value) + 1) = '.' || value)"
 
 
 class Taken(NamedTuple):
@@ -91,8 +92,9 @@ class Taken(NamedTuple):
 
 
 def version(settings: Settings) -> int | None:
-    """Return the version of tombstones, None where nothing was ever taken down."""
-    return query.version(settings, TOMBSTONES.name)
+    """Return the version of tombstones, None where nothing was ever taken down: `recast attach` makes it without rows."""
+    table = query.open_table(settings, TOMBSTONES.name)
+    return int(table.version()) if table is not None and table.file_uris() else None
 
 
 def in_force(settings: Settings) -> list[dict[str, Any]]:
@@ -332,14 +334,15 @@ def column_of(settings: Settings, table: str, column: str, kind: str = "") -> Li
     return read_list(map(str, filter(None, values)), kind)
 
 
-def hidden_from(table: str) -> str:
+def hidden_from(table: str, dialect: Dialect = DUCKDB) -> str:
     """Return the SQL that leaves out documents that were taken down, for behind the name of `table` and its rows.
 
     The rows may be of an earlier version, which can hold documents that no tombstone lists, so claims count as well.
     The table `tombstones` is known to the connection.
     """
     columns = TABLES[table].column_names
-    hidden = f" ANTI JOIN (SELECT doc_id FROM ({DOCUMENTS}) WHERE NOT elsewhere) USING (doc_id)"
+    documents = DOCUMENTS.replace(DUCKDB.each, dialect.each)
+    hidden = f" ANTI JOIN (SELECT doc_id FROM ({documents}) WHERE NOT elsewhere) USING (doc_id)"
     for column, kind in NAMED.items():
         if column in columns:
             own = f"lower({column})" if kind == "repo" else column

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import duckdb
+from deltalake import Schema
+from deltalake.schema import ArrayType, MapType, PrimitiveType, StructType
 
 from recast.schemas import TABLES
 from recast.schemas.views import VIEWS
@@ -29,6 +31,31 @@ def duckdb_type(spark_type: str) -> str:
         named = re.sub(r"array<([^<>]*)>", r"\1[]", named)
         named = re.sub(r"(map|struct)<([^<>]*)>", r"\1(\2)", named)
     return named
+
+
+def type_in_duckdb(type_: ArrayType | MapType | PrimitiveType | StructType) -> str:
+    """Return DuckDB's name of a type of Delta."""
+    if isinstance(type_, ArrayType):
+        return f"{type_in_duckdb(type_.element_type)}[]"
+    if isinstance(type_, MapType):
+        return f"MAP({type_in_duckdb(type_.key_type)}, {type_in_duckdb(type_.value_type)})"
+    if isinstance(type_, StructType):
+        return f"STRUCT({', '.join(f'{identifier(each.name)} {type_in_duckdb(each.type)}' for each in type_.fields)})"
+    # DuckDB knows the other names.
+    name = str(type_.type)
+    return {"byte": "tinyint", "timestamp": "timestamptz", "timestamp_ntz": "timestamp"}.get(name, name)
+
+
+def identifier(name: str) -> str:
+    """Return a name as SQL of DuckDB."""
+    return '"{}"'.format(name.replace('"', '""'))
+
+
+def nulls_of(schema: Schema) -> dict[str, str]:
+    """Return, by the name of each column of a Delta table, a null of its type as SQL of DuckDB."""
+    return {
+        field.name: f"CAST(NULL AS {type_in_duckdb(field.type)}) AS {identifier(field.name)}" for field in schema.fields
+    }
 
 
 DUCKDB = Dialect("unnest", "len", "json_extract_string", duckdb_type)

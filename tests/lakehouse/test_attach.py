@@ -7,13 +7,15 @@ import duckdb
 import pytest
 from deltalake import DeltaTable
 
-from recast.lakehouse import query
+from recast.lakehouse import maintain, query, takedown
 from recast.lakehouse.attach import attach, attach_spark
+from recast.lakehouse.claims import Claim
 from recast.lakehouse.settings import Settings
+from recast.lakehouse.takedown import lift, take_down
 from recast.schemas import TABLES
 from recast.schemas.views import VIEWS
 from recast.settings import UserError
-from tests.lakehouse.whole_lake import MATH, rows_of, write, write_whole_lake
+from tests.lakehouse.whole_lake import MATH, doc_id_of, rows_of, write, write_whole_lake
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ def rows(file: Path, statement: str) -> list[tuple[Any, ...]]:
 
 def test_plain_duckdb_finds_the_same_rows_as_recast_sql(settings: Settings, tmp_path: Path) -> None:
     names = attach(settings, str(tmp_path / "lake.duckdb"))
-    assert names == [*(name for name in TABLES if name not in ("releases", "tombstones")), *VIEWS]
+    assert names == [*(name for name in TABLES if name != "releases"), *VIEWS]
     for name in names:
         count = f"SELECT count(*) AS n FROM {name}"
         assert rows(tmp_path / "lake.duckdb", count) == [(query.rows(settings, count)[0]["n"],)], name
@@ -72,6 +74,51 @@ def test_after_a_vacuum_duckdb_names_the_file_that_is_gone(settings: Settings, t
         rows(file, "SELECT text FROM raw_math")
 
 
+PAGE, FILE = Claim("domain", "example.org"), Claim("blob", doc_id_of("ada/numbers/near.py"))
+
+
+@pytest.mark.parametrize("before", [[], [FILE]])
+def test_what_is_taken_down_later_is_not_shown_without_attaching_again(tmp_path: Path, before: list[Claim]) -> None:
+    settings, file = write_whole_lake(tmp_path / "a 'lake'"), tmp_path / "lake.duckdb"
+    take_down(settings, before, "asked to")
+    attach(settings, str(file))
+    pages, files = (f"SELECT doc_id FROM published_{lane}" for lane in ("math", "code"))
+    assert len(rows(file, pages)) == 2
+    assert ((FILE.value,) in rows(file, files)) == (not before)
+    take_down(settings, [PAGE, FILE], "asked to")
+    assert rows(file, pages) == []
+    assert (FILE.value,) not in rows(file, files)
+    assert rows(file, "SELECT DISTINCT table_name FROM lineage WHERE table_name = 'published_math'") == []
+    lift(settings, [PAGE], "a mistake")
+    assert len(rows(file, pages)) == 2
+
+
+def test_tombstones_whose_files_were_put_together_or_are_gone_hide_the_same(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "lake.duckdb"
+    take_down(settings, [FILE], "asked to")
+    attach(settings, str(file))
+    take_down(settings, [PAGE], "asked to")
+    monkeypatch.setattr(maintain, "SMALL_FILES", 2)
+    for _ in "old files stay", "and go":
+        assert maintain.compact(settings, "tombstones")[1] == 1
+        assert rows(file, "SELECT doc_id FROM published_math") == []
+        assert (FILE.value,) not in rows(file, "SELECT doc_id FROM published_code")
+        table = DeltaTable(Path(settings.lake, "tombstones"))
+        table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+    assert len(list(Path(settings.lake, "tombstones").glob("*.parquet"))) == 1
+
+
+def test_a_lake_that_was_attached_has_no_takedown_yet(settings: Settings, tmp_path: Path) -> None:
+    attach(settings, str(tmp_path / "lake.duckdb"))
+    assert takedown.version(settings) is None
+    assert query.rows(settings, "FROM tombstones") == []
+    assert takedown.in_force(settings) == []
+    take_down(settings, [FILE], "asked to")
+    assert takedown.version(settings) is not None
+
+
 @pytest.mark.parametrize("content", [b"", b"mine\n", None])
 def test_a_file_of_somebody_else_is_not_replaced(settings: Settings, tmp_path: Path, content: bytes | None) -> None:
     file = tmp_path / "other.duckdb"
@@ -109,10 +156,12 @@ def test_the_statements_for_spark_name_every_table_by_its_place_and_every_view(
     file = tmp_path / "lake.sql"
     names = attach_spark(settings, str(file))
     text = file.read_text()
-    assert names == [*(name for name in TABLES if name not in ("releases", "tombstones")), *VIEWS]
+    assert names == [*(name for name in TABLES if name != "releases"), *VIEWS]
     for name in names:
         created = "CREATE OR REPLACE VIEW" if name in VIEWS else "CREATE TABLE IF NOT EXISTS"
-        assert f"{created} {name} " in text
+        assert f"{created} {query.stored(name)} " in text
+    for name in query.PUBLISHED:
+        assert f"CREATE OR REPLACE VIEW {name} AS\nSELECT stored_{name}.* FROM stored_{name} ANTI JOIN" in text
     assert rf"USING delta LOCATION '{tmp_path}/a \'lake\'/raw_code'" in text
     attach_spark(settings, str(file))
     assert file.read_text() == text

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from deltalake import write_deltalake
+from deltalake import DeltaTable, Field, write_deltalake
+from deltalake.schema import PrimitiveType
 
 from recast.lakehouse import due, ledger
 from recast.lakehouse.settings import Settings
@@ -92,6 +93,19 @@ def test_the_longest_wait_that_can_be_set_is_a_time() -> None:
     assert "'1926-" in due.old_enough(Settings(retry_after_hours=most), run, "fetch_tries", "", "TIMESTAMP")
     with pytest.raises(UserError, match=r"^retry_after_hours is 1000000000\.0; give a number between 0 and 876,000$"):
         Settings(retry_after_hours=1e9)
+
+
+def test_failures_are_counted_in_a_table_that_gained_columns_and_no_rows_since(tmp_path: Path) -> None:
+    columns = {"kept": [False], "written_at": pa.array([NOW - timedelta(hours=2)], pa.timestamp("us", "UTC"))}
+    write_deltalake(str(tmp_path / "parsed_code"), pa.table(columns))
+    types = {"reason": "string", "fetch_tries": "integer", "fetch_tried_at": "timestamp"}
+    added = [Field(name, PrimitiveType(type_)) for name, type_ in types.items()]
+    DeltaTable(str(tmp_path / "parsed_code")).alter.add_columns(added)
+    run = ledger.begin("run", "parsed_code", "1", {}, {}) | {"started_at": NOW}
+    settings = Settings(lake=str(tmp_path), retry_after_hours=1.0)
+    assert due.failures(settings, failing(tmp_path, "fetch_tries", "fetch_tried_at"), run) == (
+        "1 failures are tried again",
+    )
 
 
 def test_a_table_that_does_not_count_tries_yet_waits_as_after_the_first(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from recast.lakehouse import ledger, maintain, purge, query, releases
+from recast.lakehouse import confinement, ledger, maintain, purge, query, releases
 from recast.lakehouse.settings import Settings
 from recast.lakehouse.time_travel import State
 from recast.settings import UserError
@@ -72,6 +72,16 @@ def test_rows_that_left_stay_for_their_days_whatever_the_retention(settings: Set
     assert (kept.table_name, kept.deleted) == (maintain.DROPPED_ROWS, (2, 8))
     assert [file.parent.name for file in folder.rglob("*.parquet")] == ["young"]
     assert maintain.maintain(replace(settings, keep_dropped_days=0.0), 168)[-1].deleted.files == 2
+
+
+def test_what_a_killed_query_had_no_memory_for_goes(settings: Settings) -> None:
+    mine = confinement.spilled_by(os.getpid())
+    folder = Path(settings.lake, f"{mine.rpartition('-')[0]}-1")  # of an earlier process with this number
+    folder.mkdir()
+    (folder / "duckdb_temp_storage_S32K-0.tmp").write_bytes(b"spilled")
+    work = next(each for each in maintain.maintain(settings, 168) if each.table_name == "work and pages")
+    assert work.deleted == (1, 7)
+    assert not folder.exists()
 
 
 def test_a_strangers_table_below_the_lake_is_not_touched(settings: Settings) -> None:

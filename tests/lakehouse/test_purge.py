@@ -20,7 +20,7 @@ from deltalake import DeltaTable
 
 from recast import exits
 from recast.journal import Writer
-from recast.lakehouse import ledger, proof, query
+from recast.lakehouse import confinement, ledger, proof, query
 from recast.lakehouse import purge as purging
 from recast.lakehouse.claims import Claim
 from recast.lakehouse.purge import purge
@@ -226,6 +226,26 @@ def test_staged_rows_and_journals_of_killed_runs_go(settings: Settings) -> None:
     (lake / "_work" / "styled_code.lock").touch()
     assert purge(settings, 0)["proven"]
     assert [file.name for file in (lake / "_work").rglob("*") if file.is_file()] == ["styled_code.lock"]
+
+
+def test_what_queries_had_no_memory_for_goes_once_their_process_has_ended_or_may_have(settings: Settings) -> None:
+    lake = taken_down(settings)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    killed = confinement.spilled_by(ended.pid)
+    ended.wait()
+    mine = confinement.spilled_by(os.getpid())
+    started_before = f"{mine.rpartition('-')[0]}-1"  # a process of this number, which is another's now
+    ours = [killed, mine, started_before]
+    others = [".duckdb-0123abcd-7-99", ".duckdb-12"]
+    for name in (*ours, *others):
+        (lake / name).mkdir()
+        (lake / name / "duckdb_temp_storage_S32K-0.tmp").write_bytes(bytes(range(256)) * 9)
+    unreadable = [each["file"].partition("/")[0] for each in purge(settings, 1)["unreadable"]]
+    assert sorted(unreadable) == sorted([mine, *others])
+    assert not any((lake / name).exists() for name in (killed, started_before))
+    unreadable = [each["file"].partition("/")[0] for each in purge(settings, 0)["unreadable"]]
+    assert unreadable == [mine]
+    assert sorted(each.name for each in lake.glob(".duckdb-*")) == [mine]
 
 
 @pytest.mark.parametrize(

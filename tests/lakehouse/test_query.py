@@ -7,13 +7,18 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from deltalake import write_deltalake
+from deltalake import DeltaTable, Field, Schema, write_deltalake
+from deltalake.schema import ArrayType, MapType, PrimitiveType, StructType
 
-from recast.lakehouse import confinement, query
+from recast.lakehouse import confinement, ledger, query, views
 from recast.lakehouse.settings import Settings
+from recast.schemas import TABLES
+from recast.schemas.operations import RUNS
 from recast.settings import UserError
 from tests.lakehouse.lakes import DOCUMENTS, PARSED, write_lake, write_table
+from tests.lakehouse.whole_lake import arrow_schema, write_whole_lake
 
 
 @pytest.fixture
@@ -80,6 +85,47 @@ def test_a_column_that_came_later_is_null_in_older_rows(settings: Settings) -> N
     write_deltalake(query.table_uri(settings, "linted_code"), rows, mode="append", schema_mode="merge")
     found = query.rows(settings, "SELECT doc_id, statements FROM linted_code ORDER BY statements NULLS LAST, doc_id")
     assert found[:2] == [{"doc_id": "z", "statements": 3}, {"doc_id": "a", "statements": None}]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_columns_that_no_file_holds_yet_are_null_of_their_types_and_stand_where_the_schema_has_them(
+    tmp_path: Path, name: str
+) -> None:
+    schema = arrow_schema(name)
+    (first, *others) = Schema.from_arrow(schema).fields
+    place = str(tmp_path / name)
+    rows = pa.table({first.name: pa.nulls(1, schema.field(0).type)})
+    write_deltalake(place, rows)
+    DeltaTable(place).alter.add_columns(others)
+    (file,) = DeltaTable(place).file_uris()
+    pq.write_table(rows.append_column("_change_type", pa.array(["insert"])), file)
+    lake = Settings(lake=str(tmp_path))
+    found = query.run_sql(lake, f"FROM {name}", name)
+    with duckdb.connect() as connection:
+        wanted = connection.execute(f"FROM {views.relation(name, None, views.DUCKDB)}").description
+    assert [each[:2] for each in found.description] == [each[:2] for each in wanted]
+    assert found.fetchall() == [(None,) * len(schema)]
+
+
+def test_a_nested_column_of_a_stranger_that_no_file_holds_yet_is_null_of_its_type(settings: Settings) -> None:
+    place = query.table_uri(settings, "parsed_code")
+    inner = StructType([Field("a b", PrimitiveType("decimal(9,2)")), Field("at", PrimitiveType("date"))])
+    added = Field('their "own"', MapType(PrimitiveType("byte"), ArrayType(inner, True), True))
+    DeltaTable(place).alter.add_columns([added])
+    found = query.run_sql(settings, "FROM parsed_code")
+    assert [(name, str(type_)) for name, type_, *_ in found.description][-1] == (
+        'their "own"',
+        'MAP(TINYINT, STRUCT("a b" DECIMAL(9,2), "at" DATE)[])',
+    )
+    assert {row[-1] for row in found.fetchall()} == {None}
+
+
+def test_the_last_run_is_found_in_a_ledger_that_gained_columns_since(settings: Settings) -> None:
+    before = query.last_run(settings, "linted_code")
+    ledger.open_or_create(settings, RUNS)
+    last = query.last_run(settings, "linted_code")
+    assert before and last == dict.fromkeys(RUNS.column_names) | before
+    assert ledger.last_run(settings, "linted_code") == last
 
 
 def test_the_last_run_is_the_one_that_started_last(settings: Settings) -> None:
@@ -253,6 +299,33 @@ def test_what_does_not_fit_into_memory_goes_to_the_lake_and_nothing_is_read_from
     assert list(Path(settings.lake).glob(".duckdb-*/*"))
     connection.close()
     assert not list(Path(settings.lake).glob(".duckdb-*"))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "FROM {}",
+        "SELECT (SELECT count(*) FROM main.{} AS s)",
+        'DESCRIBE "{}"',
+        "PIVOT {} ON kept",
+        "FROM '{}'",
+        "FROM query('FROM {}')",
+        "FROM query_table('{}')",
+    ],
+)
+def test_a_name_that_shows_what_was_taken_down_is_refused_and_a_word_like_it_is_none(
+    tmp_path: Path, statement: str
+) -> None:
+    settings = write_whole_lake(tmp_path)
+    assert "holds what was taken down, too" in said(settings, statement.format("Stored_published_math"))
+    assert query.run_sql(settings, statement.format("stored_published_math"), unsafe=True).fetchall()
+    harmless = "SELECT 'a stored_procedure' AS stored_rows FROM published_math"
+    assert query.rows(settings, harmless)[0] == {"stored_rows": "a stored_procedure"}
+
+
+def test_the_rows_of_an_earlier_state_are_shown_without_what_was_taken_down_alone(tmp_path: Path) -> None:
+    statement = "FROM linted_code AT (VERSION => 0), stored_linted_code__at_0"
+    assert "stored_linted_code__at_0 holds" in said(write_whole_lake(tmp_path), statement)
 
 
 def test_unsafe_runs_whatever_the_user_may_do(settings: Settings, tmp_path: Path) -> None:
