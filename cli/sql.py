@@ -11,6 +11,7 @@ import duckdb
 from recast.cli import output
 from recast.jobs.settings import Settings
 from recast.lakehouse import query, releases
+from recast.lakehouse.calls import call
 from recast.lakehouse.problems import first_line, warn
 from recast.settings import UserError
 
@@ -94,9 +95,9 @@ def write_parquet(result: duckdb.DuckDBPyConnection, file: Path) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # DuckDB 2 would rather have the statement run again by another call
-            batches = batches_of(result)
+            batches = call(result, lambda: batches_of(result))
         with pyarrow.parquet.ParquetWriter(file, batches.schema, compression="zstd") as writer:
-            for batch in batches:
+            while batch := call(result, lambda: next(batches, None)):
                 writer.write_batch(batch)
     except (duckdb.Error, pyarrow.ArrowException) as problem:
         raise UserError(first_line(problem)) from None
