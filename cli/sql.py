@@ -38,15 +38,18 @@ def sql(
     """
     states = releases.states(settings, release) if release else {}
     lake, rewritten = query.connect_for(settings, statement, unsafe=unsafe, states=states)
-    result = query.execute(lake, settings, rewritten, unsafe)
-    for words in lake.damaged.values():
-        warn(words)
-    if file:
-        write(result, form, file)
-    elif form == "parquet":
-        raise UserError("Parquet goes into a file: --output FILE")
-    else:
-        output.print_rows(result, form or "table")
+    try:
+        result = query.execute(lake, settings, rewritten, unsafe)
+        for words in lake.damaged.values():
+            warn(words)
+        if file:
+            write(result, form, file)
+        elif form == "parquet":
+            raise UserError("Parquet goes into a file: --output FILE")
+        else:
+            output.print_rows(result, form or "table")
+    finally:
+        lake.connection.interrupt()  # else DuckDB looks for the next rows before it closes, however long that takes
 
 
 def form_of(file: str, given: str | None) -> str:
