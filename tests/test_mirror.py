@@ -46,12 +46,12 @@ TOGETHER = {
     "lakehouse/test_refresh.py": "cli/plans lakehouse/counts lakehouse/plan lakehouse/stage lakehouse/staging lakehouse/store "
     "lakehouse/work",
     "lakehouse/test_views.py": "schemas/views",
-    "recast/test_signals.py": "recast/__main__",
     "samples/test_code.py": "samples/sources",
     "schemas/test_tables.py": "schemas/linted_code schemas/operations schemas/optimized_code schemas/parsed_code "
     "schemas/published schemas/raw_code schemas/raw_math schemas/reasons schemas/rewrites schemas/rewritten_math "
     "schemas/styled_code schemas/table",
     "test_docs.py": "docs/files docs/shown schemas/__main__",
+    "test_setup.py": "recast/__main__",
     "udfs/child/test_guard.py": "udfs/child/guard_worker udfs/child/helper udfs/child/supervisor",
     "udfs/python/linter/test_lint.py": "udfs/python/linter/warm udfs/python/linter/worker",
 }
