@@ -110,12 +110,13 @@ def one_line_errors(command: Command) -> Command:
             wanted = f"'recast-lakehouse[{extra}]'" if extra else "recast-lakehouse"
             stop(f"{problem.name} is not installed: pip install {wanted}", USER_ERROR)
         except Exception as problem:
-            from recast.lakehouse.problems import disk_is_full, explain, may_not_write
+            from recast.lakehouse.problems import disk_is_full, explain, first_line, may_not_write
 
             if hasattr(problem, "exit_status"):
                 stop(problem, status_of(problem))
             if may_not_write(problem):
-                stop(explain(problem), USER_ERROR)
+                remedy = "give it, or run the command as the user who owns the lake"
+                stop(f"this user lacks the right: {first_line(problem)}; {remedy}", USER_ERROR)
             if disk_is_full(problem):
                 stop(explain(problem), status_of(problem))
             raise

@@ -100,7 +100,7 @@ def write_parquet(result: duckdb.DuckDBPyConnection, file: Path) -> None:
             warnings.simplefilter("ignore")  # DuckDB 2 would rather have the statement run again by another call
             batches = call(result, lambda: batches_of(result))
         with pyarrow.parquet.ParquetWriter(file, batches.schema, compression="zstd") as writer:
-            while batch := call(result, lambda: next(batches, None)):
+            while (batch := call(result, lambda: next(batches, None))) is not None:
                 writer.write_batch(batch)
     except (duckdb.Error, pyarrow.ArrowException) as problem:
         raise UserError(first_line(problem)) from None

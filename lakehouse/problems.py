@@ -69,9 +69,6 @@ def explain(problem: BaseException) -> str:
     """
     if disk_is_full(problem):
         return f"{_FULL_SAID}. What was committed stays, and the same command goes on from there"
-    if may_not_write(problem):
-        words = printable(str(problem).strip().partition("\n")[0])
-        return f"this user lacks the right: {words}. Give it, or run the command as the user who owns the lake"
     if not of_spark(problem):
         return printable(str(problem).strip() or type(problem).__name__, keep="\n")
     traces = [str(each).strip() for each in chain(problem) if of_spark(each)]
