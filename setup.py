@@ -66,5 +66,5 @@ setup(
             "kubeflow-spark-api>=2.4,<3",
         ],
     },
-    entry_points={"console_scripts": ["recast=recast.cli.main:main"]},
+    entry_points={"console_scripts": ["recast=recast.__main__:main"]},
 )

@@ -65,7 +65,7 @@ def refresh(
     """Bring tables up to date: all of them, a lane, or those named. Nothing new means nothing done.
 
     Exit status: 0 done, 1 failed, 2 your mistake, 3 an expectation failed, 4 stopped at a limit, 5 failed after some tables
-    were done, 6 another run is at work, 130 interrupted.
+    were done, 6 another run is at work, 130 interrupted, 143 terminated.
     """
     from recast.cli.outcome import told
 
@@ -305,14 +305,16 @@ def takedown(
     from recast.lakehouse.purge import require_built
 
     listed = printing.gathered(settings, named, file, table, column, kind)
-    if listed.claims and why:
-        require_built(settings)
-    if not listed.claims and not listed.malformed:
-        printing.show_in_force(settings)
-    elif not listed.claims:
+    if listed.malformed and not listed.claims:
         raise UserError(f"no line is well-formed: {listed.malformed[0]}")
-    elif not why:
+    if (file or table) and not listed.claims:
+        raise UserError(f"{file or table} lists nothing to take down")
+    if listed.claims and not why:
         raise UserError("say why, for the record: --why TEXT")
+    if listed.claims or taking.version(settings) is None:
+        require_built(settings)
+    if not listed.claims:
+        printing.show_in_force(settings)
     elif lift:
         lifted = taking.lift(settings, listed.claims, why, reference, with_content)
         click.echo(f"{lifted:,} claims lifted. Next: recast refresh --retry")
@@ -357,7 +359,9 @@ def maintain(settings: Settings, retention_hours: float) -> None:
     from recast.jobs.catalogue import STAGES
     from recast.jobs.running import holding
     from recast.lakehouse import maintain as maintaining
+    from recast.lakehouse.purge import require_built
 
+    require_built(settings)
     with holding(settings, list(STAGES.values())) as require:
         show_kept(maintaining.maintain(settings, retention_hours, require))
 

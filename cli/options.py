@@ -10,10 +10,11 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from recast.exits import INTERRUPTED, USER_ERROR, status_of
+from recast.exits import USER_ERROR, status_of
 from recast.jobs.settings import Settings, resolve
 from recast.printable import printable
 from recast.settings import UserError, ways_to_give
+from recast.signals import one_line
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -101,8 +102,6 @@ def one_line_errors(command: Command) -> Command:
             return command(*args, **options)
         except UserError as problem:
             stop(problem, problem.exit_status)
-        except KeyboardInterrupt:
-            stop("interrupted; what was committed stays, and the same command goes on from there", INTERRUPTED)
         except ModuleNotFoundError as problem:
             name = (problem.name or "").partition(".")[0]
             extra = EXTRAS.get(name)
@@ -111,10 +110,13 @@ def one_line_errors(command: Command) -> Command:
             wanted = f"'recast-lakehouse[{extra}]'" if extra else "recast-lakehouse"
             stop(f"{problem.name} is not installed: pip install {wanted}", USER_ERROR)
         except Exception as problem:
-            from recast.lakehouse.problems import disk_is_full, explain
+            from recast.lakehouse.problems import disk_is_full, explain, first_line, may_not_write
 
             if hasattr(problem, "exit_status"):
                 stop(problem, status_of(problem))
+            if may_not_write(problem):
+                remedy = "give it, or run the command as the user who owns the lake"
+                stop(f"this user lacks the right: {first_line(problem)}; {remedy}", USER_ERROR)
             if disk_is_full(problem):
                 stop(explain(problem), status_of(problem))
             raise
@@ -123,10 +125,11 @@ def one_line_errors(command: Command) -> Command:
 
 
 @contextmanager
-def one_line_usage() -> Iterator[None]:
-    """End the program with one line, where click would print three, on an option or argument that it cannot read."""
+def one_line_ends() -> Iterator[None]:
+    """End the program with one line on a signal, and on an option or argument that click cannot read."""
     try:
-        yield
+        with one_line():
+            yield
     except click.exceptions.NoArgsIsHelpError:
         raise
     except click.UsageError as problem:
@@ -134,12 +137,17 @@ def one_line_usage() -> Iterator[None]:
 
 
 class OneLineCommand(click.Command):
-    """A command whose misuse is answered in one line."""
+    """A command whose misuse, and whose end by a signal, is answered in one line."""
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         """Read the command's arguments."""
-        with one_line_usage():
+        with one_line_ends():
             return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with one_line_ends():
+            return super().invoke(ctx)
 
 
 class OneLineGroup(click.Group):
@@ -149,12 +157,12 @@ class OneLineGroup(click.Group):
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         """Read the options that stand before the command's name."""
-        with one_line_usage():
+        with one_line_ends():
             return super().make_context(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Find the command and run it."""
-        with one_line_usage():
+        with one_line_ends():
             return super().invoke(ctx)
 
 

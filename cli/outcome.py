@@ -27,6 +27,7 @@ ENDED = {
     exits.PARTIAL: "partial",
     exits.BUSY: "busy",
     exits.INTERRUPTED: "interrupted",
+    exits.TERMINATED: "terminated",
 }
 FACTS = (
     "status",
@@ -70,16 +71,18 @@ def told(settings: Settings, as_json: bool, notify: str) -> Iterator[Outcome]:
         raise
     finally:
         facts = facts_of(settings, outcome, problem, time.monotonic() - began)
+        if as_json:
+            print(json.dumps(facts), flush=True)  # before it is posted, which may take a while
         if notify:
             post(notify, facts)
-        if as_json:
-            print(json.dumps(facts))
 
 
 def is_address(url: str) -> bool:
     """Say whether something can be posted to a URL."""
     try:
-        return urlsplit(url).scheme in ("http", "https") and bool(urlsplit(url).hostname)
+        parts = urlsplit(url)
+        host = (parts.hostname or "").encode("idna")  # UnicodeError for a name that no resolver takes, as `a..b`
+        return parts.scheme in ("http", "https") and bool(host) and parts.port != 0  # ValueError for one above 65535
     except ValueError:
         return False
 
@@ -116,6 +119,6 @@ def post(url: str, facts: dict[str, Any]) -> None:
     )
     try:
         attempts(lambda: asyncio.run(send()))
-    except (aiohttp.ClientError, TimeoutError, OSError) as problem:
+    except Exception as problem:  # whatever it is, the outcome is another
         host = urlsplit(url).hostname  # the rest of the address may be a secret
         warn(f"{host} could not be notified: {type(problem).__name__}")

@@ -20,6 +20,7 @@ from rich.text import Text
 
 from recast.jobs.settings import Settings
 from recast.lakehouse import confinement, query, views
+from recast.lakehouse.calls import call
 from recast.lakehouse.problems import first_line
 from recast.printable import printable
 from recast.schemas import TABLES
@@ -106,7 +107,7 @@ def fetched(result: duckdb.DuckDBPyConnection) -> Iterable[tuple[Any, ...]]:
         UserError: the query fails on the rows it meets.
     """
     try:
-        while batch := result.fetchmany(FETCH_ROWS):
+        while batch := call(result, lambda: result.fetchmany(FETCH_ROWS)):
             yield from batch
     except duckdb.Error as problem:
         raise UserError(first_line(problem)) from None

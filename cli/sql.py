@@ -11,6 +11,7 @@ import duckdb
 from recast.cli import output
 from recast.jobs.settings import Settings
 from recast.lakehouse import query, releases
+from recast.lakehouse.calls import call
 from recast.lakehouse.problems import first_line, warn
 from recast.settings import UserError
 
@@ -37,15 +38,18 @@ def sql(
     """
     states = releases.states(settings, release) if release else {}
     lake, rewritten = query.connect_for(settings, statement, unsafe=unsafe, states=states)
-    result = query.execute(lake, settings, rewritten, unsafe)
-    for words in lake.damaged.values():
-        warn(words)
-    if file:
-        write(result, form, file)
-    elif form == "parquet":
-        raise UserError("Parquet goes into a file: --output FILE")
-    else:
-        output.print_rows(result, form or "table")
+    try:
+        result = query.execute(lake, settings, rewritten, unsafe)
+        for words in lake.damaged.values():
+            warn(words)
+        if file:
+            write(result, form, file)
+        elif form == "parquet":
+            raise UserError("Parquet goes into a file: --output FILE")
+        else:
+            output.print_rows(result, form or "table")
+    finally:
+        lake.connection.interrupt()  # else DuckDB looks for the next rows before it closes, however long that takes
 
 
 def form_of(file: str, given: str | None) -> str:
@@ -94,9 +98,9 @@ def write_parquet(result: duckdb.DuckDBPyConnection, file: Path) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # DuckDB 2 would rather have the statement run again by another call
-            batches = batches_of(result)
+            batches = call(result, lambda: batches_of(result))
         with pyarrow.parquet.ParquetWriter(file, batches.schema, compression="zstd") as writer:
-            for batch in batches:
+            while (batch := call(result, lambda: next(batches, None))) is not None:
                 writer.write_batch(batch)
     except (duckdb.Error, pyarrow.ArrowException) as problem:
         raise UserError(first_line(problem)) from None

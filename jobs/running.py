@@ -1,5 +1,6 @@
 """Runs stages in order and holds a lock for each table. Starts no JVM where there is nothing to do."""
 
+import errno
 import functools
 import importlib.util
 import os
@@ -89,7 +90,9 @@ def locking(settings: Settings, names: Sequence[str]) -> Iterator[None]:
     """
     with ExitStack() as held:
         for name in names:
-            path = Path(store.work_path(settings, f"{name}.lock"))
+            path, table = Path(store.work_path(settings, f"{name}.lock")), Path(settings.lake, name)
+            if table.exists() and not os.access(table, os.W_OK):
+                raise UserError(f"cannot write to {table}: {os.strerror(errno.EACCES)}. Is --lake right?")
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 held.enter_context(filelock.FileLock(path, timeout=0))

@@ -18,6 +18,7 @@ _WRAPPERS = ("Py4JJavaError", "PythonException", "UndeclaredThrowableException",
 LOG = "Spark's log, _work/spark.log of the lake, says more"
 SMALLER = "give the driver more with --conf spark.driver.memory=8g, or set RECAST_CHUNK_ROWS lower"
 _FULL = re.compile(r"ENOSPC|No space left on device|Disk quota exceeded|File too large")
+_DENIED = re.compile(r"Permission denied|Operation not permitted|Read-only file system")
 _FULL_SAID = "a disk is full: make room in the lake's place and in Spark's spark.local.dir"
 # What machines die of, said by a trace in words of Spark's own: the first that is found is what happened.
 _DEATHS = {
@@ -90,8 +91,17 @@ def explain(problem: BaseException) -> str:
 
 def disk_is_full(problem: BaseException) -> bool:
     """Say whether Python or delta-rs could not write a file, since a disk is full or a quota used up."""
-    of_writing = isinstance(problem, OSError) or type(problem).__module__.startswith(("deltalake", "_internal"))
-    return of_writing and _FULL.search(str(problem)) is not None
+    return of_files(problem) and _FULL.search(str(problem)) is not None
+
+
+def may_not_write(problem: BaseException) -> bool:
+    """Say whether Python or delta-rs could not write a file, since its place is another user's or read-only."""
+    return of_files(problem) and _DENIED.search(str(problem)) is not None
+
+
+def of_files(problem: BaseException) -> bool:
+    """Say whether Python or delta-rs raised an error, over a file as it may be."""
+    return isinstance(problem, OSError) or type(problem).__module__.startswith(("deltalake", "_internal"))
 
 
 def innermost(trace: str) -> re.Match[str] | None:

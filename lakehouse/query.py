@@ -15,6 +15,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from recast import s3
 from recast.lakehouse import time_travel, views
+from recast.lakehouse.calls import call
 from recast.lakehouse.confinement import REFUSED, confine, only_reads, quoted
 from recast.lakehouse.problems import first_line
 from recast.lakehouse.settings import Settings, is_default_lake, is_local
@@ -409,7 +410,7 @@ def execute(lake: Lake, settings: Settings, statement: str, unsafe: bool = False
         words = set(re.findall(r"\w+", statement.lower()))  # those of strings, too: query() runs one
         if not unsafe and (full := words & {f"stored_{name}" for name in lake.built}):
             raise UserError(f"{full.pop()} holds what was taken down, too; without stored_ the name shows the rest")
-        return lake.connection.execute(statement)
+        return call(lake.connection, lambda: lake.connection.execute(statement))
     except duckdb.PermissionException as problem:
         raise UserError(f"{first_line(problem)}; {REFUSED}") from None
     except duckdb.CatalogException as problem:
@@ -448,7 +449,7 @@ def dictionaries(result: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     """
     columns = column_names(result)
     try:
-        return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
+        return [dict(zip(columns, row, strict=True)) for row in call(result, result.fetchall)]
     except duckdb.Error as problem:
         raise UserError(first_line(problem)) from None
 

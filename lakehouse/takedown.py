@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
+from deltalake import QueryBuilder
 
 from recast import __version__
 from recast.lakehouse import ledger, query
@@ -330,7 +331,10 @@ def column_of(settings: Settings, table: str, column: str, kind: str = "") -> Li
         raise UserError(f"there is no Delta table {table}; name a table of the lake or the folder of one")
     if column not in (field.name for field in opened.schema().fields):
         raise UserError(f"{table} has no column {column!r}; it has {', '.join(f.name for f in opened.schema().fields)}")
-    values = opened.to_pyarrow_dataset().to_table(columns=[column])[column].to_pylist()
+    name = column.replace('"', '""')
+    # As lakehouse/forms/delta.py reads a source: it may have deletion vectors, which pyarrow does not know.
+    rows = QueryBuilder().register("listed", opened).execute(f'SELECT "{name}" FROM listed')
+    values = pa.RecordBatchReader.from_stream(rows).read_all()[column].to_pylist()
     return read_list(map(str, filter(None, values)), kind)
 
 

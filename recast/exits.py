@@ -9,6 +9,7 @@ PARTIAL = 5
 BUSY = 6
 NOTHING_TO_DO = 10
 INTERRUPTED = 130  # as shells say it of a process that Ctrl-C ended
+TERMINATED = 143  # and of one that SIGTERM ended
 
 MEANINGS = {
     DONE: "done; also where there was nothing to do, unless `--detailed-exit-code` is given",
@@ -20,13 +21,28 @@ MEANINGS = {
     BUSY: "another run holds a table; the message says which and since when",
     NOTHING_TO_DO: "nothing to do, with `--detailed-exit-code`",
     INTERRUPTED: "interrupted (Ctrl-C); the same command goes on from there",
+    TERMINATED: "terminated (SIGTERM); the same command goes on from there",
 }
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C came. Python ends with another status over a plain KeyboardInterrupt that has passed through `exec`."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came, of which all comes that comes of Ctrl-C, but for the status."""
+
+
+def words_of(status: int) -> str:
+    """Return what a command says that a signal ends, of which INTERRUPTED or TERMINATED is the status."""
+    ended = "terminated" if status == TERMINATED else "interrupted"
+    return f"{ended}; what was committed stays, and the same command goes on from there"
 
 
 def status_of(problem: BaseException) -> int:
     """Return the exit status of a command that ends with this error. An error says its own as `exit_status`."""
     if isinstance(problem, KeyboardInterrupt):
-        return INTERRUPTED
+        return TERMINATED if isinstance(problem, Terminated) else INTERRUPTED
     if isinstance(problem, ModuleNotFoundError):
         return USER_ERROR
     if isinstance(problem, SystemExit):

@@ -28,6 +28,7 @@ TOGETHER = {
     "benchmarks/test_verdicts.py": "benchmarks/hostile_answers benchmarks/verdict_code benchmarks/verdict_pages",
     "cli/test_options.py": "cli/main",
     "cli/test_outcome.py": "recast/exits",
+    "cli/test_sql.py": "lakehouse/calls",
     "inference/test_answers.py": "schemas/answers schemas/finish_reasons",
     "inference/test_rewrite_spark.py": "benchmarks/rewrite",
     "jobs/test_catalogue.py": "jobs/names",

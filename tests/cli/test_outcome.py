@@ -39,7 +39,8 @@ OUTCOMES: dict[str, tuple[Any, int, str]] = {
     "limit": (STOPPED, exits.STOPPED, "stopped"),
     "partial": (RunError("linted_code failed", [RUN]), exits.PARTIAL, "partial"),
     "busy": (BusyError("another run is writing raw_code"), exits.BUSY, "busy"),
-    "interrupted": (KeyboardInterrupt(), exits.INTERRUPTED, "interrupted"),
+    "interrupted": (exits.Interrupted(), exits.INTERRUPTED, "interrupted"),
+    "terminated": (exits.Terminated(), exits.TERMINATED, "terminated"),
 }
 
 
@@ -119,9 +120,25 @@ def test_an_address_that_nobody_answers_changes_no_outcome_and_is_not_printed(
     assert "secret" not in done.output + "".join(capfd.readouterr())
 
 
-@pytest.mark.parametrize("url", ["ftp://example.org", "http://[bad", "http://?token"])
+@pytest.mark.parametrize(
+    "url", ["ftp://example.org", "http://[bad", "http://?token", "http://..../", "http://a.org:99999"]
+)
 def test_an_address_that_is_none_is_refused_before_anything_is_done(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert refresh(monkeypatch, [RUN], "--notify", url)[0] == exits.USER_ERROR
+
+
+@pytest.mark.parametrize("fault", [UnicodeError("label too long"), exits.Terminated()])
+def test_the_object_is_printed_also_where_posting_it_fails_in_whatever_way(
+    fault: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(**_: Any) -> None:
+        raise fault
+
+    monkeypatch.setattr("aiohttp.ClientSession", run)
+    monkeypatch.setattr(telling, "NOTIFY_ATTEMPTS", 1)
+    status, lines = refresh(monkeypatch, GATE, "--json", "--notify", "http://127.0.0.1:9/hook")
+    assert status == (exits.TERMINATED if isinstance(fault, exits.Terminated) else exits.GATE_FAILED)
+    assert [json.loads(line)["ended"] for line in lines] == ["gate failed"]
 
 
 def test_the_page_lists_every_status() -> None:

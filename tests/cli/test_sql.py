@@ -2,6 +2,11 @@
 
 import csv
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -97,3 +102,36 @@ def test_a_release_is_read_by_its_name_and_other_tables_as_they_are(lake: Path) 
     shown = recast(lake, "sql", "--release", "current", "SELECT count(*) AS n FROM published_code", "--format", "json")
     assert json.loads(shown) == {"n": 3}
     assert recast(lake, "sql", "--release", "2026-11", "FROM lineage", "--format", "json").count("\n") == 24
+
+
+# DuckDB gathers a million bytes before it gives a row.
+ENDLESS = "SELECT range FROM range(1000000000000000) WHERE range < 1000000 OR hash(range) = 1"
+
+
+def processor_s(pid: int) -> float:
+    """Return the processor time that a process has taken, of its own (proc(5))."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11]) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("sent", "status", "name"),
+    [(signal.SIGINT, 130, "o.csv"), (signal.SIGTERM, 143, "o.csv"), (signal.SIGINT, 130, "o.parquet")],
+)
+def test_a_signal_ends_a_query_that_gives_no_more_rows(
+    lake: Path, tmp_path: Path, sent: signal.Signals, status: int, name: str
+) -> None:
+    """In a process of its own: Python gives signals to the main thread alone, which a test need not run in."""
+    command = [sys.executable, "-m", "recast", "sql", ENDLESS, "--output", str(tmp_path / name), "--lake", str(lake)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+        try:
+            while running.poll() is None and processor_s(running.pid) < 4:  # starting takes less than two
+                time.sleep(0.1)
+            running.send_signal(sent)
+            _, said = running.communicate(timeout=20)
+        finally:
+            running.kill()
+    word = "interrupted" if status == 130 else "terminated"
+    line = f"recast: {word}; what was committed stays, and the same command goes on from there\n"
+    assert (running.returncode, said) == (status, line)
+    assert [path.name for path in tmp_path.iterdir()] == ["a lake"]

@@ -2,16 +2,27 @@
 
 import contextlib
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
+from deltalake import DeltaTable, TableFeatures, write_deltalake
 
 from recast.cli.main import main
 from recast.jobs import running
 from recast.settings import BusyError
 from tests.lakehouse.taken import A, B, C, build, remove
+
+POWERLESS = """
+import ctypes
+assert ctypes.CDLL(None).capset((ctypes.c_uint32 * 2)(0x20080522), (ctypes.c_uint32 * 6)()) == 0  # capset(2)
+from recast.__main__ import main
+main()
+"""
 
 
 @pytest.fixture
@@ -57,6 +68,44 @@ def test_a_column_of_a_table_is_a_list(lake: Path) -> None:
     assert "2 claims taken down" in recast(lake, *arguments)[1]
 
 
+def test_a_table_with_deletion_vectors_is_a_list(lake: Path, tmp_path: Path) -> None:
+    """The feature alone, which a table has once a row was deleted so, is one that pyarrow refuses."""
+    folder = str(tmp_path / "opted out")
+    write_deltalake(folder, pa.table({'the "repo"': ["alice/rooms", None]}))
+    DeltaTable(folder).alter.add_feature(TableFeatures.DeletionVectors, allow_protocol_versions_increase=True)
+    arguments = ("takedown", "--table", folder, "--column", 'the "repo"', "--why", "opted out")
+    assert "1 claims taken down" in recast(lake, *arguments)[1]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("maintain",), ("purge",), ("takedown",), ("takedown", "--url", "https://a.org/", "--why", "y"), ("release", "r")],
+)
+def test_where_no_lake_is_none_is_made(tmp_path: Path, command: tuple[str, ...]) -> None:
+    status, said = recast(tmp_path / "typo", *command)
+    assert (status, said.count("\n")) == (2, 1)
+    assert "there is no table in" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["takedown --url https://a.org/ --why y", "release r", "purge", "maintain"])
+def test_who_may_not_write_the_lake_is_told_so_in_one_line(lake: Path, command: str) -> None:
+    """Only `_work` may be written. Without its capabilities, root obeys modes as everybody does."""
+    (lake / "_work").mkdir()
+    for folder in (lake, *(each for each in lake.iterdir() if each.name != "_work")):
+        folder.chmod(0o555)
+    ran = subprocess.run(
+        [sys.executable, "-c", POWERLESS, *command.split(), "--lake", str(lake)],
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (2, ""), ran.stderr
+    assert ran.stderr.count("\n") == 1, ran.stderr
+    assert str(lake) in ran.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -64,6 +113,7 @@ def test_a_column_of_a_table_is_a_list(lake: Path) -> None:
         (("--blob", "x", "--why", "y"), "'x' is no blob"),
         (("--table", "raw_code", "--why", "y"), "--table and --column belong together"),
         (("--file", "/nowhere", "--why", "y"), "cannot read /nowhere"),
+        (("--file", "/dev/null", "--why", "y"), "/dev/null lists nothing to take down"),
     ],
 )
 def test_a_mistake_is_one_line(lake: Path, arguments: tuple[str, ...], said: str) -> None:

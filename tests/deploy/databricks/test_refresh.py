@@ -54,7 +54,9 @@ def test_a_status_that_is_no_failure_raises_nothing(status: int | None, monkeypa
     assert calls == [(["refresh", "code", "--json"], {"standalone_mode": False})]
 
 
-@pytest.mark.parametrize("status", [exits.FAILED, exits.USER_ERROR, exits.GATE_FAILED, exits.BUSY, exits.INTERRUPTED])
+@pytest.mark.parametrize(
+    "status", [exits.FAILED, exits.USER_ERROR, exits.GATE_FAILED, exits.BUSY, exits.INTERRUPTED, exits.TERMINATED]
+)
 def test_a_failure_is_an_exception_with_its_status(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
     ending(monkeypatch, status)
     with pytest.raises(RuntimeError, match=f"status {status}$"):
