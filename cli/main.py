@@ -101,7 +101,10 @@ def plan(
     detailed_exit_code: bool,
     conf: dict[str, str],
 ) -> None:
-    """Show what refresh would do with each table and why, from keys and stored facts. Nothing is written or paid for."""
+    """Show what refresh would do with each table and why, from keys and stored facts. Nothing is written or paid for.
+
+    Exit status: 2 where refresh would refuse to begin, as it would itself; the plan says why.
+    """
     check_names(names)
     from recast.cli import plans
     from recast.jobs.catalogue import chosen
@@ -115,6 +118,8 @@ def plan(
         planned = plan_stages(settings, stages, retry=retry, conf=conf)
         plans.show(planned, as_json)
         found = {plan.table_name: plan.why for plan in planned}
+        if any(plan.refused for plan in planned):
+            raise SystemExit(exits.USER_ERROR)
     if detailed_exit_code and not any(found.values()):
         raise SystemExit(exits.NOTHING_TO_DO)
 

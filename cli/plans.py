@@ -1,6 +1,7 @@
 """Prints plans: what a refresh would do with each table, and why."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ from rich.box import SIMPLE
 from rich.table import Table as Grid
 from rich.text import Text
 
+from recast import prompts
 from recast.cli.output import terminal
 from recast.lakehouse.plan import Plan
 from recast.printable import printable
@@ -20,6 +22,9 @@ ACTIONS = {
     "remove": "remove",
 }
 """Each action of a plan (lakehouse/actions.py), and the heading of its column."""
+HASH = re.compile(r'"([0-9a-f]{16,64})"|\b(?=\d*[a-f])([0-9a-f]{16,64})\b')
+"""A hash in what changed: a fact, quoted, or a source's version. A number without letters there is an Iceberg snapshot's."""
+HASH_DIGITS = 8
 
 
 def show(plans: Sequence[Plan], as_json: bool) -> None:
@@ -41,7 +46,8 @@ def show(plans: Sequence[Plan], as_json: bool) -> None:
     console = terminal()
     console.print(grid)
     for plan in plans:
-        lines = [*plan.why, *(f"{count:,} rows {move}" for move, count in plan.moves.items()), takes(plan)]
+        lines = [*in_words(plan.why), *(moved(plan, move) for move in plan.moves), takes(plan)]
+        lines.append(f"would stop: {plan.refused}" if plan.refused else "")
         for line in filter(None, lines):
             console.print(Text(printable(f"{plan.table_name}: {line}")), style="dim", soft_wrap=True)
         if plan.conflicting:
@@ -57,11 +63,30 @@ def show_reasons(why: Mapping[str, Sequence[str]], as_json: bool) -> None:
     """Print what changed for each table; with `as_json` an object per table, also of those without."""
     if as_json:
         for name, reasons in why.items():
-            print(json.dumps({"table_name": name, "why": list(reasons)}))
+            print(json.dumps({"table_name": name, "why": in_words(reasons), "why_in_full": list(reasons)}))
         return
-    lines = [f"{name}: {reason}" for name, reasons in why.items() for reason in reasons]
+    lines = [f"{name}: {reason}" for name, reasons in why.items() for reason in in_words(reasons)]
     for line in lines or ["everything is up to date"]:
         terminal().print(Text(printable(line)))
+
+
+def in_words(why: Sequence[str]) -> list[str]:
+    """Return what changed with prompts by their names and other hashes by their first digits."""
+    names = prompts.known()
+
+    def word(found: re.Match[str]) -> str:
+        hashed = found[1] or found[2]
+        return names.get(hashed, hashed[:HASH_DIGITS])
+
+    return [HASH.sub(word, line) for line in why]
+
+
+def moved(plan: Plan, move: str) -> str:
+    """Return how many rows, and tokens, move so."""
+    tokens = f"{plan.moved_tokens.get(move, 0):,} tokens"
+    if plan.tokens_estimated:
+        tokens = f"about {tokens} by the length of their texts"
+    return f"{plan.moves[move]:,} rows {move}, {tokens}"
 
 
 def takes(plan: Plan) -> str:
@@ -95,7 +120,9 @@ def facts(plan: Plan) -> dict[str, Any]:
     rows = {action: plan.rows.get(action, 0) for action in ACTIONS}
     return {
         "table_name": plan.table_name,
-        "why": list(plan.why),
+        "why": in_words(plan.why),
+        "why_in_full": list(plan.why),
+        "source_rows_changed": plan.by_source,
         **rows,
         "unchanged": plan.unchanged,
         "may_come": plan.may_come,
@@ -103,7 +130,10 @@ def facts(plan: Plan) -> dict[str, Any]:
         "conflicting": plan.conflicting,
         "chunks": len(plan.chunks),
         "moves": dict(plan.moves),
+        "moved_tokens": dict(plan.moved_tokens),
+        "tokens_estimated": plan.tokens_estimated,
         "estimate": plan.estimate and plan.estimate._asdict(),
         "likely": plan.likely and plan.likely._asdict(),
         "most": plan.most and plan.most._asdict(),
+        "refused": plan.refused,
     }

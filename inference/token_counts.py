@@ -3,8 +3,8 @@
 from functools import cache
 from typing import TYPE_CHECKING
 
-from recast.inference.tokenizer import ESTIMATED_BYTES_PER_TOKEN, model_folder
-from recast.schemas.published import Tokens
+from recast.inference.tokenizer import model_folder
+from recast.schemas.published import ESTIMATED_BYTES_PER_TOKEN, Tokens
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

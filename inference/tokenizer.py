@@ -19,11 +19,10 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
 from recast import controls
+from recast.schemas.published import ESTIMATED_BYTES_PER_TOKEN
 
 # What any model folder must hold for counting: small files, fetched from the hub without the weights.
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "config.json")
-# Code and English text run at 3 to 4 bytes a token with today's vocabularies; 3 errs towards too many tokens.
-ESTIMATED_BYTES_PER_TOKEN = 3
 # For a vocabulary that is not at hand. 128 spaces are the longest token we know of; twice that errs towards asking.
 LONGEST_TOKEN_CHARS = 256
 

@@ -269,9 +269,10 @@ def plan_stages(
             tempfile.TemporaryDirectory(prefix="recast-plan-") as folder,
             application(Path(folder, "spark.log"), conf, most_rows, Meter()) as (spark, _),
         ):
+            done_before = {stage.name for stage in left}
             for stage in left:
                 try:
-                    plans[stage.name] = look(spark, settings, stage, retry)
+                    plans[stage.name] = look(spark, settings, stage, retry, done_before)
                 except UserError:
                     raise
                 except Exception as problem:

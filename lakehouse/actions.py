@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 ACTIONS_DDL = (
     "doc_id string, input_hash string, carried_hash bigint, action string, from_doc_id string, copies bigint, "
-    "conflicting bigint, replaces boolean, loses boolean, tries int"
+    "conflicting bigint, replaces boolean, loses boolean, tries int, by_source boolean"
 )
 """What `find_actions` returns, so that reading written actions looks into no file."""
 WRITING = ("measure", "copy", "decide", "withdraw")
@@ -20,14 +20,15 @@ def find_actions(
 ) -> DataFrame:
     """Return what has to be done, a row per document.
 
-    Its columns: `doc_id, input_hash, carried_hash, action, from_doc_id, copies, conflicting, replaces, loses, tries`.
+    Its columns: `doc_id, input_hash, carried_hash, action, from_doc_id, copies, conflicting, replaces, loses, tries, by_source`.
 
     The actions: `measure` pays for a text; `copy` takes the measurement of an equal text from the row `from_doc_id`;
     `decide` judges a row again from its own columns; `withdraw` rejects a row and keeps what was measured, because its
     source row is rejected now; `remove` deletes a row whose source row is gone; `nothing` is there for `conflicting`
     alone. `replaces` says whether the target holds a row of that document, `loses` whether a measurement that counts
-    leaves the target with it, since the source has another text now or none, and `tries` how often its text was measured
-    before, where that is counted.
+    leaves the target with it, since the source has another text now or none, `tries` how often its text was measured
+    before, where that is counted, and `by_source` whether its source row is new, another, rejected or gone, or was rejected:
+    all else is done for the rules alone.
 
     Source rows of one document that differ are `conflicting`, so many of them. The one that the target holds stays, or
     else one of the text that it holds; otherwise the smallest by a hash with `salt` is taken. So nobody can write a row
@@ -81,6 +82,7 @@ def find_actions(
         .otherwise("measure")
     )
     other_text = F.coalesce(F.col("source.input_hash") != F.col("row.input_hash"), action == "remove")
+    as_it_was = F.coalesce(F.col("source") == F.col("row"), F.lit(False)) & ~F.col("rules.withdrawn")
     pending = documents.select(
         "doc_id",
         F.coalesce("source.input_hash", "row.input_hash").alias("input_hash"),
@@ -91,6 +93,7 @@ def find_actions(
         F.col("row").isNotNull().alias("replaces"),
         F.coalesce(F.col("rules.lends") & other_text, F.lit(False)).alias("loses"),
         F.when(F.col("source.input_hash") == F.col("row.input_hash"), F.col("rules.tries")).alias("tries"),
+        ((action != "nothing") & ~as_it_was).alias("by_source"),
     ).where("action != 'nothing' OR conflicting > 0")
     # A text is paid for once: by no row where its measurement is stored, else by the first of the rows that carry it.
     stored = have.where("lends").groupBy("input_hash").agg(F.min("doc_id").alias("stored_in"))

@@ -5,6 +5,7 @@ Both tables are written by delta-rs: a few rows take it 50 ms, and Spark two sec
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -23,6 +24,10 @@ from recast.schemas.operations import EXPECTATION_RESULTS, RUNS
 from recast.schemas.table import Table
 from recast.settings import UserError
 
+SOURCE_CHANGED = "source changed"
+TABLE_ID = re.compile(
+    r"@[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(@[0-9a-f]{8})?"
+)  # what follows a version of a Delta table
 COMMIT_ATTEMPTS = 20
 COMMIT_WAIT_S = 0.5
 FILES_BEFORE_COMPACTION = 100
@@ -279,7 +284,7 @@ def changes_since(settings: Settings, last: Mapping[str, Any] | None, run: Run) 
         return ("no run is recorded",)
     found = [f"the last run is {last['status']}"] if last["status"] != "succeeded" else []
     if last["source_version"] != run["source_version"]:
-        found.append(f"source {last['source_version']} -> {run['source_version']}")
+        found.append(changed_source(str(last["source_version"]), run["source_version"]))
     if last.get("takedowns") != run["takedowns"]:
         found.append("takedowns were added or lifted")
     for rules in ("measured_by", "decided_by"):
@@ -294,6 +299,12 @@ def changes_since(settings: Settings, last: Mapping[str, Any] | None, run: Run) 
     elif last.get("target_id") not in (None, id_):  # older versions of Recast recorded none
         found.append("the table was deleted and built again")
     return tuple(found)
+
+
+def changed_source(before: str, now: str) -> str:
+    """Return in words that a source has another version, by number alone where it is a table's. A join has one of each table."""
+    was, is_ = (re.sub(r'[\[\]"\\]', "", TABLE_ID.sub("", version)) for version in (before, now))
+    return f"{SOURCE_CHANGED} (version {was} -> {is_ if is_ != was else f'another {is_}'})"
 
 
 def planned_before(settings: Settings, last: Mapping[str, Any] | None, run: Run) -> str:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recast.lakehouse import query, withheld
+from recast.lakehouse import ledger, query, withheld
 from recast.lakehouse.actions import WRITING, find_actions
 from recast.lakehouse.chunks import PREFIX_DIGITS, Chunk, Todo, chunks_of
 from recast.lakehouse.costs import Estimate
@@ -25,6 +25,7 @@ class Plan(NamedTuple):
         table_name: the table that it brings up to date.
         why: what changed since the last run, in a few words each; empty where the table is up to date.
         rows: rows by action (lakehouse/actions.py): measure, copy, decide, withdraw, remove.
+        by_source: how many of these because their source row is new, another or gone; all others the rules ask for.
         unchanged: rows of the table that the run will not touch.
         conflicting: source rows that share their identity with another that differs.
         chunks: the ranges of hashes in which the rows are written.
@@ -35,12 +36,16 @@ class Plan(NamedTuple):
         likely: the same with what will likely come from above.
         most: the same with all that may come.
         moves: rows that are decided again and come out otherwise, by what they were and will be: ``low_score -> kept``.
-            Only a plan that is shown has them.
+            Only a plan that is shown has them, and what follows.
+        moved_tokens: tokens of these rows' texts, by the same words.
+        tokens_estimated: whether these are estimated by the length of the texts, since the table counts none.
+        refused: the line with which a refresh would stop before it does anything of this; empty where it would not.
     """
 
     table_name: str
     why: tuple[str, ...] = ()
     rows: Mapping[str, int] = {}
+    by_source: int = 0
     unchanged: int = 0
     conflicting: int = 0
     chunks: tuple[Chunk, ...] = ()
@@ -50,6 +55,9 @@ class Plan(NamedTuple):
     likely: Estimate | None = None
     most: Estimate | None = None
     moves: Mapping[str, int] = {}
+    moved_tokens: Mapping[str, int] = {}
+    tokens_estimated: bool = False
+    refused: str = ""
 
     @property
     def to_write(self) -> int:
@@ -62,12 +70,8 @@ class Plan(NamedTuple):
         return self.rows.get("remove", 0)
 
 
-def make(work: Work, why: tuple[str, ...] = ()) -> Plan:
-    """Return what a run has to do, found once per run by keys alone.
-
-    A run writes the keys of all rows that it will touch into its work folder; where there is no folder they are only
-    counted. `why` is what changed since the last run.
-    """
+def find(work: Work) -> DataFrame:
+    """Return what has to be done as `find_actions` says, from the rows of the source and of the table."""
     withdrawn = F.coalesce(F.col("reason") == WITHDRAWN, F.lit(False)).alias("withdrawn")
     tries = F.expr(work.stage.tries or "CAST(NULL AS int)").alias("tries")
     rules = ("measured_by", "decided_by", withdrawn, work.lends.alias("lends"), tries)
@@ -83,14 +87,21 @@ def make(work: Work, why: tuple[str, ...] = ()) -> Plan:
         wanted = work.written(wanted.join(documents, "doc_id", "left_semi"), WANTED)
         have, rejected = narrowed(have, documents, wanted), rejected.join(documents, "doc_id", "left_semi")
     now = (work.run["measured_by"], work.run["decided_by"])
-    todo = find_actions(wanted, have, rejected, *now, salt=work.run["run_id"])
+    return find_actions(wanted, have, rejected, *now, salt=work.run["run_id"])
+
+
+def make(work: Work, why: tuple[str, ...] = ()) -> Plan:
+    """Return what a run has to do, found once per run by keys alone.
+
+    A run writes the keys of all rows that it will touch into its work folder; where there is no folder, `work.unwritten` has
+    them. `why` is what changed since the last run.
+    """
     if work.folder:
-        todo.sort("input_hash").write.mode("overwrite").parquet(work.actions_path)
-        todo = work.written_actions()
+        find(work).sort("input_hash").write.mode("overwrite").parquet(work.actions_path)
     prefix = F.when(F.col("action").isin(*WRITING), F.substring("input_hash", 1, PREFIX_DIGITS)).alias("prefix")
-    sums = {"rows": F.count("*"), "conflicting": F.sum("conflicting")}
+    sums = {"rows": F.count("*"), "conflicting": F.sum("conflicting"), "by_source": F.count_if("by_source")}
     sums |= {"held": F.count_if("replaces"), "losing": F.count_if("loses"), "copies": F.max("copies")}
-    counted = todo.groupBy("action", prefix).agg(*(column.alias(name) for name, column in sums.items())).collect()
+    counted = work.actions().groupBy("action", prefix).agg(*(each.alias(name) for name, each in sums.items())).collect()
     by_action: dict[str, int] = {}
     by_prefix: dict[tuple[str, str], Todo] = {}
     for row in counted:
@@ -100,10 +111,12 @@ def make(work: Work, why: tuple[str, ...] = ()) -> Plan:
             by_prefix[row["prefix"], row["action"]] = Todo(row["rows"], row["held"], row["losing"], row["copies"])
     held = sum(row["held"] for row in counted if row["action"] != "nothing")
     staggered = work.stage.usage is not None  # an engine must not wait while both chunks in work drain
+    by_source = sum(row["by_source"] for row in counted)
     return Plan(
         table_name=work.stage.name,
-        why=why,
+        why=tuple(line.replace(ledger.SOURCE_CHANGED, f"{by_source:,} source rows changed") for line in why),
         rows=by_action,
+        by_source=by_source,
         unchanged=(query.row_count(work.settings, work.stage.name) if work.found_version else 0) - held,
         conflicting=sum(row["conflicting"] for row in counted),
         chunks=tuple(chunks_of(by_prefix, work.settings.chunk_rows, staggered)) if by_prefix else (),

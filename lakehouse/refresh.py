@@ -7,7 +7,7 @@ chunk is measured while the last one is checked and committed, so that no engine
 import copy
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
@@ -30,7 +30,9 @@ from recast.lakehouse.settings import Settings, is_local
 from recast.lakehouse.stage import Stage
 from recast.lakehouse.staging import finish, stage_chunk, staged_below
 from recast.lakehouse.work import FOLDERS, Work, begin
+from recast.schemas.published import ESTIMATED_BYTES_PER_TOKEN
 from recast.schemas.table import WITHDRAWN
+from recast.settings import UserError
 
 CHUNKS_AHEAD = 1
 # Every chunk reads the whole source otherwise, but for files whose least and greatest hashes say that they hold none of its
@@ -135,8 +137,12 @@ def refresh(
     return run
 
 
-def look(spark: SparkSession, settings: Settings, stage: Stage, retry: bool = False) -> Plan:
+def look(
+    spark: SparkSession, settings: Settings, stage: Stage, retry: bool = False, done_before: Collection[str] = ()
+) -> Plan:
     """Return what a run of the stage would do now, and write nothing.
+
+    `done_before` are the tables that the same refresh brings up to date first.
 
     Raises:
         UserError: as `begin` says, or a file of a table that it reads is missing or torn.
@@ -161,12 +167,26 @@ def look(spark: SparkSession, settings: Settings, stage: Stage, retry: bool = Fa
         retry=retry,
         found_version="" if version is None else str(version),
     )
+    work = work._replace(unwritten=plan.find(work))
     planned = plan.make(work, why)
-    return planned._replace(moves=moves(work)) if planned.rows.get("decide") else planned
+    planned = planned._replace(refused=refusal(work, planned, done_before))
+    return with_moves(work, planned) if planned.rows.get("decide") else planned
 
 
-def moves(work: Work) -> dict[str, int]:
-    """Return how many rows that are decided again come out otherwise, by what they were and will be.
+def refusal(work: Work, planned: Plan, done_before: Collection[str]) -> str:
+    """Return the line with which a run would refuse to do what is planned; "" where it would not."""
+    try:
+        for name in work.stage.source.tables:
+            if name not in done_before:
+                ledger.require_finished(work.settings, name)
+        plan.require_few_removals(work, planned)
+    except UserError as problem:
+        return str(problem)
+    return ""
+
+
+def with_moves(work: Work, planned: Plan) -> Plan:
+    """Return the plan with how many rows that are decided again come out otherwise, and the tokens of their texts.
 
     Decisions read stored columns alone, so this is what a changed threshold moves, without paying for anything. Every
     stored row is decided on: those whose source row changed as well are measured anew, and may come out otherwise.
@@ -176,7 +196,15 @@ def moves(work: Work) -> dict[str, int]:
     decided = finish(work, held.withColumn("was", F.coalesce("reason", F.lit("kept"))), "decide", "was")
     words = F.concat("was", F.lit(" -> "), F.coalesce("reason", F.lit("kept")))
     changed = decided.where(F.col("was") != F.coalesce("reason", F.lit("kept")))
-    return {row["move"]: row["count"] for row in changed.groupBy(words.alias("move")).count().collect()}
+    estimated = "token_count" not in held.columns
+    tokens = F.ceil(F.octet_length("text") / ESTIMATED_BYTES_PER_TOKEN) if estimated else F.col("token_count")
+    sums = (F.count("*").alias("rows"), F.coalesce(F.sum(tokens), F.lit(0)).alias("tokens"))
+    found = changed.groupBy(words.alias("move")).agg(*sums).collect()
+    return planned._replace(
+        moves={row["move"]: row["rows"] for row in found},
+        moved_tokens={row["move"]: row["tokens"] for row in found},
+        tokens_estimated=estimated,
+    )
 
 
 def fit(spark: SparkSession, settings: Settings, stage: Stage, source_rows: int | None = None) -> None:

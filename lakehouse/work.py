@@ -48,6 +48,7 @@ class Work(NamedTuple):
         retry: whether failures that may have passed are measured again.
         found_version: version of the target as the run found it; empty where it was not built.
         planned_before: version of the source that the target stands for; empty where all of its rows must be looked at.
+        unwritten: what `find_actions` found, where there is no folder to write it into.
         reports: what the stage's service reported so far.
         done_before: what the application's executors had done before the run.
         require_held: asked before each commit, with the table's name; raises UserError where this run holds it no more.
@@ -63,6 +64,7 @@ class Work(NamedTuple):
     retry: bool = False
     found_version: str = ""
     planned_before: str = ""
+    unwritten: DataFrame | None = None
     reports: list[Any] = []  # noqa: RUF012 - every run is given its own
     done_before: executors.Done = executors.Done({}, 0.0)
     require_held: Callable[[str], None] = lambda name: None
@@ -76,13 +78,15 @@ class Work(NamedTuple):
         """Where a chunk's rows lie until their commit."""
         return f"{self.folder}/staged/{chunk.number}"
 
-    def written_actions(self) -> DataFrame:
-        """Return the written actions, those that do nothing included."""
+    def actions(self) -> DataFrame:
+        """Return the actions, those that do nothing included."""
+        if self.unwritten is not None:
+            return self.unwritten
         return self.spark.read.schema(ACTIONS_DDL).parquet(self.actions_path)
 
     def planned(self) -> DataFrame:
-        """Return what the written actions say is to be done."""
-        return self.written_actions().where("action != 'nothing'")
+        """Return what the actions say is to be done."""
+        return self.actions().where("action != 'nothing'")
 
     def gone(self) -> DataFrame:
         """Return the keys of the rows to remove."""

@@ -8,6 +8,7 @@ computes it once.
 import hashlib
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -75,3 +76,16 @@ def frozen() -> dict[str, str]:
     """Return the fingerprint that each prompt had when it was first used, by name, from `frozen.json`."""
     recorded: dict[str, str] = json.loads(files(__name__).joinpath("frozen.json").read_text(encoding="utf-8"))
     return recorded
+
+
+def known() -> dict[str, str]:
+    """Return the name of each prompt by its fingerprint.
+
+    Words that a file no longer has have the first digits of their fingerprint beside its name. A file that breaks the
+    form has no name.
+    """
+    found = {fingerprint: f"{name} ({fingerprint[:8]})" for name, fingerprint in frozen().items()}
+    for name in reversed(names()):
+        with suppress(ValueError):
+            found[load(name).fingerprint] = name
+    return found

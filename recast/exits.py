@@ -14,7 +14,7 @@ TERMINATED = 143  # and of one that SIGTERM ended
 MEANINGS = {
     DONE: "done; also where there was nothing to do, unless `--detailed-exit-code` is given",
     FAILED: "the first stage with work failed, or the program has a fault; a purge that proves nothing",
-    USER_ERROR: "a mistake that the user can mend: an option, a setting, a missing table or program",
+    USER_ERROR: "a mistake that the user can mend: an option, a setting, a missing table or program; also a plan of a refresh that would stop so",
     GATE_FAILED: "an expectation of a table failed, or too many requests did; the chunk was not committed",
     STOPPED: "a limit was reached (`--max-rows`, `--max-hours`, `--max-cost`); the same command goes on from there",
     PARTIAL: "a stage failed after others of the run were committed",

@@ -15,6 +15,8 @@ from recast.schemas.table import (
     unexpected_rows,
 )
 
+# Code and English text run at 3 to 4 bytes a token with today's vocabularies; 3 errs towards too many tokens.
+ESTIMATED_BYTES_PER_TOKEN = 3
 REASONS = {"no_tokens": "the tokenizer finds nothing in the text, or fails at it"}
 
 

@@ -235,7 +235,7 @@ def test_another_version_of_a_source_is_why(tmp_path: Path) -> None:
     assert running.reasons(settings, [stage]) == {"notes": ()}
     write_notes(tmp_path / "source", {"a": ("hello again", "ann")})
     (why,) = running.reasons(settings, [stage])["notes"]
-    assert why == f"source {before} -> {stage.source.version(settings)}"
+    assert why == f"source changed (version {before} -> {stage.source.version(settings)})"
 
 
 def test_what_will_likely_come_is_the_share_that_the_tables_above_kept_before() -> None:
@@ -256,6 +256,14 @@ def test_a_plan_without_work_can_end_with_a_status_of_its_own(option: str, monke
     assert CliRunner().invoke(main, ["plan", option]).exit_code == exits.DONE
     told = CliRunner().invoke(main, ["plan", option, "--detailed-exit-code"])
     assert (told.exit_code, told.stderr) == (exits.NOTHING_TO_DO, "")
+
+
+def test_a_plan_that_a_refresh_would_refuse_ends_as_that_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = Plan("raw_code", ("12 source rows changed",), {"remove": 12}, refused="the source of raw_code lacks 12 rows")
+    monkeypatch.setattr(running, "plan_stages", lambda *_, **__: [plan])
+    told = CliRunner().invoke(main, ["plan", "--detailed-exit-code"])
+    assert (told.exit_code, told.stderr) == (exits.USER_ERROR, "")
+    assert "raw_code: would stop: the source of raw_code lacks 12 rows" in told.stdout
 
 
 def test_a_table_that_lost_a_file_is_never_up_to_date(tmp_path: Path) -> None:

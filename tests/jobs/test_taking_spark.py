@@ -249,6 +249,10 @@ def test_pages_are_decided_again_from_stored_columns(lane: Fetching) -> None:
     assert reasons(math_min_score=4) == [None, None, "score_too_low"]
     assert reasons(math_domains_denied="b.org", math_languages="en") == [None, "domain_denied", "language_not_taken"]
     assert reasons(math_min_tokens=1) == [None, None, "too_few_tokens"]
+    (plan,) = plan_stages(replace(settings, math_max_tokens=50), [STAGES["raw_math"]])
+    assert plan.moves == {"kept -> too_many_tokens": 2, "too_few_tokens -> too_many_tokens": 1}
+    assert plan.moved_tokens == {"kept -> too_many_tokens": 200, "too_few_tokens -> too_many_tokens": 0}
+    assert not plan.tokens_estimated, "they are as stored"
     hosts = {row["host"] for row in math.rows("raw_math", "host").values()}
     assert hosts == {"a.org", "www.b.org", "c.org"}
 

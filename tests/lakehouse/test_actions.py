@@ -198,6 +198,25 @@ def test_a_measurement_leaves_the_table_where_the_source_has_another_text_or_non
     assert found == LOSING
 
 
+BY_SOURCE = {
+    "a new document is measured": {"a": True},
+    "a document whose source row is gone is removed": {"a": True},
+    "a changed text is measured again": {"a": True},
+    "a changed licence costs no measurement": {"a": True},
+    "another way to measure measures again": {"a": False},
+    "another way to decide only decides again": {"a": False},
+    "a document whose source row is rejected is withdrawn": {"a": True},
+    "a withdrawn document that is wanted again costs no measurement": {"a": True},
+    "the stored row stays": {"a": False},
+}
+
+
+@pytest.mark.spark
+def test_what_is_done_for_the_source_is_told_from_what_the_rules_ask_for(planned: dict[str, Planned]) -> None:
+    found = {case: {doc_id: row["by_source"] for doc_id, row in planned[case].items()} for case in BY_SOURCE}
+    assert found == BY_SOURCE
+
+
 @pytest.mark.spark
 def test_a_text_that_is_measured_again_knows_how_often_it_was_and_another_begins_anew(
     planned: dict[str, Planned],

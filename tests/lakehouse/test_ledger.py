@@ -19,6 +19,7 @@ from recast.schemas.operations import EXPECTATION_RESULTS, RUNS, TOMBSTONES
 from recast.settings import UserError
 from tests.lakehouse.lakes import RUN, write_table
 
+ID, OTHER_ID = "0a1b2c3d-0000-4000-8000-0123456789ab", "ffffffff-0000-4000-8000-0123456789ab"
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
@@ -136,12 +137,26 @@ def test_what_changed_since_the_last_run_is_named(tmp_path: Path) -> None:
     assert ledger.changes(settings, began("3", 7.0)) == ("no run is recorded",)
     ledger.record(settings, began("3", 7.0) | {"status": "succeeded", "target_version": None})
     assert ledger.changes(settings, began("3", 7.0)) == ()
-    assert ledger.changes(settings, began("4", 6.5)) == ("source 3 -> 4", "threshold 7.0 -> 6.5")
+    assert ledger.changes(settings, began("4", 6.5)) == ("source changed (version 3 -> 4)", "threshold 7.0 -> 6.5")
     ledger.record(settings, began("3", 7.0) | {"status": "failed", "target_version": 5})
     assert ledger.changes(settings, began("3", 7.0)) == (
         "the last run is failed",
         "the table is not built; the last run left version 5",
     )
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "words"),
+    [
+        (f"2@{ID}", f"3@{ID}", "2 -> 3"),
+        (f"3@{OTHER_ID}", f"3@{ID}", "3 -> another 3"),
+        (f"2@{ID}@0123abcd", f"3@{ID}@4567abcd", "2 -> 3"),
+        (json.dumps([f"2@{ID}", f"5@{ID}"]), json.dumps([f"2@{ID}", f"6@{ID}"]), "2, 5 -> 2, 6"),
+        ("notes@2", "notes@3", "notes@2 -> notes@3"),
+    ],
+)
+def test_a_changed_source_is_told_by_versions_and_no_ids_of_tables(before: str, now: str, words: str) -> None:
+    assert ledger.changed_source(before, now) == f"source changed (version {words})"
 
 
 def test_the_last_run_is_the_one_that_began_last_whatever_clocks_said(tmp_path: Path) -> None:

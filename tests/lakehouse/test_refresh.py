@@ -524,6 +524,9 @@ def test_a_source_that_lost_most_of_its_rows_removes_none_until_it_is_told_to(la
     with pytest.raises(UserError, match=r"source of notes lacks 5 of the 6 rows .* --removal-limit 1"):
         lake.run({"n0": notes["n0"]})
     assert set(lake.rows()) == set(notes)
+    planned = look(lake.spark, lake.settings, toy_stage(lake.folder / "bill", "rule 1"))
+    assert (planned.by_source, planned.to_remove) == (5, 5)
+    assert "source of notes lacks 5 of the 6 rows" in planned.refused, "a plan says where a run would stop"
     (failed,) = query.rows(lake.settings, "SELECT status FROM runs WHERE run_id = 'run-2'")
     assert failed == {"status": "failed"}
     assert lake.run(notes)[1] == [], "the source is back, and nothing was lost or paid for"
@@ -567,6 +570,8 @@ def test_a_plan_that_is_shown_says_what_a_threshold_moves(lake: Lake) -> None:
     settings = settings_in(lake.folder, lint_threshold=2.0)
     planned = look(lake.spark, settings, toy_stage(lake.folder / "bill", "rule 1"))
     assert (planned.rows, planned.moves) == ({"decide": 3}, {"short -> kept": 1})
+    assert (planned.moved_tokens, planned.tokens_estimated) == ({"short -> kept": 1}, True), "two bytes are one token"
+    assert (planned.by_source, planned.refused) == (0, "")
     assert lake.rows()["c"] == ("hi", "ann", False, "short"), "nothing is written"
 
 

@@ -199,7 +199,8 @@ def test_a_plan_is_what_the_next_run_does_and_writes_nothing(lane: Lane) -> None
     files = sorted(Path(lane.settings.lake).rglob("*"))
     next_one = look(lane.spark, lane.settings, notes)
     assert next_one.rows == {"copy": 2, "measure": 1, "remove": 1} and next_one.unchanged == 1
-    assert len(next_one.why) == 1 and next_one.why[0].startswith("source ")
+    assert len(next_one.why) == 1 and next_one.why[0].startswith("4 source rows changed (version ")
+    assert (next_one.by_source, next_one.refused) == (4, "")
     assert sorted(Path(lane.settings.lake).rglob("*")) == files
     run = refresh(lane.spark, lane.settings, notes, "run-9", Meter(Console(quiet=True)))
     assert run is not None
@@ -240,7 +241,10 @@ def test_a_table_whose_last_run_failed_is_not_read_as_if_it_were_whole(lane: Lan
     ledger.record(lane.settings, {"run_id": "run-1", "table_name": "notes", "status": "failed"})
     owned = lane.stages["owned_notes"]
     (Path(lane.settings.lake) / "owned_notes").rename(Path(lane.settings.lake) / "gone")
-    assert look(lane.spark, lane.settings, owned).rows == {"measure": 4}, "a plan may be looked at"
+    planned = look(lane.spark, lane.settings, owned)
+    assert planned.rows == {"measure": 4}, "a plan may be looked at"
+    assert planned.refused == "the last run of notes is failed, so rows may be missing: recast refresh notes"
+    assert look(lane.spark, lane.settings, owned, done_before={"notes"}).refused == ""
     with pytest.raises(UserError, match=r"the last run of notes is failed, .*: recast refresh notes"):
         refresh(lane.spark, lane.settings, owned, "run-7", Meter(Console(quiet=True)))
 

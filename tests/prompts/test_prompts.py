@@ -18,6 +18,14 @@ def test_every_prompt_is_frozen_so_that_none_is_used_before_it_is_final():
     assert not missing, f"add these lines to prompts/frozen.json: {missing}"
 
 
+def test_a_prompt_is_known_by_its_fingerprint_and_words_that_its_file_lost_by_name_and_digits(monkeypatch):
+    words = prompts.load("style_code_v1").fingerprint
+    assert prompts.known()[words] == "style_code_v1"
+    monkeypatch.setattr(prompts, "frozen", lambda: {"style_code_v1": "0123456789abcdef"})
+    assert prompts.known()[words] == "style_code_v1"
+    assert prompts.known()["0123456789abcdef"] == "style_code_v1 (01234567)"
+
+
 def test_the_recipe_has_its_three_prompts():
     assert {"style_code_v1", "optimize_code_v1", "rewrite_math_v1"} <= set(prompts.names())
 
