@@ -74,7 +74,9 @@ def refresh(
         from recast.jobs.catalogue import chosen
         from recast.jobs.running import refresh_stages
 
-        outcome.runs += refresh_stages(settings, chosen(names, with_sources), retry=retry, conf=conf)
+        outcome.runs += refresh_stages(
+            settings, chosen(names, with_sources), retry=retry, conf=conf, begun=outcome.begin
+        )
         if not outcome.runs:
             click.echo("everything is up to date", err=True)
             if detailed_exit_code:

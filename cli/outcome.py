@@ -47,9 +47,14 @@ NOTIFY_WAIT_S = 2.0
 
 @dataclass
 class Outcome:
-    """What a refresh did: the rows of `runs` of the tables that are done."""
+    """What a refresh did: its run's id, once it has begun, and the rows of `runs` of the tables that are done."""
 
+    run_id: str | None = None
     runs: list[Run] = field(default_factory=list)
+
+    def begin(self, run_id: str) -> None:
+        """Note the run's id."""
+        self.run_id = run_id
 
 
 @contextmanager
@@ -96,7 +101,7 @@ def facts_of(settings: Settings, outcome: Outcome, problem: BaseException | None
         "exit_status": status,
         "problem": None if problem is None or isinstance(problem, SystemExit) else printable(first_line(problem)),
         "lake": settings.lake,
-        "run_id": next((run["run_id"] for run in outcome.runs), None),
+        "run_id": outcome.run_id,
         "tables": {run["table_name"]: {name: run.get(name) for name in FACTS} for run in outcome.runs},
         "seconds": round(seconds, 1),
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -113,10 +113,11 @@ def refresh_stages(
     retry: bool = False,
     meter: Meter | None = None,
     conf: Mapping[str, str] = NOTHING,
+    begun: Callable[[str], None] = lambda run_id: None,
 ) -> list[Run]:
     """Bring the stages' tables up to date, in order; return a row of `runs` for each that had something to do.
 
-    `conf` are settings of Spark, stronger than those of its own files.
+    `conf` are settings of Spark, stronger than those of its own files. `begun` is told the run's id.
 
     Raises:
         RunError: a stage failed; those before it are committed, those after it did not start.
@@ -145,6 +146,7 @@ def refresh_stages(
             application(log, conf, max(sizes.values()), meter) as (spark, came),
         ):
             run_id = time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
+            begun(run_id)
             meter.say(f"run {run_id}: {executors.first_line(spark, came)}")
             contents, *_ = table_of(settings.code_contents) or ("",)
             store.require_client(spark, (settings.lake, settings.code_source, settings.math_source, contents))

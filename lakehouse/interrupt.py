@@ -12,9 +12,12 @@ from typing import Any
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
+from recast.exits import Signalled, Terminated
 from recast.signals import RAISES, handled
 
 CANCEL_EVERY_S = 0.5
+ASKED: list[type[Signalled]] = []
+"""What the process's last signal raises, once the block of `cancelling` has ended."""
 
 
 @contextlib.contextmanager
@@ -24,7 +27,8 @@ def cancelling(spark: SparkSession) -> Iterator[None]:
     Raises:
         KeyboardInterrupt: at the end of a block that was interrupted so; at once where a signal comes a second time.
     """
-    asked: list[type[KeyboardInterrupt]] = []
+    asked = ASKED
+    asked.clear()
     over = threading.Event()
 
     def cancel() -> None:
@@ -44,9 +48,18 @@ def cancelling(spark: SparkSession) -> Iterator[None]:
             yield
     except Exception as problem:
         if asked:
-            raise asked[0] from problem
+            ended = asked[0]()
+            ended.runs = getattr(problem, "runs", ())
+            raise ended from problem
         raise
     finally:
         over.set()
     if asked:
         raise asked[0]
+
+
+def word_for(problem: BaseException) -> str:
+    """Return "interrupted" or "terminated" where a signal is what ended a run with this error; "" where none came."""
+    if not ASKED and not isinstance(problem, KeyboardInterrupt):
+        return ""
+    return "terminated" if Terminated in ASKED or isinstance(problem, Terminated) else "interrupted"

@@ -192,6 +192,8 @@ def summary(run: Run) -> str:
         return (
             f"[yellow]■[/yellow] {run['table_name']}: {run['rows_in']:,} rows, then stopped, in {run['seconds']:.1f} s"
         )
+    if run["status"] == "interrupted":
+        return f"[yellow]■[/yellow] {run['table_name']}: {run['problem']} after {run['seconds']:.1f} s"
     if run["status"] != "succeeded":  # the caller prints the problem
         return f"[red]✗[/red] {run['table_name']} failed after {run['seconds']:.1f} s"
     words = [f"{run['rows_in']:,} rows", f"{run['rows_kept']:,} kept"]

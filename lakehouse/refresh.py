@@ -18,7 +18,20 @@ from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from recast.lakehouse import dropped, due, executors, ledger, plan, quality, query, sizes, store, takedown, watching
+from recast.lakehouse import (
+    dropped,
+    due,
+    executors,
+    interrupt,
+    ledger,
+    plan,
+    quality,
+    query,
+    sizes,
+    store,
+    takedown,
+    watching,
+)
 from recast.lakehouse.chunks import Chunk
 from recast.lakehouse.counts import add_counts, counts, record_metrics
 from recast.lakehouse.ledger import Run
@@ -126,7 +139,8 @@ def refresh(
             takedown.note_holders(settings, run)
             raise
         except BaseException as problem:
-            run["status"], run["problem"] = "failed", first_line(problem)
+            word = interrupt.word_for(problem)
+            run["status"], run["problem"] = ("interrupted", word) if word else ("failed", first_line(problem))
             raise
         finally:
             record_metrics(work, meter)

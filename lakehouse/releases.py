@@ -88,7 +88,7 @@ def is_readable(settings: Settings, row: Mapping[str, Any]) -> bool:
         require_readable(settings, State(row["table_name"], row["table_version"]))
     except UserError:
         return False
-    return query.identity(settings, row["table_name"])[1] == row["table_id"]
+    return bool(query.identity(settings, row["table_name"])[1] == row["table_id"])
 
 
 def require_readable(settings: Settings, state: State) -> None:

@@ -1,5 +1,8 @@
 """How commands end: the exit status of every outcome, which a scheduler may rely on (docs/schedules.md)."""
 
+from collections.abc import Sequence
+from typing import Any
+
 DONE = 0
 FAILED = 1
 USER_ERROR = 2  # as click itself exits for an unknown option
@@ -14,7 +17,8 @@ TERMINATED = 143  # and of one that SIGTERM ended
 MEANINGS = {
     DONE: "done; also where there was nothing to do, unless `--detailed-exit-code` is given",
     FAILED: "the first stage with work failed, or the program has a fault; a purge that proves nothing",
-    USER_ERROR: "a mistake that the user can mend: an option, a setting, a missing table or program; also a plan of a refresh that would stop so",
+    USER_ERROR: "a mistake that the user can mend: an option, a setting, a missing table or program; also a plan "
+    "of a refresh that would stop so",
     GATE_FAILED: "an expectation of a table failed, or too many requests did; the chunk was not committed",
     STOPPED: "a limit was reached (`--max-rows`, `--max-hours`, `--max-cost`); the same command goes on from there",
     PARTIAL: "a stage failed after others of the run were committed",
@@ -25,11 +29,21 @@ MEANINGS = {
 }
 
 
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C came. Python ends with another status over a plain KeyboardInterrupt that has passed through `exec`."""
+class Signalled(KeyboardInterrupt):
+    """A signal came. Python ends with another status over a plain KeyboardInterrupt that has passed through `exec`.
+
+    Attributes:
+        runs: rows of `runs` of the stages that were done.
+    """
+
+    runs: Sequence[Any] = ()
 
 
-class Terminated(KeyboardInterrupt):
+class Interrupted(Signalled):
+    """Ctrl-C came."""
+
+
+class Terminated(Signalled):
     """SIGTERM came, of which all comes that comes of Ctrl-C, but for the status."""
 
 

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from recast.exits import Interrupted, Terminated, status_of, words_of
+from recast.exits import Interrupted, Signalled, Terminated, status_of, words_of
 
-RAISES: dict[int, type[KeyboardInterrupt]] = {signal.SIGINT: Interrupted, signal.SIGTERM: Terminated}
+RAISES: dict[int, type[Signalled]] = {signal.SIGINT: Interrupted, signal.SIGTERM: Terminated}
 """What each signal raises. SIGTERM is sent by Kubernetes, Airflow, systemd and `timeout`."""
 
 

@@ -36,6 +36,9 @@ def test_a_signal_ends_a_refresh_in_one_line_and_the_same_command_goes_on(
         said = json.loads(running.stdout.read())
     assert (running.returncode, said["exit_status"], said["ended"]) == (status, status, word), lines
     assert lines[-1] == f"recast: {word}; what was committed stays, and the same command goes on from there\n"
-    assert not any("Traceback" in line for line in lines), lines
+    assert not any("Traceback" in line or "failed" in line for line in lines), lines
+    told = query.rows(Settings(lake=str(tmp_path / "lake")), "SELECT run_id, status, problem FROM runs")
+    assert told in ([], [{"run_id": said["run_id"], "status": "interrupted", "problem": word}])
+    assert said["run_id"]
     subprocess.run(command, cwd=tmp_path, env=names, check=True, capture_output=True)
     assert query.row_count(Settings(lake=str(tmp_path / "lake")), "raw_math") == 5
