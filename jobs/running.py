@@ -170,8 +170,8 @@ def refresh_stages(
                         run = refresh(
                             spark, settings, stage, own_id, meter, retry and not again, came, rows, limits, require_held
                         )
-                    except LimitError:
-                        remove_taken_down(spark, settings, todo, run_id, meter, require_held)
+                    except LimitError as reached:
+                        remove_taken_down(spark, settings, todo, run_id, meter, require_held, reached.stopped)
                         raise
                 except UserError as problem:
                     problem.runs = runs
@@ -205,10 +205,12 @@ def remove_taken_down(
     run_id: str,
     meter: Meter,
     require_held: Callable[[str], None],
+    stopped: Run | None,
 ) -> None:
     """Remove what was taken down from the tables that a limit keeps from being brought up to date.
 
-    Where that fails, it is said: the limit is what the run ends with, and the next one removes them.
+    The first of them has a row in the ledger, `stopped`, which counts what goes from it. Where that fails, it is said: the
+    limit is what the run ends with, and the next one removes them.
     """
     from recast.lakehouse import withheld
     from recast.lakehouse.problems import explain
@@ -217,6 +219,9 @@ def remove_taken_down(
         try:
             if rows := withheld.remove(spark, settings, stage, run_id, require_held):
                 meter.say(f"{stage.name}: {rows:,} rows that were taken down are removed")
+                if stopped and stopped["table_name"] == stage.name:
+                    stopped["rows_removed"] += rows
+                    ledger.record(settings, stopped)
         except Exception as problem:
             meter.say(f"{stage.name}: rows that were taken down are not removed yet: {explain(problem)}")
 

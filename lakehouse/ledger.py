@@ -295,7 +295,8 @@ def changes_since(settings: Settings, last: Mapping[str, Any] | None, run: Run) 
     if last["target_version"] != version:
         query.require_columns(settings, run["table_name"], last["target_version"], version)
         now = "not built" if version is None else f"at version {version}"
-        found.append(f"the table is {now}; the last run left version {last['target_version']}")
+        left = "none" if last["target_version"] is None else f"version {last['target_version']}"
+        found.append(f"the table is {now}; the last run left {left}")
     elif last.get("target_id") not in (None, id_):  # older versions of Recast recorded none
         found.append("the table was deleted and built again")
     return tuple(found)

@@ -208,6 +208,12 @@ def test_a_takedown_while_a_refresh_runs_fails_nothing_and_shows_nothing_and_no_
     assert len(urls(settings, "raw_math")) == 2
     assert [plan.to_remove for plan in plan_stages(settings, chosen(["raw_math"]))] == [0]
 
+    take_down(settings, [Claim("url", "https://d.org")], "asked")
+    with pytest.raises(LimitError):
+        lane.refresh("math", max_rows=1, chunk_rows=1)
+    statement = "SELECT status, rows_removed FROM runs WHERE table_name = 'rewritten_math' ORDER BY started_at DESC LIMIT 1"
+    assert query.rows(settings, statement) == [{"status": "stopped", "rows_removed": 1}]
+
 
 def urls(settings: Settings, table: str) -> list[str]:
     """Return the addresses of all rows that a table holds, those included that its view hides."""
