@@ -150,7 +150,9 @@ def take_down(
     return Taken(
         claims=len(new),
         unknown=[claim for claim in new if claim not in seen],
-        rows=dict(sorted(Counter(table for table, _ in {(each["table_name"], each["doc_id"]) for each in found}).items())),
+        rows=dict(
+            sorted(Counter(table for table, _ in {(each["table_name"], each["doc_id"]) for each in found}).items())
+        ),
         documents=len(going),
         elsewhere=len({each["doc_id"] for each in found} - going),
         equal=len(equal),

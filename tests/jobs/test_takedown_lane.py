@@ -211,7 +211,9 @@ def test_a_takedown_while_a_refresh_runs_fails_nothing_and_shows_nothing_and_no_
     take_down(settings, [Claim("url", "https://d.org")], "asked")
     with pytest.raises(LimitError):
         lane.refresh("math", max_rows=1, chunk_rows=1)
-    statement = "SELECT status, rows_removed FROM runs WHERE table_name = 'rewritten_math' ORDER BY started_at DESC LIMIT 1"
+    statement = (
+        "SELECT status, rows_removed FROM runs WHERE table_name = 'rewritten_math' ORDER BY started_at DESC LIMIT 1"
+    )
     assert query.rows(settings, statement) == [{"status": "stopped", "rows_removed": 1}]
 
 
