@@ -76,10 +76,12 @@ def told(settings: Settings, as_json: bool, notify: str) -> Iterator[Outcome]:
         raise
     finally:
         facts = facts_of(settings, outcome, problem, time.monotonic() - began)
-        if as_json:
-            print(json.dumps(facts), flush=True)  # before it is posted, which may take a while
-        if notify:
-            post(notify, facts)
+        try:
+            if as_json:
+                print(json.dumps(facts), flush=True)  # before it is posted, which may take a while
+        finally:  # whoever reads the line may have gone
+            if notify:
+                post(notify, facts)
 
 
 def is_address(url: str) -> bool:

@@ -221,6 +221,7 @@ def remove_taken_down(
                 meter.say(f"{stage.name}: {rows:,} rows that were taken down are removed")
                 if stopped and stopped["table_name"] == stage.name:
                     stopped["rows_removed"] += rows
+                    stopped["target_version"], stopped["target_id"] = query.identity(settings, stage.name)
                     ledger.record(settings, stopped)
         except Exception as problem:
             meter.say(f"{stage.name}: rows that were taken down are not removed yet: {explain(problem)}")

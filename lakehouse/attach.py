@@ -93,18 +93,31 @@ def built_tables(settings: Settings) -> dict[str, DeltaTable]:
     try:
         opened[TOMBSTONES.name] = ledger.open_or_create(settings, TOMBSTONES)
     except (DeltaError, OSError) as problem:
-        raise UserError(
-            f"{query.table_uri(settings, TOMBSTONES.name)} cannot be made, and what is taken down "
-            f"later is found there: {first_line(problem)}. Let somebody who may write the lake run recast attach once"
-        ) from None
+        raise cannot_make(settings, problem) from None
     return {name: table for name, table in opened.items() if table is not None}
 
 
-def require_file(connection: duckdb.DuckDBPyConnection, folder: str) -> None:
-    """Put a file without rows, which the table's log does not name, beside tombstones to come: DuckDB reads no empty folder."""
+def cannot_make(settings: Settings, problem: BaseException) -> UserError:
+    """Return the line for a user who may not write the lake, where there are no tombstones yet."""
+    return UserError(
+        f"{query.table_uri(settings, TOMBSTONES.name)} cannot be made, and what is taken down later is found there: "
+        f"{first_line(problem)}. Let somebody who may write the lake run recast attach once"
+    )
+
+
+def require_file(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Put a file without rows, which the table's log does not name, beside tombstones to come: DuckDB reads no empty folder.
+
+    Raises:
+        UserError: this user may not write the lake.
+    """
+    folder = query.table_uri(settings, TOMBSTONES.name)
     if not any(Path(folder).glob("*.parquet")):
         rows = views.relation(TOMBSTONES.name, None, views.DUCKDB)
-        connection.execute(f"COPY {rows} TO {confinement.quoted(f'{folder}/none.parquet')} (FORMAT parquet)")
+        try:
+            connection.execute(f"COPY {rows} TO {confinement.quoted(f'{folder}/none.parquet')} (FORMAT parquet)")
+        except duckdb.Error as problem:
+            raise cannot_make(settings, problem) from None
 
 
 def require_own(file: Path) -> None:
@@ -134,7 +147,7 @@ def fill(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]
         folder = query.table_uri(settings, name)
         to_come = name == TOMBSTONES.name
         if to_come:
-            require_file(connection, folder)
+            require_file(connection, settings)
         query.show(connection, query.stored(name), table, folder, ["*.parquet"] if to_come else None)
         row = [name, table.version(), str(table.metadata().id), settings.lake, datetime.now(UTC), __version__]
         connection.execute(f"INSERT INTO {MADE} VALUES (?, ?, ?, ?, ?, ?)", row)

@@ -2,10 +2,11 @@
 
 import atexit
 import os
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import duckdb
 
@@ -40,5 +41,12 @@ def call(connection: duckdb.DuckDBPyConnection, work: Callable[[], Result]) -> R
             if wait([done], END_WAIT_S).done:
                 break
         else:  # a thread that is inside DuckDB may keep Python from ending
-            atexit.register(os._exit, status_of(problem))
+            atexit.register(end_at_once, done, status_of(problem))
         raise
+
+
+def end_at_once(call_: "Future[Any]", status: int) -> None:
+    """End the program, unless the call has come to an end since."""
+    if not call_.done():
+        sys.stdout.flush()
+        os._exit(status)

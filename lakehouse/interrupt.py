@@ -17,7 +17,7 @@ from recast.signals import RAISES, handled
 
 CANCEL_EVERY_S = 0.5
 ASKED: list[type[Signalled]] = []
-"""What the process's last signal raises, once the block of `cancelling` has ended."""
+"""What a signal that came in the block of `cancelling` raises at its end."""
 
 
 @contextlib.contextmanager
@@ -52,10 +52,12 @@ def cancelling(spark: SparkSession) -> Iterator[None]:
             ended.runs = getattr(problem, "runs", ())
             raise ended from problem
         raise
+    else:
+        if asked:
+            raise asked[0]
     finally:
         over.set()
-    if asked:
-        raise asked[0]
+        asked.clear()
 
 
 def word_for(problem: BaseException) -> str:

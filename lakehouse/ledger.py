@@ -20,7 +20,7 @@ from recast import __version__
 from recast.lakehouse import query
 from recast.lakehouse.problems import first_line, warn
 from recast.lakehouse.settings import Settings
-from recast.schemas.operations import EXPECTATION_RESULTS, RUNS
+from recast.schemas.operations import EXPECTATION_RESULTS, RUNS, TOMBSTONES
 from recast.schemas.table import Table
 from recast.settings import UserError
 
@@ -243,6 +243,8 @@ def rows_are_in(settings: Settings, name: str, before: str, after: str) -> None:
         {"target_version": new},
         predicate=f"table_name = '{name}' AND target_version = {old} AND target_id = '{id_}'",
     )
+    if name == TOMBSTONES.name:
+        runs.update({"takedowns": new}, predicate=f"takedowns = {old}")
     # A join names the versions of both of its sources, as JSON.
     runs.update(
         {"source_version": f"replace(source_version, '{before}', '{after}')"},

@@ -162,7 +162,8 @@ def require_few_removals(work: Work, planned: Plan) -> None:
     if taken_down is not None:
         gone = gone.join(taken_down, "doc_id", "left_anti")
     lost = gone.join(work.source_rows().select("input_hash"), "input_hash", "left_anti").count()
-    if is_much(lost, come, held, limit):
+    renamed = gone.count() - lost  # these count neither as gone nor as come
+    if is_much(lost, max(0, come - renamed), held, limit):
         raise UserError(
             f"the source of {work.stage.name} lacks {lost:,} of the {held:,} rows that were made from it, more than "
             f"removal_limit = {limit:g} allows. Nothing was removed. Is the source whole? If it is: --removal-limit 1"

@@ -75,10 +75,14 @@ def versions_of(settings: Settings, table: str) -> list[int]:
 
 
 def is_known(settings: Settings, table: str, version: int) -> bool:
-    """Say whether a table's log still tells of a version: a purge deletes what tells of old ones."""
+    """Say whether a table's log still tells of a version: a purge deletes what tells of old ones.
+
+    Raises:
+        UserError: the table cannot be read at this moment.
+    """
     try:
         return query.state(settings, table, version) is not None
-    except UserError:
+    except time_travel.GoneError:
         return False
 
 

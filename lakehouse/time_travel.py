@@ -20,6 +20,14 @@ TYPES = {"VERSION": "BIGINT", "TIMESTAMP": "TIMESTAMPTZ"}
 """What the value of each kind of AT clause is."""
 
 
+GONE = ("files in log segment", "No table metadata or protocol found")
+"""Parts of what delta-rs says of a version of which the log, or a part of it, was deleted."""
+
+
+class GoneError(UserError):
+    """A table has no such state, or its log no longer tells of it."""
+
+
 class State(NamedTuple):
     """A table at one of its versions, or as it was at a time."""
 
@@ -43,7 +51,8 @@ def at(table: DeltaTable, state: State) -> DeltaTable:
     """Load a table, which is open at its present version, as it was.
 
     Raises:
-        UserError: it has no such version, or did not exist then; or what tells of that version is gone from its log.
+        GoneError: it has no such version, or did not exist then; or what tells of that version is gone from its log.
+        UserError: it cannot be read for another reason.
     """
     try:
         number = state.when if isinstance(state.when, int) else version_at(table, state.when)
@@ -51,12 +60,12 @@ def at(table: DeltaTable, state: State) -> DeltaTable:
             known = (
                 f"its present version is {table.version()}" if isinstance(state.when, int) else "its log begins later"
             )
-            raise UserError(f"there is no {state}; {known}")
+            raise GoneError(f"there is no {state}; {known}")
         table.load_as_version(number)
     except (DeltaError, OSError, ValueError) as problem:
-        gone = "files in log segment" in str(problem)
-        words = "its log no longer tells of it, as after a purge" if gone else first_line(problem)
-        raise UserError(f"{state} can no longer be read: {words}") from None
+        if any(words in str(problem) for words in GONE):
+            raise GoneError(f"{state} can no longer be read: its log no longer tells of it, as after a purge") from None
+        raise UserError(f"{state} can no longer be read: {first_line(problem)}") from None
     return table
 
 

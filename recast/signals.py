@@ -19,7 +19,9 @@ def handled(handler: Callable[[int, Any], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, handler) for number in RAISES}
+    # Of a shell's background job Ctrl-C is ignored, and None stands for a handler that is not Python's.
+    ours = [number for number in RAISES if signal.getsignal(number) not in (signal.SIG_IGN, None)]
+    before = {number: signal.signal(number, handler) for number in ours}
     try:
         yield
     finally:

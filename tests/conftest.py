@@ -21,6 +21,10 @@ hypothesis.settings.load_profile("recast")
 # What imports bring is never garbage; Python's own 700 would look through it again and again.
 gc.set_threshold(50_000)
 
+# Ctrl-C is ignored of a shell's background job, and of the programs that tests start with it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 CHECKOUT = Path(__file__).parents[1]
 REFRESH_TIMEOUT_S = 1500
 

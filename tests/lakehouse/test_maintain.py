@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from recast.lakehouse import confinement, ledger, maintain, purge, query, releases
+from recast.lakehouse import confinement, ledger, maintain, purge, query, releases, takedown
+from recast.lakehouse.claims import claim
 from recast.lakehouse.settings import Settings
 from recast.lakehouse.time_travel import State
 from recast.settings import UserError
@@ -121,6 +122,35 @@ def test_a_release_whose_version_was_purged_is_in_nobody_s_way(settings: Setting
     assert not releases.is_readable(settings, row)
     with pytest.raises(UserError, match=r"published_code at version 0 can no longer be read: .* as after a purge"):
         releases.require_readable(settings, State("published_code", row["table_version"]))
+
+
+def test_a_table_that_cannot_be_read_for_a_moment_loses_no_released_version(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    releases.release(settings, "2026-11", ["published_code"])
+    DeltaTable(str(Path(settings.lake, "published_code"))).delete("true")
+
+    def timed_out(*_: object) -> None:
+        raise OSError("the store timed out")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DeltaTable, "load_as_version", timed_out)
+        with pytest.raises(UserError, match="timed out"):
+            maintain.maintain(settings, 0)
+    maintain.maintain(settings, 0)
+    (row,) = releases.recorded(settings)
+    assert releases.is_readable(settings, row)
+
+
+def test_tombstones_that_are_put_together_are_no_further_takedown(settings: Settings) -> None:
+    for number in range(maintain.SMALL_FILES + 1):
+        takedown.take_down(settings, [claim("url", f"https://a.org/{number}")], "asked")
+    obeyed = takedown.version(settings)
+    ledger.record(settings, ledger.begin("run-1", "raw_math", "1", {}, {}, obeyed) | {"status": "succeeded"})  # type: ignore[arg-type]
+    maintain.maintain(settings, 168)
+    assert takedown.version(settings) != obeyed
+    begun = ledger.begin("run-2", "raw_math", "1", {}, {}, takedown.version(settings))
+    assert not any("takedowns" in words for words in ledger.changes(settings, begun))
 
 
 def test_a_table_is_asked_for_before_its_files_are_put_together_and_before_any_is_deleted(settings: Settings) -> None:

@@ -18,9 +18,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from rich.console import Console
 
+from recast.exits import Interrupted, Signalled, Terminated
 from recast.jobs import asking
 from recast.jobs.settings import Settings
-from recast.lakehouse import ledger, problems, query, store
+from recast.lakehouse import interrupt, ledger, problems, query, store
 from recast.lakehouse import refresh as loop
 from recast.lakehouse.counts import add_counts, counts
 from recast.lakehouse.limits import LimitError
@@ -533,6 +534,29 @@ def test_a_source_that_lost_most_of_its_rows_removes_none_until_it_is_told_to(la
     run, _ = lake.run({"n0": notes["n0"]}, removal_limit=1.0)
     assert run["rows_removed"] == 5
     assert set(lake.rows()) == {"n0"}
+
+
+def test_documents_with_new_names_do_not_make_up_for_those_that_are_lost(lake: Lake) -> None:
+    lake.run({f"old{number}": (f"text {number}", "ann") for number in range(40)})
+    with pytest.raises(UserError, match="lacks 16 of the 40 rows"):
+        lake.run({f"new{number}": (f"text {number}", "ann") for number in range(24)})
+    assert len(lake.rows()) == 40
+
+
+@pytest.mark.parametrize(("signal", "word"), [(Terminated, "terminated"), (Interrupted, "interrupted")])
+def test_a_run_that_a_signal_ends_has_not_failed(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, signal: type[Signalled], word: str
+) -> None:
+    """A signal cancels Spark's jobs, and the run ends with what Spark says of that."""
+
+    def ended(*_: Any) -> None:
+        monkeypatch.setattr(interrupt, "ASKED", [signal])
+        raise RuntimeError("Job 13 cancelled as part of cancellation of all jobs")
+
+    monkeypatch.setattr(loop, "do", ended)
+    with pytest.raises(RuntimeError):
+        lake.run(NOTES)
+    assert query.rows(lake.settings, "SELECT status, problem FROM runs") == [{"status": "interrupted", "problem": word}]
 
 
 def test_a_source_of_two_files_that_lost_one_removes_none_of_its_rows(lake: Lake) -> None:
