@@ -174,7 +174,7 @@ def is_much(lost: int, come: int, held: int, limit: float) -> bool:
     """Say whether `lost` of `held` rows, with `come` new ones, are more than the changes of a night.
 
     That is where the table shrinks by more than the share `limit`, and by more than FEW_ROWS; or where it loses the share
-    SWAPPED, however many come: so does the folder of another dataset look.
+    SWAPPED, however many come: so does the folder of another dataset look. A single row is no lost source.
     """
     shrinks = lost > FEW_ROWS and lost - come > limit * held
-    return shrinks or lost >= max(limit, SWAPPED) * held > 0
+    return shrinks or (lost > 1 and lost >= max(limit, SWAPPED) * held)

@@ -11,6 +11,7 @@ from recast.lakehouse.plan import is_much
         (0, 0, 0, False),
         (0, 0, 6, False),
         (1, 0, 6, False),
+        (1, 1, 2, False),
         (3, 0, 6, True),  # one of two files of three rows is missing
         (6, 6, 6, True),  # the folder of another dataset
         (10, 0, 100, False),
