@@ -286,14 +286,19 @@ def plan_stages(
                 except Exception as problem:
                     raise RunError(f"{stage.name} cannot be planned: {explain(problem)}") from problem
     known = functools.cache(lambda table: costs.experience(settings, table))
+    all_rows: dict[str, int] = {}
     for stage in stages:
         above = [plans[table] for table in stage.source.tables if table in plans]
-        may_come = sum(plan.to_write + plan.to_remove + plan.may_come for plan in above)
+        # A document that several tables above will write comes once, and a table has none that those above have not.
+        documents = sum(all_rows[plan.table_name] for plan in above)
+        may_come = min(documents, sum(plan.to_write + plan.to_remove + plan.may_come for plan in above))
+        planned = plans[stage.name]
+        all_rows[stage.name] = documents if above else planned.unchanged + planned.to_write + planned.to_remove
         coming = [new_below(plan, known) for plan in above]
         likely_come = None if None in coming else min(may_come, sum(filter(None, coming)))
-        own = plans[stage.name].rows.get("measure", 0)
+        own = planned.rows.get("measure", 0)
         taken = known(stage.name) if own or may_come else None
-        plans[stage.name] = plans[stage.name]._replace(
+        plans[stage.name] = planned._replace(
             may_come=may_come,
             likely_come=likely_come,
             estimate=taken and taken.estimate(own, settings),

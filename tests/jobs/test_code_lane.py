@@ -221,6 +221,12 @@ def test_a_plan_shows_what_a_refresh_would_do_and_does_none_of_it(lane: Lane) ->
     likely = [plans[name].likely_come for name in ("styled_code", "optimized_code", "published_code")]
     assert likely[0] == sum(plans["linted_code"].moves.values()) > 0, "those that are no longer rejected"
     assert likely[0] > likely[1] >= likely[2] > 0, "some of what comes is rejected on the way, as before"
+    both = replace(lane.settings, lint_threshold=0.0, style_prompt="style_code_small_v1")
+    plans = {
+        plan.table_name: plan for plan in plan_stages(both, chosen(["linted_code", "styled_code", "optimized_code"]))
+    }
+    assert plans["styled_code"].to_write > 0
+    assert plans["optimized_code"].may_come == linted, "a file that both tables above write comes once"
     assert lane.requests() == {}
     assert lane.refresh("code") == {}, "nothing was written"
 
