@@ -161,6 +161,10 @@ def require_few_removals(work: Work, planned: Plan) -> None:
     taken_down = withheld.documents(work.spark, work.settings, work.run["takedowns"])
     if taken_down is not None:
         gone = gone.join(taken_down, "doc_id", "left_anti")
+        # A document that came while its claim was made is in no tombstone.
+        rows = work.target_rows().join(gone.select("doc_id"), "doc_id", "left_semi")
+        rows = withheld.unclaimed(work.spark, work.settings, work.run["takedowns"], rows)
+        gone = gone.join(rows.select("doc_id"), "doc_id", "left_semi")
     lost = gone.join(work.source_rows().select("input_hash"), "input_hash", "left_anti").count()
     renamed = gone.count() - lost  # these count neither as gone nor as come
     if is_much(lost, max(0, come - renamed), held, limit):

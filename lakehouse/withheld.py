@@ -66,6 +66,14 @@ def without_domains(
     return rows
 
 
+def unclaimed(spark: SparkSession, settings: Settings, version: int | None, rows: DataFrame) -> DataFrame:
+    """Return the rows of a table that no claim names by one of their columns."""
+    for column, kind in takedown.NAMED.items():
+        if column in rows.columns:
+            rows = without(spark, settings, version, rows, kind, column)
+    return without_domains(spark, settings, version, rows, "url") if "url" in rows.columns else rows
+
+
 def blanked(spark: SparkSession, settings: Settings, rows: DataFrame, status: str) -> DataFrame:
     """Return rows that have a `text`, without the texts that a claim of kind `content` names: their `status` says taken_down.
 

@@ -276,4 +276,4 @@ def rows(lane: Lane, table: str) -> list[dict[str, Any]]:
     statement = (
         f"SELECT {COMPARED} FROM {query.stored(table)} WHERE reason IS DISTINCT FROM '{WITHDRAWN}' ORDER BY doc_id"
     )
-    return query.rows(lane.settings, statement, table)
+    return query.dictionaries(query.run_sql(lane.settings, statement, table, unsafe=True))  # what is hidden, too
