@@ -147,12 +147,11 @@ def take_down(
         found += [each for each in before if each not in found]
     going = goes(settings, found)
     seen = {Claim(each["kind"], each["value"]) for each in found}
+    rows = {(each["table_name"], each["doc_id"]) for each in found}  # two claims may reach one
     return Taken(
         claims=len(new),
         unknown=[claim for claim in new if claim not in seen],
-        rows=dict(
-            sorted(Counter(table for table, _ in {(each["table_name"], each["doc_id"]) for each in found}).items())
-        ),
+        rows=dict(sorted(Counter(table for table, _ in rows).items())),
         documents=len(going),
         elsewhere=len({each["doc_id"] for each in found} - going),
         equal=len(equal),
