@@ -26,8 +26,7 @@ ENDED = {
     exits.STOPPED: "stopped",
     exits.PARTIAL: "partial",
     exits.BUSY: "busy",
-    exits.INTERRUPTED: "interrupted",
-    exits.TERMINATED: "terminated",
+    **exits.BY_SIGNAL,
 }
 FACTS = (
     "status",

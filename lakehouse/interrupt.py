@@ -12,7 +12,7 @@ from typing import Any
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
-from recast.exits import Signalled, Terminated
+from recast.exits import BY_SIGNAL, Signalled, status_of
 from recast.signals import RAISES, handled
 
 CANCEL_EVERY_S = 0.5
@@ -62,6 +62,4 @@ def cancelling(spark: SparkSession) -> Iterator[None]:
 
 def word_for(problem: BaseException) -> str:
     """Return "interrupted" or "terminated" where a signal is what ended a run with this error; "" where none came."""
-    if not ASKED and not isinstance(problem, KeyboardInterrupt):
-        return ""
-    return "terminated" if Terminated in ASKED or isinstance(problem, Terminated) else "interrupted"
+    return BY_SIGNAL.get(status_of(ASKED[0]() if ASKED else problem), "")

@@ -4,13 +4,13 @@ import os
 import signal
 
 from recast.exits import words_of
+from recast.signals import heard
 
 
 def main() -> None:
     """Run the command line. Around its commands, which do so themselves, a signal ends the program in one line, too."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as of a shell's background job
-            signal.signal(number, end_at_once)
+    for number in heard():
+        signal.signal(number, end_at_once)
     from recast.cli.main import main as command_line
 
     command_line(prog_name="recast")

@@ -28,6 +28,9 @@ MEANINGS = {
     TERMINATED: "terminated (SIGTERM); the same command goes on from there",
 }
 
+BY_SIGNAL = {INTERRUPTED: "interrupted", TERMINATED: "terminated"}
+"""What is said of a command, and of a run, that a signal ended."""
+
 
 class Signalled(KeyboardInterrupt):
     """A signal came. Python ends with another status over a plain KeyboardInterrupt that has passed through `exec`.
@@ -49,8 +52,7 @@ class Terminated(Signalled):
 
 def words_of(status: int) -> str:
     """Return what a command says that a signal ends, of which INTERRUPTED or TERMINATED is the status."""
-    ended = "terminated" if status == TERMINATED else "interrupted"
-    return f"{ended}; what was committed stays, and the same command goes on from there"
+    return f"{BY_SIGNAL[status]}; what was committed stays, and the same command goes on from there"
 
 
 def status_of(problem: BaseException) -> int:

@@ -13,15 +13,21 @@ RAISES: dict[int, type[Signalled]] = {signal.SIGINT: Interrupted, signal.SIGTERM
 """What each signal raises. SIGTERM is sent by Kubernetes, Airflow, systemd and `timeout`."""
 
 
+def heard() -> list[int]:
+    """Return which of the signals a handler of ours may take.
+
+    Of a shell's background job Ctrl-C is ignored, and None stands for a handler that is not Python's.
+    """
+    return [number for number in RAISES if signal.getsignal(number) not in (signal.SIG_IGN, None)]
+
+
 @contextlib.contextmanager
 def handled(handler: Callable[[int, Any], None]) -> Iterator[None]:
     """Have signals handled so in the block. Only the main thread may handle any: in others nothing changes."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    # Of a shell's background job Ctrl-C is ignored, and None stands for a handler that is not Python's.
-    ours = [number for number in RAISES if signal.getsignal(number) not in (signal.SIG_IGN, None)]
-    before = {number: signal.signal(number, handler) for number in ours}
+    before = {number: signal.signal(number, handler) for number in heard()}
     try:
         yield
     finally:
