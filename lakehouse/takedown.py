@@ -17,7 +17,7 @@ import pyarrow as pa
 from deltalake import QueryBuilder
 
 from recast import __version__
-from recast.lakehouse import ledger, query
+from recast.lakehouse import earlier, ledger, query
 from recast.lakehouse.claims import Claim, Listed, host_sql, hosts_of, read_list
 from recast.lakehouse.probes import probes_of
 from recast.lakehouse.settings import Settings
@@ -45,7 +45,7 @@ DOCUMENTS = f"""
     WITH counting AS ({IN_FORCE}),
     documents AS (
         SELECT t.* FROM tombstones AS t JOIN counting AS c ON t.kind = c.kind AND t.value = c.value AND t.number >= c.since
-        WHERE t.doc_id IS NOT NULL),
+        WHERE t.doc_id IS NOT NULL AND t.action = 'take_down'),
     holding AS (
         SELECT doc_id, max_by(held_by, (number, held_by)) AS held_by FROM documents
         WHERE held_by IS NOT NULL GROUP BY doc_id),
@@ -53,6 +53,12 @@ DOCUMENTS = f"""
     staying AS (SELECT DISTINCT doc_id FROM held ANTI JOIN (SELECT value AS name FROM counting WHERE kind = 'repo') USING (name))
     SELECT d.*, d.kind = 'repo' AND s.doc_id IS NOT NULL AS elsewhere
     FROM documents AS d LEFT JOIN staying AS s USING (doc_id)
+"""
+# Texts that documents have or had in a table, made from a text that a claim names which counts; the documents may stay.
+MADE = f"""
+    SELECT DISTINCT t.doc_id, t.table_name, t.content_hash
+    FROM tombstones AS t JOIN ({IN_FORCE}) AS c ON t.kind = c.kind AND t.value = c.value AND t.number >= c.since
+    WHERE t.action = 'made_from'
 """
 # The repositories that hold a row of raw_code, as claims name them.
 HOLDERS = "list_distinct(list_transform(occurrences, lambda each: lower(each.repo_name)))"
@@ -139,7 +145,8 @@ def take_down(
     new = list(dict.fromkeys([*new, *(Claim("blob", doc_id) for doc_id in sorted(equal_blobs))]))
     found = reached(settings, new)
     equal = equal_texts(settings, found)
-    record(settings, TAKE_DOWN, new, why, reference, found)
+    made = list(earlier.made_from(settings, texts, document_tables(query.connect(settings))))
+    record(settings, TAKE_DOWN, new, why, reference, found, made)
     if looked_at != [query.version(settings, name) for name in RAW]:
         # A refresh brought documents meanwhile. One that ends later than this sees the claims, and reads its source again.
         before, found = found, reached(settings, new)
@@ -207,9 +214,10 @@ def record(
     why: str,
     reference: str,
     found: Sequence[Mapping[str, Any]],
+    made: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """Add rows to tombstones in one commit; none where there is nothing to say."""
-    if not (claims or found):
+    """Add rows to tombstones in one commit, those of `made` with an action of their own; none where there is nothing to say."""
+    if not (claims or found or made):
         return
     before = version(settings)
     facts = {
@@ -221,9 +229,8 @@ def record(
         "requested_at": datetime.now(UTC),
         "recast_version": __version__,
     }
-    ledger.write(
-        settings, TOMBSTONES, [*(facts | claim._asdict() for claim in claims), *({**facts, **row} for row in found)]
-    )
+    rows = (*(claim._asdict() for claim in claims), *found, *made)
+    ledger.write(settings, TOMBSTONES, [{**facts, **row} for row in rows])
 
 
 def reached(settings: Settings, claims: Sequence[Claim]) -> list[dict[str, Any]]:
@@ -348,6 +355,7 @@ def hidden_from(table: str, dialect: Dialect = DUCKDB) -> str:
     columns = TABLES[table].column_names
     documents = DOCUMENTS.replace(DUCKDB.each, dialect.each)
     hidden = f" ANTI JOIN (SELECT doc_id FROM ({documents}) WHERE NOT elsewhere) USING (doc_id)"
+    hidden += f" ANTI JOIN (SELECT doc_id, content_hash FROM ({MADE})) USING (doc_id, content_hash)"
     for column, kind in NAMED.items():
         if column in columns:
             own = f"lower({column})" if kind == "repo" else column

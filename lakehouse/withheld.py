@@ -111,7 +111,8 @@ def documents(spark: SparkSession, settings: Settings, version: int | None) -> D
     every = counting(spark, settings, version)
     if every is None:
         return None
-    reached = store.read(spark, settings, TOMBSTONES, str(version)).where("doc_id IS NOT NULL")
+    reached = store.read(spark, settings, TOMBSTONES, str(version))
+    reached = reached.where(F.col("doc_id").isNotNull() & (F.col("action") == takedown.TAKE_DOWN))
     reached = reached.join(every, ["kind", "value"]).where("number >= since")
     holding = (
         reached.where("held_by IS NOT NULL").groupBy("doc_id").agg(F.max(F.struct("number", "held_by")).alias("last"))
