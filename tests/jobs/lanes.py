@@ -77,6 +77,14 @@ class File:
         }
 
 
+def program(name: str) -> bytes:
+    """Return a program that pylint rates 10."""
+    return (
+        f'"""Sums of {name}."""\n\n\ndef total_{name}(values):\n'
+        f'    """Return the sum of `values`."""\n    result_{name} = sum(values)\n    return result_{name}\n'
+    ).encode()
+
+
 def write_repositories(folder: Path, repositories: dict[str, list[File]]) -> None:
     """Write a code source as `folder/data/` and `folder/content/`."""
     for name in ("data", "content"):

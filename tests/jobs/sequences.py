@@ -1,14 +1,15 @@
-"""Random nights of the math lane, and what they must come to: the tables of one clean run over the final state.
+"""Random nights of a lane, and what they must come to: the tables of one clean run over the final state.
 
 Hypothesis draws the steps. After each of them nothing that counts as taken down may be shown, and after a purge no byte of it left.
 """
 
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 from unittest.mock import patch
 
 import hypothesis
@@ -25,21 +26,19 @@ from recast.lakehouse.purge import purge
 from recast.lakehouse.takedown import lift, take_down
 from recast.schemas.table import WITHDRAWN
 from recast.settings import UserError
-from tests.jobs.lanes import Lane, Model, strings_below, write_pages
+from tests.jobs.lanes import File, Lane, Model, program, strings_below, write_pages, write_repositories
+from tests.lakehouse.taken import sha256
+from tests.sources import blob_id
 
-TABLES = ("raw_math", "rewritten_math", "published_math")
-COMPARED = "doc_id, url, content_hash, kept, reason, measured_by, decided_by"
-ADDRESSES = [f"https://{site}.example/{page}" for site in ("a", "b", "sub.a") for page in range(3)]
-CLAIMS = {
-    Claim("url", ADDRESSES[0]): {ADDRESSES[0]},
-    Claim("domain", "a.example"): {*ADDRESSES[:3], *ADDRESSES[6:]},
-    Claim("url", ADDRESSES[4]): {ADDRESSES[4]},
-}
-"""What may be claimed, and the pages that it takes down."""
-PROMPTS = ("rewrite_math_v1", "rewrite_math_small_v1")
-TEXT = "A train to {} travels 120 km in 2 hours. How fast? 120 / 2 = 60 km/h."
 SHARED = "Qcommontown"
 HOURS = st.sampled_from((0, 168))
+
+
+class Reached(NamedTuple):
+    """What a claim takes down: the documents that are at some places of the source, and those whose text has one of some words."""
+
+    places: frozenset[str] = frozenset()
+    words: frozenset[str] = frozenset()
 
 
 def one_of_its(name: str) -> st.SearchStrategy[Any]:
@@ -50,52 +49,77 @@ def one_of_its(name: str) -> st.SearchStrategy[Any]:
 class Nights(stateful.RuleBasedStateMachine):
     """A lake, what a clean run would begin with, and steps on both.
 
-    `pages` is the source: the word by which each page's text is known, and its score; `words` has each page with every word that it
-    ever had. `changes` are the settings that steps change, `claims` those that count, `released` the names of releases.
+    Of a lane: `lane_name` and `tables`; `places` of documents in its source, `place` as SQL of its tables; `weak`, how the
+    words of texts that are not good end; `changing`, the settings that steps change, with their values; `claimable`, what may
+    be claimed.
+
+    `source` has the word by which the text at each place is known, and whether it is a good one; `words` has each place with
+    every word that it ever had. `changes` are the settings as they are, `claims` those that count, `released` names releases.
     """
+
+    lane_name: ClassVar[str]
+    tables: ClassVar[tuple[str, ...]]
+    places: ClassVar[list[str]]
+    place: ClassVar[str]
+    weak: ClassVar[str] = "town"
+    changing: ClassVar[Mapping[str, tuple[Any, ...]]]
+    claimable: ClassVar[Mapping[Claim, Reached]]
 
     def __init__(self, folder: Path, served: tuple[Model, str], done: list[str]) -> None:
         super().__init__()
-        self.folder, self.served, self.done = Path(tempfile.mkdtemp(dir=folder)), served, done
-        self.lane = lane_in(self.folder / "lake", self.folder / "math", served)
-        self.pages: dict[str, tuple[str, int]] = {}
+        self.folder, self.done = Path(tempfile.mkdtemp(dir=folder)), done
+        model, url = served
+        common = Settings(endpoint=url, model="model-a", chunk_rows=3, removal_limit=1.0)
+        located = self.located(common)
+        self.lane, self.clean = (
+            Lane(replace(located, lake=str(self.folder / name)), model) for name in ("lake", "clean")
+        )
+        self.source: dict[str, tuple[str, bool]] = {}
         self.words: set[tuple[str, str]] = set()
-        self.changes: dict[str, Any] = {"math_min_score": 0, "math_prompt": PROMPTS[0]}
+        self.changes: dict[str, Any] = {name: values[0] for name, values in self.changing.items()}
         self.claims: set[Claim] = set()
         self.released: list[str] = []
 
-    @initialize(addresses=st.permutations(ADDRESSES), built=st.booleans())
-    def begin(self, addresses: list[str], built: bool) -> None:
-        assume(addresses != ADDRESSES)  # Hypothesis begins with the simplest sequence, which is the same for every seed
-        for address in addresses[:4]:
-            self.put(address, 1, 4)
+    def located(self, settings: Settings) -> Settings:
+        """Return settings that say where the source lies."""
+        raise NotImplementedError
+
+    def write_source(self) -> None:
+        """Write the source; one document more stays, so that there always is one."""
+        raise NotImplementedError
+
+    @initialize(places=st.runner().flatmap(lambda nights: st.permutations(nights.places)), built=st.booleans())
+    def begin(self, places: list[str], built: bool) -> None:
+        assume(places != self.places)  # Hypothesis begins with the simplest sequence, which is the same for every seed
+        for place in places[:4]:
+            self.put(place, 1, True)
         if built:
             self.refreshed()
 
-    @rule(address=st.sampled_from(ADDRESSES), number=st.integers(0, 3), score=st.sampled_from((3, 4)))
-    def write(self, address: str, number: int, score: int) -> None:
+    @rule(place=one_of_its("places"), number=st.integers(0, 3), good=st.booleans())
+    def write(self, place: str, number: int, good: bool) -> None:
         self.done.append("write")
-        self.put(address, number, score)
+        self.put(place, number, good)
 
-    @precondition(lambda self: bool(self.pages))
-    @rule(address=one_of_its("pages"))
-    def remove(self, address: str) -> None:
+    @precondition(lambda self: bool(self.source))
+    @rule(place=one_of_its("source"))
+    def remove(self, place: str) -> None:
         self.done.append("remove")
-        del self.pages[address]
+        del self.source[place]
         self.write_source()
 
-    @rule(least=st.sampled_from((0, 4)), prompt=st.sampled_from(PROMPTS))
-    def change(self, least: int, prompt: str) -> None:
-        """Change the threshold or the prompt, or both or none."""
+    @rule(name=one_of_its("changing"), which=st.integers(0, 1))
+    def change(self, name: str, which: int) -> None:
+        """Change a threshold or a prompt, or leave it as it is."""
         self.done.append("settings")
-        self.changes = {"math_min_score": least, "math_prompt": prompt}
+        self.changes[name] = self.changing[name][which]
 
     @rule(at=st.integers(0, 2), after=st.booleans())
     def break_off(self, at: int, after: bool) -> None:
         self.done.append("break off")
         breaking_off(at, after, self.refreshed)
 
-    @rule(claim=st.sampled_from(sorted(CLAIMS)))
+    @rule(claim=one_of_its("claimable"))
     def take_down(self, claim: Claim) -> None:
         self.done.append("take down")
         take_down(self.lane.settings, [claim], "a test")
@@ -113,9 +137,9 @@ class Nights(stateful.RuleBasedStateMachine):
         self.done.append("release")
         name = f"r{len(self.done)}"
         with suppress(UserError):  # the table is not built, or half written
-            releases.release(self.lane.settings, name, ["published_math"])
+            releases.release(self.lane.settings, name, [self.tables[-1]])
             self.released.append(name)
-            assert self.shown("published_math", name) == self.shown("published_math"), "a release shows other rows"
+            assert self.shown(self.tables[-1], name) == self.shown(self.tables[-1]), "a release shows other rows"
 
     @precondition(lambda self: bool(self.released))
     @rule(name=one_of_its("released"))
@@ -141,8 +165,9 @@ class Nights(stateful.RuleBasedStateMachine):
         if hours:  # what is younger may stay
             return
         assert report["proven"], (report["found"], report["unreadable"])
-        gone = {word for address, word in self.words if address in self.claimed()}
-        stay = {word for address, word in self.words if address not in self.claimed()}
+        places, words = self.claimed()
+        gone = {word for place, word in self.words if place in places or word in words}
+        stay = {word for place, word in self.words if place not in places and word not in words}
         said = strings_below(Path(self.lane.settings.lake))
         left = [word for word in gone - stay if word in said]
         assert not left, f"a purge leaves {left}"
@@ -155,19 +180,23 @@ class Nights(stateful.RuleBasedStateMachine):
     @invariant()
     def nothing_claimed_is_shown(self) -> None:
         """Read what readers may: the published table, all versions of all tables, all releases."""
-        readable = [("published_math", name) for name in self.released]
-        for table in TABLES:
+        readable = [(self.tables[-1], name) for name in self.released]
+        for table in self.tables:
             now = query.version(self.lane.settings, table)
             if now is not None:
                 readable += [(f"{table} AT (VERSION => {each})", "") for each in range(now + 1)]
                 readable += [(table, "")] if table in query.PUBLISHED else []
+        places, words = self.claimed()
         for table, release in readable:
             try:
-                shown = self.claimed() & self.shown(table, release)
+                shown = self.shown(table, release)
             except UserError as problem:
                 assert "can no longer be read" in str(problem)  # a purge took it
             else:
-                assert not shown, f"{table} {release} shows {sorted(shown)}"
+                wrong = {
+                    (place, text) for place, text in shown if place in places or any(word in text for word in words)
+                }
+                assert not wrong, f"{table} {release} shows {sorted(wrong)}"
 
     def teardown(self) -> None:
         """Refresh and purge; a further refresh finds nothing to do, and the tables are those of a clean run."""
@@ -175,45 +204,113 @@ class Nights(stateful.RuleBasedStateMachine):
             return
         self.purge(0)
         assert self.refreshed() == {}, "a second run finds something to do"
-        clean = lane_in(self.folder / "clean", self.folder / "math", self.served)
-        take_down(clean.settings, sorted(self.claims), "a test")
-        self.refreshed(clean)
-        for table in TABLES:
-            assert rows(self.lane, table) == rows(clean, table), table
+        take_down(self.clean.settings, sorted(self.claims), "a test")
+        self.refreshed(self.clean)
+        for table in self.tables:
+            assert self.rows(self.lane, table) == self.rows(self.clean, table), table
 
-    def put(self, address: str, number: int, score: int) -> None:
-        """Give a page one of its texts, each of which has a word of its own, or for 0 the one that pages share."""
-        word = f"Q{'abcdefghi'[ADDRESSES.index(address)]}{'xyz'[number - 1]}town" if number else SHARED
-        self.words.add((address, word))
-        self.pages[address] = (word, score)
+    def put(self, place: str, number: int, good: bool) -> None:
+        """Put one of its texts at a place, each of which has a word of its own, or for 0 the one that places share."""
+        word = f"Q{'abcdefghi'[self.places.index(place)]}{'xyz'[number - 1]}town" if number else SHARED
+        word = word if good else word.replace("town", self.weak)
+        self.words.add((place, word))
+        self.source[place] = (word, good)
         self.write_source()
-
-    def write_source(self) -> None:
-        """Write the source; one page stays, so that there always is one."""
-        pages = {"https://always.example/": (SHARED, 4), **self.pages}
-        rows = [
-            {"url": url, "text": TEXT.format(word), "int_score": score} for url, (word, score) in sorted(pages.items())
-        ]
-        write_pages(self.folder / "math", [], rows)
 
     def refreshed(self, lane: Lane | None = None) -> dict[str, Any]:
         """Bring the lane, or another one, up to date under the present settings; return what was done."""
-        return (lane or self.lane).refresh("math", **self.changes)
+        return (lane or self.lane).refresh(self.lane_name, **self.changes)
 
-    def shown(self, table: str, release: str = "") -> set[str]:
-        """Return the addresses that `recast sql` shows of a table or of one of its versions, or of a release of it."""
+    def shown(self, table: str, release: str = "") -> set[tuple[str, str]]:
+        """Return place and text of what `recast sql` shows of a table or of one of its versions, or of a release of it."""
         settings = self.lane.settings
         states = releases.states(settings, release) if release else {}
-        lake, statement = query.connect_for(settings, f"SELECT url FROM {table}", table.split()[0], states=states)
-        return {row["url"] for row in query.dictionaries(query.execute(lake, settings, statement))}
+        asked = f"SELECT {self.place} AS place, coalesce(text, '') AS text FROM {table}"
+        lake, statement = query.connect_for(settings, asked, table.split()[0], states=states)
+        return {(row["place"], row["text"]) for row in query.dictionaries(query.execute(lake, settings, statement))}
 
-    def claimed(self) -> set[str]:
-        """Return the pages that count as taken down."""
-        return {address for claim in self.claims for address in CLAIMS[claim]}
+    def rows(self, lane: Lane, table: str) -> list[dict[str, Any]]:
+        """Return what a table holds, but for when and by which run, and for rows that only keep what was paid for."""
+        statement = (
+            f"SELECT doc_id, {self.place} AS place, content_hash, kept, reason, measured_by, decided_by "
+            f"FROM {query.stored(table)} WHERE reason IS DISTINCT FROM '{WITHDRAWN}' ORDER BY doc_id"
+        )
+        return query.dictionaries(query.run_sql(lane.settings, statement, table, unsafe=True))  # what is hidden, too
+
+    def claimed(self) -> Reached:
+        """Return what counts as taken down."""
+        every = [self.claimable[claim] for claim in self.claims]
+        return Reached(*(frozenset().union(*each) for each in zip(*every, strict=True))) if every else Reached()
 
 
-def run_sequence(seed: int, steps: int, folder: Path, served: tuple[Model, str]) -> list[str]:
-    """Take so many random steps and end them as `Nights` says; return the names of all, with the purge at the end.
+class MathNights(Nights):
+    """Pages of three hosts."""
+
+    lane_name = "math"
+    tables = ("raw_math", "rewritten_math", "published_math")
+    places: ClassVar = [f"https://{site}.example/{page}" for site in ("a", "b", "sub.a") for page in range(3)]
+    place = "url"
+    changing: ClassVar = {"math_min_score": (0, 4), "math_prompt": ("rewrite_math_v1", "rewrite_math_small_v1")}
+    text = "A train to {} travels 120 km in 2 hours. How fast? 120 / 2 = 60 km/h."
+    claimable: ClassVar = {
+        Claim("url", places[0]): Reached(frozenset(places[:1])),
+        Claim("domain", "a.example"): Reached(frozenset([*places[:3], *places[6:]])),
+        Claim("url", places[4]): Reached(frozenset(places[4:5])),
+        Claim("content", str(sha256(text.format(SHARED)))): Reached(words=frozenset([SHARED])),
+        Claim("content", str(sha256(text.format("Qextown")))): Reached(words=frozenset(["Qextown"])),
+    }
+
+    def located(self, settings: Settings) -> Settings:
+        return replace(settings, math_source=str(self.folder / "math"))
+
+    def write_source(self) -> None:
+        documents = {"https://always.example/": ("Qalwaystown", True), **self.source}
+        pages = [
+            {"url": url, "text": self.text.format(word), "int_score": 4 if good else 3}
+            for url, (word, good) in sorted(documents.items())
+        ]
+        write_pages(self.folder / "math", [], pages)
+
+
+class CodeNights(Nights):
+    """Files of three repositories. A text that is not good has a word of its own, and pylint rates it 6.67."""
+
+    lane_name = "code"
+    tables = ("raw_code", "parsed_code", "linted_code", "styled_code", "optimized_code", "published_code")
+    places: ClassVar = [f"{repo}/{file}.py" for repo in ("ann/one", "bob/two", "cy/three") for file in "abc"]
+    place = "concat_ws('/', repo_name, path)"
+    weak = "weak"
+    changing: ClassVar = {
+        "lint_threshold": (7.0, 5.0),
+        "style_prompt": ("style_code_v1", "style_code_small_v1"),
+        "optimize_prompt": ("optimize_code_v1", "optimize_code_small_v1"),
+    }
+    claimable: ClassVar = {
+        Claim("repo", "ann/one"): Reached(frozenset(places[:3])),
+        Claim("repo", "bob/two"): Reached(frozenset(places[3:6])),
+        Claim("blob", blob_id(program(SHARED))): Reached(words=frozenset([SHARED])),
+        Claim("blob", blob_id(program("Qextown"))): Reached(words=frozenset(["Qextown"])),
+        Claim("content", str(sha256(program("Qaxtown").decode()))): Reached(words=frozenset(["Qaxtown"])),
+    }
+
+    def located(self, settings: Settings) -> Settings:
+        code = self.folder / "code"
+        return replace(settings, code_source=str(code / "data"), code_contents=str(code / "content"))
+
+    def write_source(self) -> None:
+        repositories: dict[str, list[File]] = {"dan/always": [File("a.py", program("Qalwaystown"))]}
+        for place, (word, good) in sorted(self.source.items()):
+            weak = f'"""One warning in three statements, {word}: 6.67."""\nimport os\n\nX = 1\nprint(X)\n'.encode()
+            repository, _, path = place.rpartition("/")
+            repositories.setdefault(repository, []).append(File(path, program(word) if good else weak))
+        write_repositories(self.folder / "code", repositories)
+
+
+LANES = {"math": MathNights, "code": CodeNights}
+
+
+def run_sequence(lane: str, seed: int, steps: int, folder: Path, served: tuple[Model, str]) -> list[str]:
+    """Take so many random steps of a lane and end them as `Nights` says; return the names of all, with the purge at the end.
 
     A seed names the same sequence as long as neither the steps above nor Hypothesis' version change. Each sequence has some
     kinds of steps alone, which Hypothesis draws first. One that fails is run twice: the second time for the notes of the
@@ -227,7 +324,7 @@ def run_sequence(seed: int, steps: int, folder: Path, served: tuple[Model, str])
     @hypothesis.seed(seed)
     def nights() -> Nights:
         done.clear()
-        return Nights(folder, served, done)
+        return LANES[lane](folder, served, done)
 
     settings = hypothesis.settings(
         max_examples=1,
@@ -260,20 +357,3 @@ def breaking_off(at: int, after: bool, run: Callable[[], Any]) -> None:
         for name in ("insert", "merge", "remove"):
             patched.setattr(store, name, broken(getattr(store, name)))
         run()
-
-
-def lane_in(lake: Path, source: Path, served: tuple[Model, str]) -> Lane:
-    """Return the math lane of a lake of its own."""
-    model, url = served
-    settings = Settings(
-        lake=str(lake), math_source=str(source), endpoint=url, model="model-a", chunk_rows=3, removal_limit=1.0
-    )
-    return Lane(settings, model)
-
-
-def rows(lane: Lane, table: str) -> list[dict[str, Any]]:
-    """Return what a table holds, but for when and by which run, and for rows that only keep what was paid for."""
-    statement = (
-        f"SELECT {COMPARED} FROM {query.stored(table)} WHERE reason IS DISTINCT FROM '{WITHDRAWN}' ORDER BY doc_id"
-    )
-    return query.dictionaries(query.run_sql(lane.settings, statement, table, unsafe=True))  # what is hidden, too

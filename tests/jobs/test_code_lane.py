@@ -17,7 +17,7 @@ from recast.lakehouse import query
 from recast.schemas import TABLES
 from recast.settings import UserError
 from recast.udfs.contents import blobs
-from tests.jobs.lanes import File, Lane, Model, improved, write_repositories
+from tests.jobs.lanes import File, Lane, Model, improved, program, write_repositories
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -27,14 +27,6 @@ pytestmark = pytest.mark.spark
 Served = tuple[Model, str]
 
 TABLE_NAMES = ("raw_code", "parsed_code", "linted_code", "styled_code", "optimized_code", "published_code")
-
-
-def program(name: str) -> bytes:
-    """Return a program that pylint rates 10."""
-    return (
-        f'"""Sums of {name}."""\n\n\ndef total_{name}(values):\n'
-        f'    """Return the sum of `values`."""\n    result_{name} = sum(values)\n    return result_{name}\n'
-    ).encode()
 
 
 TWIN = '"""Sums für zwei."""\n\n\ndef total_twins(values):\n    """Return the sum."""\n    return sum(values)\n'

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @pytest.mark.spark
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [5, 190])  # with a takedown after a release, and with a release rolled back
+@pytest.mark.parametrize(("lane", "seed"), [("math", 5), ("math", 190), ("code", 5)])
 def test_a_random_sequence_of_nights_ends_as_one_clean_run(
-    seed: int, spark: "SparkSession", served_model: tuple[Model, str], tmp_path: Path
+    lane: str, seed: int, spark: "SparkSession", served_model: tuple[Model, str], tmp_path: Path
 ) -> None:
     served_model[0].failing, served_model[0].cut = set(), set()
-    assert len(run_sequence(seed, 4, tmp_path, served_model)) > 4
+    assert len(run_sequence(lane, seed, 4, tmp_path, served_model)) > 4

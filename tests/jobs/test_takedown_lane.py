@@ -16,8 +16,8 @@ from recast.lakehouse.claims import Claim
 from recast.lakehouse.limits import LimitError
 from recast.lakehouse.purge import purge
 from recast.lakehouse.takedown import DOCUMENTS, lift, take_down, version
-from tests.jobs.lanes import File, Lane, Model, strings_below, write_pages, write_repositories
-from tests.jobs.test_code_lane import TABLE_NAMES, program
+from tests.jobs.lanes import File, Lane, Model, program, strings_below, write_pages, write_repositories
+from tests.jobs.test_code_lane import TABLE_NAMES
 from tests.lakehouse import taken
 from tests.lakehouse.taken import sha256
 

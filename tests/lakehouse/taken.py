@@ -57,7 +57,7 @@ def write(lake: Path, name: str, rows: list[dict[str, Any]], mode: str = "append
         for row in rows
     ]
     feed = {"delta.enableChangeDataFeed": "true"}
-    write_deltalake(str(lake / name), pa.Table.from_pylist(full, schema), mode=mode, configuration=feed)  # type: ignore[call-overload]
+    write_deltalake(str(lake / name), pa.Table.from_pylist(full, schema), mode=mode, configuration=feed)
 
 
 def sha256(text: str | None) -> str | None:
