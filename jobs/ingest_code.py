@@ -16,7 +16,7 @@ from recast.jobs.settings import Settings
 from recast.lakehouse import executors, incoming, ledger, sampling, withheld
 from recast.lakehouse.datasets import column_names, form_of, read, value_count, version_of
 from recast.lakehouse.forms.files import require_folder
-from recast.lakehouse.source import Source, nothing_above
+from recast.lakehouse.source import Listing, Source, nothing_above
 from recast.lakehouse.source_sql import SPARK
 from recast.lakehouse.stage import Stage, keep
 from recast.lakehouse.staging import TASKS_PER_CORE
@@ -33,6 +33,7 @@ from recast.udfs.encodings import NAMES, SEPARATORS, UTF_8
 LINE_END = r"\r\n|\r|\n"
 NO_ALPHANUM = r"[^\p{L}\p{N}]+"
 CHUNKS_AT_ONCE = 2  # recast.lakehouse.refresh
+UNSUMMED_BITS = 16  # of a file's hash, so that a sum of millions does not overflow
 UNKNOWN = ""  # stands for every encoding that is not in the closed list, so that these are counted together
 REPOSITORY_COLUMNS = {"repo_name": "string", "revision_id": "string", "snapshot_id": "string"}
 FILE_COLUMNS = {
@@ -89,23 +90,24 @@ def may_hold_contents(where: str) -> bool:
 
 
 def listed_files(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
-    """Return a row per file that the source lists: the columns of PER_FILE, with the names of its repository cleaned.
+    """Return a row per file of our languages that the source lists: the columns of PER_FILE.
 
     Raises:
         UserError: the source has no such columns; or none with contents, and the settings name no other place of them.
     """
     where = settings.require("code_source")
     columns = source_columns(column_names(spark, where), where)
-    repository = cleaned(REPOSITORY_COLUMNS)
     if columns is PER_FILE:
         inline = () if settings.code_contents else (CONTENT,)
-        rows = read(spark, where, PER_FILE | dict.fromkeys(inline, "string"), version)
-        return rows.select(*repository, *FILE_COLUMNS)
-    settings.require("code_contents")
-    rows = read(spark, where, columns, version)
-    # A repository may list hundreds of thousands of files: none is carried on in one row.
-    files = rows.select(*repository, F.explode("files").alias("file"))
-    return files.select(*REPOSITORY_COLUMNS, *(f"file.{name}" for name in FILE_COLUMNS))
+        files = read(spark, where, PER_FILE | dict.fromkeys(inline, "string"), version).select(*PER_FILE)
+    else:
+        settings.require("code_contents")
+        rows = read(spark, where, columns, version)
+        # A repository may list hundreds of thousands of files: none is carried on in one row.
+        files = rows.select(*REPOSITORY_COLUMNS, F.explode("files").alias("file"))
+        files = files.select(*REPOSITORY_COLUMNS, *(f"file.{name}" for name in FILE_COLUMNS))
+    languages = selection.words(settings.code_languages)
+    return files.where(F.col("language").isin(languages)) if languages else files
 
 
 def cleaned(names: Iterable[str]) -> list[Column]:
@@ -113,40 +115,72 @@ def cleaned(names: Iterable[str]) -> list[Column]:
     return [incoming.name(F.col(name)).alias(name) for name in names]
 
 
-def blobs(spark: SparkSession, settings: Settings, version: str, takedowns: int | None) -> DataFrame:
-    """Return one row per blob of our languages with its occurrences, licences united, ordered by repository and path.
-
-    Without what was taken down: a blob stays under the repositories that hold it as well.
-    """
-    ours = listed_files(spark, settings, version)
-    if languages := selection.words(settings.code_languages):
-        ours = ours.where(F.col("language").isin(languages))
-    if table_of(settings.code_contents):
-        held_texts(spark, settings, version)  # a table that lacks a column is refused before anything is grouped
-    if ours.isEmpty():
-        raise UserError(f"no file of {settings.code_source} has a language of {', '.join(languages) or 'any name'}")
-    ours = ours.select(
-        *REPOSITORY_COLUMNS,
+def taken_files(spark: SparkSession, settings: Settings, version: str, takedowns: int | None) -> DataFrame:
+    """Return the listed files, their names cleaned, without what was taken down; `said` is a hash of what is listed."""
+    ours = listed_files(spark, settings, version).select(
+        *cleaned(REPOSITORY_COLUMNS),
         blob_id().alias("doc_id"),
         *cleaned(("path", "language", "src_encoding", "license_type")),
         incoming.names(F.col("detected_licenses")).alias("detected_licenses"),
         *("length_bytes", "is_vendor", "is_generated"),
+        F.xxhash64(F.lit(settings.code_dataset), *PER_FILE).alias("said"),
     )
     ours = withheld.without(spark, settings, takedowns, ours, "repo", "repo_name")
     ours = withheld.without(spark, settings, takedowns, ours, "blob", "doc_id")
     ours = withheld.without_stored(spark, settings, takedowns, ours, raw_code.TABLE)
-    ours = sampling.sampled(ours, settings.sample)
+    return sampling.sampled(ours, settings.sample)
+
+
+def listing_hash() -> Column:
+    """Return the hash of all that is said of a blob's files: a sum, so that their order does not count; null where they are too
+    many for it, and the blob is looked at."""
+    return F.try_sum(F.shiftright("said", UNSUMMED_BITS)).alias("listing_hash")
+
+
+def hashes(spark: SparkSession, settings: Settings, version: str, takedowns: int | None) -> DataFrame:
+    """Return `doc_id` and `listing_hash` of every blob of our languages. Nothing else is shuffled."""
+    return taken_files(spark, settings, version, takedowns).groupBy("doc_id").agg(listing_hash())
+
+
+def blobs(spark: SparkSession, settings: Settings, version: str, takedowns: int | None) -> DataFrame:
+    """Return what `grouped` does, of every blob of our languages.
+
+    Raises:
+        UserError: there is none, or the table of contents lacks a column.
+    """
+    if table_of(settings.code_contents):
+        held_texts(spark, settings, version)  # a table that lacks a column is refused before anything is grouped
+    if listed_files(spark, settings, version).isEmpty():
+        languages = ", ".join(selection.words(settings.code_languages)) or "any name"
+        raise UserError(f"no file of {settings.code_source} has a language of {languages}")
+    return grouped(settings, version, taken_files(spark, settings, version, takedowns))
+
+
+def some_blobs(
+    spark: SparkSession, settings: Settings, version: str, takedowns: int | None, keys: DataFrame
+) -> DataFrame:
+    """Return what `grouped` does, of the blobs `keys` (`doc_id`)."""
+    files = taken_files(spark, settings, version, takedowns)
+    return grouped(settings, version, files.join(keys, "doc_id", "left_semi"))
+
+
+def grouped(settings: Settings, version: str, files: DataFrame) -> DataFrame:
+    """Return one row per blob of listed files with its occurrences, licences united, ordered by repository and path.
+
+    A blob of which a repository was taken down stays under the others that hold it.
+    """
     occurrence = F.struct("repo_name", "path", "revision_id", "snapshot_id", "license_type", "detected_licenses")
-    by_blob = ours.groupBy("doc_id").agg(
+    by_blob = files.groupBy("doc_id").agg(
         F.sort_array(F.collect_set(occurrence)).alias("occurrences"),
-        F.collect_set(F.struct("repo_name", encoding_of("src_encoding").alias("encoding"))).alias("said"),
+        F.collect_set(F.struct("repo_name", encoding_of("src_encoding").alias("encoding"))).alias("encodings_said"),
         F.min(F.when(encoding_of("src_encoding") == UNKNOWN, F.col("src_encoding"))).alias("unknown_encoding"),
         F.min(license_rank("license_type")).alias("license"),
         F.max("length_bytes").alias("length_bytes"),
         F.min("language").alias("language"),
         *(F.min(F.coalesce(mark, F.lit(False))).alias(mark) for mark in ("is_vendor", "is_generated")),
+        listing_hash(),
     )
-    by_blob = by_blob.withColumn("encodings", most_said_first("said", "unknown_encoding"))
+    by_blob = by_blob.withColumn("encodings", most_said_first("encodings_said", "unknown_encoding"))
     licenses = F.flatten(F.filter("occurrences.detected_licenses", lambda found: found.isNotNull()))
     return by_blob.select(
         "doc_id",
@@ -154,7 +188,7 @@ def blobs(spark: SparkSession, settings: Settings, version: str, takedowns: int 
         incoming.identity((), "doc_id", "encodings").alias("input_hash"),
         "encodings",
         F.col("encodings")[0].alias("src_encoding"),
-        *("language", "length_bytes", "is_vendor", "is_generated", "occurrences"),
+        *("language", "length_bytes", "is_vendor", "is_generated", "occurrences", "listing_hash"),
         F.col("occurrences")[0]["repo_name"].alias("repo_name"),
         F.col("occurrences")[0]["path"].alias("path"),
         F.col("license.license_type"),
@@ -343,7 +377,12 @@ def with_shape(rows: DataFrame) -> DataFrame:
 STAGE = Stage(
     target=raw_code.TABLE,
     source=Source(
-        source_version, blobs, size=lambda settings: value_count(settings.code_source), gathered=True, texts=texts
+        source_version,
+        blobs,
+        size=lambda settings: value_count(settings.code_source),
+        gathered=True,
+        texts=texts,
+        listing=Listing(hashes, some_blobs),
     ),
     measure=fetch,
     decide=decide,

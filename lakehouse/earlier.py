@@ -4,7 +4,8 @@ A document may have had the claimed text once and have another one by now. Then 
 text is told from the rest by document and text. Needs no JVM.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+import bisect
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -63,14 +64,26 @@ def stored(settings: Settings, name: str, hashes: Collection[str]) -> Iterator[t
     """
     folder = query.table_uri(settings, name)
     filesystem, path = place(folder)
-    schema = pa.schema([(key, pa.string()) for key in KEYS])
+    schema, wanted = pa.schema([(key, pa.string()) for key in KEYS]), sorted(hashes)
+    values = pa.array(wanted, pa.string())
     try:
-        files = ds.dataset(
-            path, schema=schema, format="parquet", filesystem=filesystem, exclude_invalid_files=True
-        )  # without `_change_data`
-        for batch in files.to_batches(columns=list(KEYS), filter=pc.field("input_hash").isin(sorted(hashes))):
-            yield from zip(*(batch[key].to_pylist() for key in KEYS), strict=True)
+        # Without `_change_data`.
+        files = ds.dataset(path, schema=schema, format="parquet", filesystem=filesystem, exclude_invalid_files=True)
+        for file in files.get_fragments():
+            # Not by a filter: pyarrow knows no comparison with the string_view that delta-rs' files say they hold.
+            groups = [group.id for group in file.row_groups if may_hold(group.statistics.get("input_hash"), wanted)]
+            for batch in file.subset(row_group_ids=groups).to_batches(schema=schema) if groups else ():
+                found = batch.filter(pc.is_in(batch["input_hash"], values))
+                yield from zip(*(found[key].to_pylist() for key in KEYS), strict=True)
     except (OSError, pa.ArrowException) as problem:
         raise UserError(
             f"{folder} cannot be read, or changed meanwhile: {first_line(problem)}. Nothing was taken down: try again"
         ) from None
+
+
+def may_hold(statistics: Mapping[str, str] | None, wanted: Sequence[str]) -> bool:
+    """Say whether rows of these statistics (`min`, `max`), if there are any, may have one of the sorted values `wanted`."""
+    if statistics is None:
+        return True
+    place = bisect.bisect_left(wanted, statistics["min"])
+    return place < len(wanted) and wanted[place] <= statistics["max"]

@@ -79,12 +79,13 @@ def find(work: Work) -> DataFrame:
     have = work.target_rows().select(*keys, F.lit(True).alias("in_target"))
     for rows in work.lenders():
         have = have.unionByName(rows.select(*keys, F.lit(False).alias("in_target")))
-    wanted = work.source_rows().select("doc_id", "input_hash", "carried_hash")
-    rejected = work.rejected_keys()
     documents = work.changed()
+    wanted = work.source_rows(documents=documents).select("doc_id", "input_hash", "carried_hash")
+    rejected = work.rejected_keys()
     if documents is not None:
-        # Written, since a join with few rows is quick where Spark knows how few they are.
-        wanted = work.written(wanted.join(documents, "doc_id", "left_semi"), WANTED)
+        if not work.gathered_path:
+            # Written, since a join with few rows is quick where Spark knows how few they are.
+            wanted = work.written(wanted.join(documents, "doc_id", "left_semi"), WANTED)
         have, rejected = narrowed(have, documents, wanted), rejected.join(documents, "doc_id", "left_semi")
     now = (work.run["measured_by"], work.run["decided_by"])
     return find_actions(wanted, have, rejected, *now, salt=work.run["run_id"])

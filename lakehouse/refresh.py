@@ -119,7 +119,9 @@ def refresh(
         retry=retry,
         found_version=str(query.version(settings, stage.name)),
         # After `open_table`: where that adds a column, its values come from rows that have not changed.
-        planned_before=ledger.planned_before(settings, last, run) if stage.source.tables else "",
+        planned_before=ledger.planned_before(settings, last, run)
+        if stage.source.tables or stage.source.listing
+        else "",
         reports=[],
         done_before=executors.done(spark),
         require_held=require_held,

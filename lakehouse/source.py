@@ -13,6 +13,20 @@ from recast.schemas.table import Table
 from recast.settings import UserError
 
 
+class Listing(NamedTuple):
+    """A source that says little of each document for which much is shuffled: what changed is found by hashes of what it says.
+
+    The stage's table has a column `listing_hash`, which says from what its row was made.
+
+    Attributes:
+        hashes: returns `doc_id` and `listing_hash` of every document, with the arguments of `Source.rows`.
+        rows: returns what `Source.rows` does, of some documents alone, given their `doc_id`.
+    """
+
+    hashes: Callable[[SparkSession, Settings, str, int | None], DataFrame]
+    rows: Callable[[SparkSession, Settings, str, int | None, DataFrame], DataFrame]
+
+
 class Source(NamedTuple):
     """What a stage reads.
 
@@ -34,6 +48,8 @@ class Source(NamedTuple):
             once for every chunk, and looks at all rows, whatever `changed` says.
         texts: returns `doc_id` and the text of documents, given their `doc_id`, where `rows` leaves it out: no text is
             shuffled before it is known which are needed. None where `rows` has the text, or nothing but measuring gets it.
+        listing: how to find what changed, and the rows of that alone, where tables above do not tell; None where `rows` is the
+            only way.
         changed: returns the `doc_id` of every document whose row may differ between two versions, the older first; None
             where only all rows tell.
     """
@@ -46,6 +62,7 @@ class Source(NamedTuple):
     gathered: bool = False
     texts: Callable[[SparkSession, Settings, str, DataFrame], DataFrame | None] = lambda *_: None
     changed: Callable[[SparkSession, Settings, str, str], DataFrame | None] = lambda *_: None
+    listing: Listing | None = None
 
 
 def nothing_above() -> Column:

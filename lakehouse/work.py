@@ -14,6 +14,7 @@ from recast.lakehouse.chunks import Chunk
 from recast.lakehouse.ledger import Run
 from recast.lakehouse.problems import first_line, warn
 from recast.lakehouse.settings import Settings
+from recast.lakehouse.source import Listing
 from recast.lakehouse.stage import Stage
 from recast.schemas.table import WITHDRAWN
 
@@ -22,8 +23,8 @@ PLAN, SOURCE, PENDING, CHANGED, WANTED = "plan", "source", "pending", "changed",
 FOLDERS = (PLAN, SOURCE, PENDING, CHANGED, WANTED)
 # Of more changed documents the keys of all rows are joined: choosing most of them costs another reading. The share is a guess.
 MOST_CHANGED = 1 / 8
-# input_hash stands for the text, and source_version only says when a row was first read.
-NOT_CARRIED = ("doc_id", "input_hash", "text", "source_text", "source_version")
+# input_hash stands for the text, listing_hash for what is carried, and source_version only says when a row was first read.
+NOT_CARRIED = ("doc_id", "input_hash", "text", "source_text", "source_version", "listing_hash")
 
 
 def begin(settings: Settings, stage: Stage, run_id: str) -> Run:
@@ -110,16 +111,21 @@ class Work(NamedTuple):
         """The name under which Delta remembers this run's commits."""
         return f"{self.stage.name}:{self.run['run_id']}"
 
-    def source_rows(self, chunk: Chunk | None = None) -> DataFrame:
+    def source_rows(self, chunk: Chunk | None = None, documents: DataFrame | None = None) -> DataFrame:
         """Return what the stage reads, with the hash of the columns that are taken over.
 
-        That is what was gathered, if anything was, and of that the rows of `chunk` alone.
+        That is what was gathered, if anything was, and of that the rows of `chunk` alone. What is gathered now are the
+        `documents` (`doc_id`) alone, where the source has a listing of them.
         """
         source = self.stage.source
         if path := self.gathered_path:
             gathered = self.spark.read.parquet(path)
             return gathered.where(chunk.holds("input_hash")) if chunk else gathered
-        rows = source.rows(self.spark, self.settings, self.run["source_version"], self.run["takedowns"])
+        where = (self.spark, self.settings, self.run["source_version"], self.run["takedowns"])
+        if source.listing and documents is not None:
+            rows = source.listing.rows(*where, documents)
+        else:
+            rows = source.rows(*where)
         rows = rows.withColumn("carried_hash", F.xxhash64(*sorted(set(rows.columns) - set(NOT_CARRIED))))
         return self.written(rows, SOURCE) if source.gathered and self.folder else rows
 
@@ -160,11 +166,15 @@ class Work(NamedTuple):
 
         These are the ones whose source row may have changed since the last run, and those with a row that is due.
         """
-        if not (self.planned_before and self.folder) or self.stage.source.gathered:
+        source = self.stage.source
+        if not (self.planned_before and self.folder) or (source.gathered and not source.listing):
             return None
         try:
-            versions = (self.planned_before, self.run["source_version"])
-            found = self.stage.source.changed(self.spark, self.settings, *versions)
+            found = (
+                self.listed_otherwise(source.listing)
+                if source.listing
+                else source.changed(self.spark, self.settings, self.planned_before, self.run["source_version"])
+            )
             if found is None:
                 return None
             due_now = self.target_rows().where("measured_by = ''").select("doc_id")
@@ -176,6 +186,13 @@ class Work(NamedTuple):
             return None
         few = documents.count() <= MOST_CHANGED * query.row_count(self.settings, self.stage.name)
         return documents if few else None
+
+    def listed_otherwise(self, listing: Listing) -> DataFrame:
+        """Return the `doc_id` of every document of which the source says something else than the target's row was made from."""
+        now = listing.hashes(self.spark, self.settings, self.run["source_version"], self.run["takedowns"])
+        then = self.target_rows().select("doc_id", F.col("listing_hash").alias("then"))
+        same = F.coalesce(F.col("listing_hash") == F.col("then"), F.lit(False))
+        return now.join(then, "doc_id", "full_outer").where(~same).select("doc_id")
 
     def target_rows(self) -> DataFrame:
         """Return the target's rows as the run found them; what is due (lakehouse/due.py) counts as measured by nothing.

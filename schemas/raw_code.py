@@ -132,6 +132,11 @@ TABLE = Table(
             "license_type: string, detected_licenses: array<string>>>",
             "every repository and path that holds this blob, by name; at most 100 licences each",
         ),
+        Column(
+            "listing_hash",
+            "bigint",
+            "hash of all that the source says of the blob; a run looks at those alone of which it says something else",
+        ),
         FETCH_STATUS,
         Column(
             "fetch_tries", "int", "runs that tried to read the content; null where none did, or before this was counted"

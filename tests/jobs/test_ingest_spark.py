@@ -9,22 +9,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from deltalake import DeltaTable
 from pyspark.sql import functions as F
 from rich.console import Console
 
+from recast.jobs import ingest_code
 from recast.jobs.catalogue import chosen
 from recast.jobs.ingest_code import encoding_of, license_rank
 from recast.jobs.running import refresh_stages
 from recast.jobs.settings import Settings
-from recast.lakehouse import incoming, query
+from recast.lakehouse import incoming, query, work
 from recast.lakehouse.progress import Meter
-from recast.schemas import raw_math
+from recast.schemas import raw_code, raw_math
 from recast.udfs.contents.blobs import MAX_TEXT_BYTES
 from recast.udfs.encodings import NAMES, normalised
-from tests.jobs.lanes import File, Lane, Model, write_pages, write_repositories
+from tests.jobs.lanes import File, Lane, Model, program, write_pages, write_repositories
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 pytestmark = pytest.mark.spark
 
@@ -274,6 +276,58 @@ def test_objects_are_read_again_only_if_they_are_to_be_decoded_otherwise(lane: L
     blobs(lane, {"a/a": [here], "b/b": [there]})
     (run,) = query.rows(lane.settings, "SELECT rows_in, rows_measured FROM runs ORDER BY started_at DESC LIMIT 1")
     assert run == {"rows_in": 1, "rows_measured": 1}
+
+
+def test_a_run_groups_the_files_of_those_blobs_alone_of_which_the_listing_says_something_else(
+    lane: Lane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "MOST_CHANGED", 100)  # in a small lake every change would be a large share
+    same, twice, gone, moved, licensed = (File(f"{word}.py", program(word)) for word in ("ab", "cd", "ef", "gh", "ij"))
+    before = {"a/a": [same, twice, gone, moved, licensed], "b/b": [same, twice]}
+    after = {
+        "a/a": [same, twice, replace(licensed, license_type="no_license"), File("new.py", program("kl"))],
+        "b/b": [same, twice, twice, replace(moved, path="elsewhere.py")],
+        "c/c": [same],
+    }
+    blobs(lane, before)
+    grouped: list[str] = []
+
+    def noted(settings: Settings, version: str, files: "DataFrame") -> "DataFrame":
+        grouped.extend(row["doc_id"] for row in files.select("doc_id").distinct().collect())
+        return group(settings, version, files)
+
+    group = ingest_code.grouped
+    monkeypatch.setattr(ingest_code, "grouped", noted)
+    blobs(lane, after)
+    new = File("new.py", program("kl"))
+    assert sorted(grouped) == sorted(file.blob_id for file in (same, twice, moved, licensed, new))
+
+    clean = Lane(replace(lane.settings, lake=str(tmp_path / "clean")), lane.model)
+    clean.refresh("raw_code")
+    by_run = {"doc_id", "run_id", "written_at", "fetch_tried_at", "source_version", "listing_hash"}
+    columns = ", ".join(sorted({*raw_code.TABLE.column_names} - by_run))
+    assert lane.rows("raw_code", columns) == clean.rows("raw_code", columns)
+    grouped.clear()
+    assert lane.refresh("raw_code") == {}
+    blobs(lane, {**after, "c/c": []})
+    assert sorted(grouped) == sorted([same.blob_id, twice.blob_id]), (
+        "one that was listed again as it is was not written"
+    )
+
+
+def test_rows_that_an_older_recast_made_say_nothing_of_the_listing_and_are_looked_at(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "MOST_CHANGED", 100)
+    one, two = File("one.py", program("one")), File("two.py", program("two"))
+    blobs(lane, {"a/a": [one, two]})
+    table = DeltaTable(f"{lane.settings.lake}/raw_code")
+    table.update({"listing_hash": "NULL"})
+    before = lane.rows("raw_code")
+    blobs(lane, {"a/a": [one, replace(two, path="three.py")]})
+    rows = lane.rows("raw_code")
+    assert rows[one.blob_id] == before[one.blob_id], "it is not written anew for that"
+    assert rows[two.blob_id]["path"] == "three.py" and rows[two.blob_id]["listing_hash"] is not None
 
 
 @pytest.mark.slow

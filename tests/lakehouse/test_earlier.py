@@ -7,6 +7,7 @@ from deltalake import DeltaTable
 
 from recast.lakehouse import query
 from recast.lakehouse.claims import Claim
+from recast.lakehouse.earlier import may_hold
 from recast.lakehouse.purge import purge
 from recast.lakehouse.settings import Settings
 from recast.lakehouse.takedown import lift, take_down
@@ -78,6 +79,29 @@ def test_what_a_killed_run_left_half_written_is_passed_over(settings: Settings, 
     (tmp_path / "lake" / "rewritten_math" / "part-00000.snappy.parquet").write_bytes(b"PAR1 and no footer")
     take_down(settings, [CLAIM], "asked to")
     assert shown(settings, "published_math AT (VERSION => 1)") == []
+
+
+def test_files_that_delta_rs_wrote_anew_are_read(settings: Settings, tmp_path: Path) -> None:
+    put(tmp_path / "lake", PROOF, REWRITTEN, raw=False)
+    other = {"doc_id": OTHER_PAGE, "url": "https://b.net/", "source_text": NEW, "text": NEW_REWRITTEN}
+    write(tmp_path / "lake", "rewritten_math", [other])
+    table = DeltaTable(str(tmp_path / "lake" / "rewritten_math"))
+    table.optimize.compact()
+    table.vacuum(0, dry_run=False, enforce_retention_duration=False)
+    take_down(settings, [CLAIM], "asked to")
+    assert shown(settings, "published_math") == []
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "held"),
+    [("a", "b", False), ("a", "c", True), ("c", "c", True), ("d", "e", False), ("e", "z", True)],
+)
+def test_parts_of_a_file_are_read_where_their_statistics_allow_one_of_the_hashes(
+    least: str, most: str, held: bool
+) -> None:
+    assert may_hold({"min": least, "max": most}, ["c", "f"]) == held
+    assert not may_hold({"min": least, "max": most}, [])
+    assert may_hold(None, ["c"])
 
 
 def test_a_purge_wants_it_out_of_every_table_first_and_then_finds_it_nowhere(
