@@ -65,7 +65,7 @@ def refresh(
     """Bring tables up to date: all of them, a lane, or those named. Nothing new means nothing done.
 
     Exit status: 0 done, 1 failed, 2 your mistake, 3 an expectation failed, 4 stopped at a limit, 5 failed after some tables
-    were done, 6 another run is at work, 130 interrupted, 143 terminated.
+    were done, 6 another run is at work, 10 nothing to do (--detailed-exit-code), 130 interrupted, 143 terminated.
     """
     from recast.cli.outcome import told
 

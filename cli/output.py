@@ -151,7 +151,7 @@ def cell(value: Any) -> Text:
 
 
 def status(settings: Settings) -> None:
-    """Print a line per table: rows, reasons, and what its runs cost, all of them together.
+    """Print a line per table: rows, reasons, and what its runs cost, all of them together. A table that is gone says so.
 
     Raises:
         UserError: no table is built; or, behind the lines of the others, one cannot be read.
@@ -161,11 +161,12 @@ def status(settings: Settings) -> None:
     damaged = query.DamagedError("; ".join(lake.damaged.values())) if lake.damaged else None
     if not documents:
         raise damaged or query.nothing_built(settings)
-    spent = {}
+    spent, gone = {}, []
     if "runs" in lake.built:
-        order = query.newest_first(views.columns_of(lake.connection, "runs"))
-        costs = query.dictionaries(query.execute(lake, settings, SPENT.format(order=order)))
+        columns = views.columns_of(lake.connection, "runs")
+        costs = query.dictionaries(query.execute(lake, settings, SPENT.format(order=query.newest_first(columns))))
         spent = {row["table_name"]: row for row in costs}
+        gone = gone_tables(lake, settings) if "target_version" in columns else []
     lines = []
     for name in documents:
         statement = f"SELECT reason, count(*) AS n FROM {name} GROUP BY ALL ORDER BY n DESC, reason"
@@ -176,9 +177,24 @@ def status(settings: Settings) -> None:
             {"table": name, "rows": f"{total:,}", "kept": f"{total - lost:,}", "rejected": rejected_words(rejected)}
             | cost_words(spent.get(name))
         )
+    for name in gone:
+        said = {
+            "table": name,
+            "rows": "gone",
+            "kept": "",
+            "rejected": "its folder is gone: recast refresh makes a new one",
+        }
+        lines.append(said | cost_words(spent.get(name)))
     print_status(settings.lake, lines)
     if damaged:
         raise damaged
+
+
+def gone_tables(lake: query.Lake, settings: Settings) -> list[str]:
+    """Return the tables that a run has written and that are not there."""
+    written = query.execute(lake, settings, "SELECT DISTINCT table_name FROM runs WHERE target_version IS NOT NULL")
+    ever = {row["table_name"] for row in query.dictionaries(written)}
+    return [name for name in TABLES if name in ever - {*lake.built, *lake.damaged}]
 
 
 def print_status(lake: str, lines: list[dict[str, str]]) -> None:

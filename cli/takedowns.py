@@ -17,7 +17,7 @@ from recast.lakehouse.claims import KINDS, Listed, claim, read_list
 from recast.lakehouse.maintain import DROPPED_ROWS, Kept
 from recast.lakehouse.purge import purge
 from recast.lakehouse.takedown import Taken
-from recast.printable import printable
+from recast.printable import counted, printable
 from recast.settings import UserError
 
 SHOWN = 5
@@ -69,15 +69,14 @@ def show_taken(taken: Taken, listed: Listed) -> None:
     """Print what a takedown reached, a line for each thing to know."""
     rows = ", ".join(f"{table} {count:,}" for table, count in taken.rows.items())
     lines = [
-        f"{taken.claims:,} claims taken down: {taken.documents:,} documents" + (f" ({rows})" if rows else ""),
-        many(listed.duplicates, "claims were named twice"),
-        many(len(listed.malformed), "lines are malformed, and were passed over: ") + first(listed.malformed),
-        many(len(taken.unknown), "claims are of nothing in this lake, and hold for later sources: ")
+        f"{counted(taken.claims, 'claim')} taken down: {counted(taken.documents, 'document')}"
+        + (f" ({rows})" if rows else ""),
+        many(listed.duplicates, "claim", "named twice"),
+        many(len(listed.malformed), "line", "malformed and passed over: ") + first(listed.malformed),
+        many(len(taken.unknown), "claim", "of nothing in this lake, kept for later sources: ")
         + first([" ".join(each) for each in taken.unknown]),
-        many(
-            taken.elsewhere, "documents stay, since other repositories hold them as well; --content takes them down too"
-        ),
-        many(taken.equal, "documents have an equal text and stay; --content takes them down too"),
+        many(taken.elsewhere, "document", "left under other repositories; --content takes down these places too"),
+        many(taken.equal, "document", "of equal text left; --content takes down equal texts too"),
     ]
     for line in filter(None, lines):
         click.echo(printable(line))
@@ -85,9 +84,9 @@ def show_taken(taken: Taken, listed: Listed) -> None:
         click.echo("readers of the published tables see them no more. Next: recast refresh, then recast purge")
 
 
-def many(count: int, words: str) -> str:
-    """Return a count with its words, nothing for none."""
-    return f"{count:,} {words}" if count else ""
+def many(count: int, what: str, words: str) -> str:
+    """Return a count with its noun and words, nothing for none."""
+    return f"{counted(count, what)} {words}" if count else ""
 
 
 def first(words: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from recast.lakehouse.session import is_this_machine
+from recast.printable import counted
 
 DRIVER = "driver"
 # With dynamic allocation an application begins with the largest of these numbers of executors (Spark's configuration page).
@@ -223,8 +224,3 @@ def asked_words(wanted: Asked) -> str:
     said = ((wanted.executors, "executor"), (wanted.cores, "core"))
     parts = [counted(number, what) for number, what in said if number is not None]
     return f" (asked for: {', '.join(parts)})" if parts else ""
-
-
-def counted(number: int, what: str) -> str:
-    """Return a number with its noun."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -20,3 +20,8 @@ def printable(text: str, most: int | None = None, keep: str = "") -> str:
         keep: characters that stay as they are: `"\n\t"` for a text of several lines.
     """
     return _UNPRINTABLE.sub(lambda found: found[0] if found[0] in keep else repr(found[0])[1:-1], text[:most])[:most]
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number with its noun."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -395,6 +395,17 @@ def test_status_takes_the_run_that_began_last_for_the_last_whatever_clocks_said(
     assert "stopped 29 Jan 12:30" in shown and "failed" not in shown
 
 
+def test_status_says_that_a_table_is_gone_which_a_run_has_written(tmp_path: Path) -> None:
+    lake = tmp_path / "a lake"
+    write_table(lake, "linted_code", [{"doc_id": "a", "kept": True}])
+    for name, version in (("linted_code", 1), ("styled_code", 3), ("raw_math", None)):
+        run = ledger.begin("run-1", name, "1", {}, {})
+        ledger.record(Settings(lake=str(lake)), run | {"status": "succeeded", "target_version": version})
+    shown = printed(lake, "status")
+    assert re.search(r"styled_code +gone +its folder is gone: recast refresh makes a new one", shown)
+    assert "raw_math" not in shown, "its only run never wrote it"
+
+
 @pytest.mark.parametrize("columns", [60, 80, 120, 200, None])
 def test_status_says_why_rows_were_rejected_at_any_width(lake: Path, columns: int | None) -> None:
     rejected = [{"doc_id": reason, "kept": False, "reason": reason} for reason in ("no_code", "too_long", "unrelated")]

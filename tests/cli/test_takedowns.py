@@ -40,9 +40,9 @@ def recast(lake: Path, *arguments: str) -> tuple[int, str]:
 def test_a_takedown_says_what_it_reached_what_stays_and_what_comes_next(lake: Path) -> None:
     status, said = recast(lake, "takedown", "--blob", A, "--repo", "dora/unknown", "--why", "asked to")
     assert status == 0
-    assert "2 claims taken down: 1 documents (published_code 1, raw_code 1, styled_code 1)" in said
-    assert "1 claims are of nothing in this lake, and hold for later sources: repo dora/unknown" in said
-    assert "1 documents have an equal text and stay; --content takes them down too" in said
+    assert "2 claims taken down: 1 document (published_code 1, raw_code 1, styled_code 1)" in said
+    assert "1 claim of nothing in this lake, kept for later sources: repo dora/unknown" in said
+    assert "1 document of equal text left; --content takes down equal texts too" in said
     assert "Next: recast refresh, then recast purge" in said
 
 
@@ -59,8 +59,8 @@ def test_a_list_is_taken_as_far_as_it_is_well_formed_and_the_rest_is_counted(lak
     status, said = recast(lake, "takedown", "--file", str(tmp_path / "list"), "--why", "opted out")
     assert status == 0
     assert "2 claims taken down: 2 documents" in said
-    assert "1 claims were named twice" in said
-    assert "1 lines are malformed, and were passed over" in said
+    assert "1 claim named twice" in said
+    assert "1 line malformed and passed over" in said
 
 
 def test_a_column_of_a_table_is_a_list(lake: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_table_with_deletion_vectors_is_a_list(lake: Path, tmp_path: Path) -> 
     write_deltalake(folder, pa.table({'the "repo"': ["alice/rooms", None]}))
     DeltaTable(folder).alter.add_feature(TableFeatures.DeletionVectors, allow_protocol_versions_increase=True)
     arguments = ("takedown", "--table", folder, "--column", 'the "repo"', "--why", "opted out")
-    assert "1 claims taken down" in recast(lake, *arguments)[1]
+    assert "1 claim taken down" in recast(lake, *arguments)[1]
 
 
 @pytest.mark.parametrize(
