@@ -10,6 +10,7 @@ expectations and commits. Prints:
     seconds             the fastest night: the whole command
     seconds_by_stage    the seconds of that night's stages, as `runs` has them
     seconds_by_step     the same by step, over all stages
+    quality_share       share of the expectations in the seconds of the lake's first build, where measuring costs nothing
     model_requests      of that night: two for each rewriting stage
     load                what the machine had to do before (one-minute average)
 
@@ -139,6 +140,8 @@ def measure(folder: Path, rows: int) -> dict[str, Any]:
                 fastest = last
     finally:
         end()
+    built = query.rows(settings, "SELECT * FROM runs WHERE run_id = (SELECT min(run_id) FROM runs)", "runs")
+    checks = sum(run["seconds_by_step"]["check"] for run in built)
     by_step: Counter[str] = Counter()
     for run in fastest:
         by_step.update(run["seconds_by_step"])
@@ -148,6 +151,7 @@ def measure(folder: Path, rows: int) -> dict[str, Any]:
         "seconds": round(min(nights)[0], 1),
         "seconds_by_stage": {run["table_name"]: round(run["seconds"], 1) for run in fastest},
         "seconds_by_step": {step: round(seconds, 1) for step, seconds in by_step.items()},
+        "quality_share": round(checks / sum(run["seconds"] for run in built), 3),
         "model_requests": sum(run["model_requests"] for run in fastest),
         "load": round(load, 2),
     }
