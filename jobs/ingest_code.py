@@ -115,15 +115,15 @@ def cleaned(names: Iterable[str]) -> list[Column]:
     return [incoming.name(F.col(name)).alias(name) for name in names]
 
 
-def taken_files(spark: SparkSession, settings: Settings, version: str, takedowns: int | None) -> DataFrame:
-    """Return the listed files, their names cleaned, without what was taken down; `said` is a hash of what is listed."""
+def unclaimed_files(spark: SparkSession, settings: Settings, version: str, takedowns: int | None) -> DataFrame:
+    """Return the listed files, their names cleaned, without what was taken down; `file_hash` is one of all that is listed."""
     ours = listed_files(spark, settings, version).select(
         *cleaned(REPOSITORY_COLUMNS),
         blob_id().alias("doc_id"),
         *cleaned(("path", "language", "src_encoding", "license_type")),
         incoming.names(F.col("detected_licenses")).alias("detected_licenses"),
         *("length_bytes", "is_vendor", "is_generated"),
-        F.xxhash64(F.lit(settings.code_dataset), *PER_FILE).alias("said"),
+        F.xxhash64(F.lit(settings.code_dataset), *PER_FILE, *(F.isnull(name) for name in PER_FILE)).alias("file_hash"),
     )
     ours = withheld.without(spark, settings, takedowns, ours, "repo", "repo_name")
     ours = withheld.without(spark, settings, takedowns, ours, "blob", "doc_id")
@@ -132,14 +132,13 @@ def taken_files(spark: SparkSession, settings: Settings, version: str, takedowns
 
 
 def listing_hash() -> Column:
-    """Return the hash of all that is said of a blob's files: a sum, so that their order does not count; null where they are too
-    many for it, and the blob is looked at."""
-    return F.try_sum(F.shiftright("said", UNSUMMED_BITS)).alias("listing_hash")
+    """Return the hash of a blob's listed files: the sum of theirs, whatever their order; null where it overflows."""
+    return F.try_sum(F.shiftright("file_hash", UNSUMMED_BITS)).alias("listing_hash")
 
 
 def hashes(spark: SparkSession, settings: Settings, version: str, takedowns: int | None) -> DataFrame:
     """Return `doc_id` and `listing_hash` of every blob of our languages. Nothing else is shuffled."""
-    return taken_files(spark, settings, version, takedowns).groupBy("doc_id").agg(listing_hash())
+    return unclaimed_files(spark, settings, version, takedowns).groupBy("doc_id").agg(listing_hash())
 
 
 def blobs(spark: SparkSession, settings: Settings, version: str, takedowns: int | None) -> DataFrame:
@@ -153,15 +152,15 @@ def blobs(spark: SparkSession, settings: Settings, version: str, takedowns: int 
     if listed_files(spark, settings, version).isEmpty():
         languages = ", ".join(selection.words(settings.code_languages)) or "any name"
         raise UserError(f"no file of {settings.code_source} has a language of {languages}")
-    return grouped(settings, version, taken_files(spark, settings, version, takedowns))
+    return grouped(settings, version, unclaimed_files(spark, settings, version, takedowns))
 
 
 def some_blobs(
     spark: SparkSession, settings: Settings, version: str, takedowns: int | None, keys: DataFrame
 ) -> DataFrame:
     """Return what `grouped` does, of the blobs `keys` (`doc_id`)."""
-    files = taken_files(spark, settings, version, takedowns)
-    return grouped(settings, version, files.join(keys, "doc_id", "left_semi"))
+    files = unclaimed_files(spark, settings, version, takedowns)
+    return grouped(settings, version, files.join(F.broadcast(keys), "doc_id", "left_semi"))
 
 
 def grouped(settings: Settings, version: str, files: DataFrame) -> DataFrame:
@@ -172,7 +171,7 @@ def grouped(settings: Settings, version: str, files: DataFrame) -> DataFrame:
     occurrence = F.struct("repo_name", "path", "revision_id", "snapshot_id", "license_type", "detected_licenses")
     by_blob = files.groupBy("doc_id").agg(
         F.sort_array(F.collect_set(occurrence)).alias("occurrences"),
-        F.collect_set(F.struct("repo_name", encoding_of("src_encoding").alias("encoding"))).alias("encodings_said"),
+        F.collect_set(F.struct("repo_name", encoding_of("src_encoding").alias("encoding"))).alias("said"),
         F.min(F.when(encoding_of("src_encoding") == UNKNOWN, F.col("src_encoding"))).alias("unknown_encoding"),
         F.min(license_rank("license_type")).alias("license"),
         F.max("length_bytes").alias("length_bytes"),
@@ -180,7 +179,7 @@ def grouped(settings: Settings, version: str, files: DataFrame) -> DataFrame:
         *(F.min(F.coalesce(mark, F.lit(False))).alias(mark) for mark in ("is_vendor", "is_generated")),
         listing_hash(),
     )
-    by_blob = by_blob.withColumn("encodings", most_said_first("encodings_said", "unknown_encoding"))
+    by_blob = by_blob.withColumn("encodings", most_said_first("said", "unknown_encoding"))
     licenses = F.flatten(F.filter("occurrences.detected_licenses", lambda found: found.isNotNull()))
     return by_blob.select(
         "doc_id",

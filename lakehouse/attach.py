@@ -68,7 +68,7 @@ def attach_spark(settings: Settings, file: str) -> list[str]:
         for name in built
     )
     published = [name for name in query.PUBLISHED if name in built]
-    texts = {name: query.without_taken_down(name, name, dialect=views.SPARK) for name in published}
+    texts = {name: query.without_taken_down(name, name, built[name], views.SPARK) for name in published}
     texts |= views.texts(VIEWS, built, views.SPARK)
     made = (f"CREATE OR REPLACE VIEW {name} AS\n{text}" for name, text in texts.items())
     head = HEAD + ONCE.format(names=" and ".join(published)) if published else HEAD

@@ -96,7 +96,8 @@ def between(settings: Settings, before: State, after: State, examples: int) -> D
         hidden = ""
         if (tombstones := query.open_table(settings, query.TOMBSTONES)) is not None:
             query.show(connection, query.TOMBSTONES, tombstones, query.table_uri(settings, query.TOMBSTONES))
-            hidden = takedown.hidden_from(name)
+            # `show_files` gives every documented column.
+            hidden = takedown.hidden_from(name, TABLES[name].column_names)
         for own, table, mine, theirs in (("old", opened[0], *files), ("new", opened[1], *files[::-1])):
             show_files(connection, settings, name, own, table, mine - theirs, hidden)
         confinement.confine(connection, settings.lake)

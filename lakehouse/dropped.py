@@ -36,15 +36,15 @@ def found(spark: SparkSession, settings: Settings, stage: Stage) -> DataFrame | 
     if not store.folders(spark, folder):
         return None
     forgiving = spark.read.options(recursiveFileLookup=True, ignoreCorruptFiles=True, ignoreMissingFiles=True)
-    rows = without_taken_down(spark, settings, forgiving.schema(stage.target.ddl).parquet(folder))
-    # A text may have been claimed after its row left.
-    return withheld.without(spark, settings, takedown.version(settings), rows, "content", "content_hash")
+    return without_taken_down(spark, settings, forgiving.schema(stage.target.ddl).parquet(folder))
 
 
 def without_taken_down(spark: SparkSession, settings: Settings, rows: DataFrame) -> DataFrame:
-    """Return rows without those of documents that were taken down."""
-    gone = withheld.documents(spark, settings, takedown.version(settings))
-    return rows if gone is None else rows.join(gone, "doc_id", "left_anti")
+    """Return rows without those of documents and of texts that were taken down, whenever that was."""
+    version = takedown.version(settings)
+    gone = withheld.documents(spark, settings, version)
+    rows = rows if gone is None else rows.join(gone, "doc_id", "left_anti")
+    return withheld.without_texts(spark, settings, version, rows)
 
 
 def is_kept(settings: Settings, stage: Stage) -> bool:
@@ -73,14 +73,17 @@ def keep(work: Work, chunk: Chunk | None, removing: bool) -> None:
     replaced = ~removed & (chunk.holds("input_hash") if chunk else F.lit(False))
     losing = work.planned().where(F.col("loses") & (replaced | (removed & F.lit(removing))))
     written = work.planned().where(F.col("action").isin(*WRITING)).select(F.col("input_hash").alias("written"))
-    keys = losing.join(written, removed & (F.col("input_hash") == F.col("written")), "left_anti")
-    keys = without_taken_down(spark, settings, keys.select("doc_id"))
+    keys = losing.join(written, removed & (F.col("input_hash") == F.col("written")), "left_anti").select("doc_id")
+
+    def leaving(rows: DataFrame) -> DataFrame:
+        return without_taken_down(spark, settings, rows.join(keys, "doc_id", "left_semi"))
+
     # Texts are read of those files alone that hold one of the rows, as in Delta's merge.
-    held = store.read(spark, settings, table, work.found_version).select("doc_id", "_metadata.file_path")
-    holding = held.join(keys, "doc_id", "left_semi").select("file_path").distinct().collect()
-    files = [unquote(file) for (file,) in holding]
+    names = [name for name in ("doc_id", "content_hash", "raw_hash") if name in table.column_names]
+    held = leaving(store.read(spark, settings, table, work.found_version).select(*names, "_metadata.file_path"))
+    files = [unquote(file) for (file,) in held.select("file_path").distinct().collect()]
     if files:
-        rows = spark.read.schema(table.ddl).parquet(*files).join(keys, "doc_id", "left_semi")
+        rows = leaving(spark.read.schema(table.ddl).parquet(*files))
         number = chunk.number if chunk else 0
         rows.coalesce(MOST_FILES).write.mode("overwrite").parquet(
             f"{path(settings, table.name)}/{work.run['run_id']}-{number}"

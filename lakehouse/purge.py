@@ -121,34 +121,19 @@ def require_applied(settings: Settings) -> None:
     if lake.damaged:
         raise UserError(next(iter(lake.damaged.values())))
     claims = [Claim(each["kind"], each["value"]) for each in takedown.in_force(settings)]
-    in_raw = {each["doc_id"] for each in takedown.reached(settings, claims) if each["held_by"] is None}
+    reached = [each for each in takedown.reached(settings, claims) if each["held_by"] is None]
     going = f"SELECT doc_id FROM ({takedown.DOCUMENTS}) WHERE NOT elsewhere"
     for name in takedown.document_tables(lake):
-        rows = lake.connection.execute(f"SELECT doc_id FROM {query.stored(name)} SEMI JOIN ({going}) USING (doc_id)")
-        held = {doc_id for (doc_id,) in rows.fetchall()} | (in_raw if name in takedown.RAW else set())
-        held |= made_in(lake, name)
+        raw_hash = takedown.raw_hash_of(name, [column for column, *_ in takedown.head(lake.connection, name)])
+        rows = lake.connection.execute(
+            f"SELECT doc_id FROM {query.stored(name)} WHERE doc_id IN ({going}) OR {raw_hash} IN ({takedown.CLAIMED_TEXTS}) "
+            f"OR ({raw_hash} IS NULL AND doc_id IN (SELECT doc_id FROM ({takedown.REACHED_BY_TEXT})))"
+        )
+        held = {doc_id for (doc_id,) in rows.fetchall()}
+        if name in takedown.RAW:
+            held |= {each["doc_id"] for each in reached if each["table_name"] == name}
         if held:
             raise UserError(f"{name} still holds {len(held):,} documents that were taken down: first, recast refresh")
-
-
-def made_in(lake: query.Lake, name: str) -> set[str]:
-    """Return the documents of which a table holds what was made from a claimed text.
-
-    A text that was made from another one as well counts only where what it was made from is claimed, or is in no table.
-    """
-    if TOMBSTONES.name not in lake.built:
-        return set()
-    others = (each for each in takedown.document_tables(lake) if each != name)
-    above = " UNION ALL ".join(
-        f"SELECT doc_id, content_hash AS input_hash FROM {query.stored(each)}" for each in others
-    )
-    claimed = f"SELECT value FROM ({takedown.IN_FORCE}) WHERE kind = 'content'"
-    rows = lake.connection.execute(
-        f"WITH made AS (SELECT * FROM {query.stored(name)} SEMI JOIN ({takedown.MADE}) USING (doc_id, content_hash)) "
-        f"SELECT doc_id FROM made WHERE input_hash IN ({claimed}) UNION "
-        f"SELECT doc_id FROM made ANTI JOIN ({above or 'SELECT NULL AS doc_id, NULL AS input_hash'}) USING (doc_id, input_hash)"
-    )
-    return {doc_id for (doc_id,) in rows.fetchall()}
 
 
 def tables_of(lake: Place) -> list[str]:
@@ -285,8 +270,7 @@ def wanted(settings: Settings) -> Wanted:
     # One that stayed under another repository, and went when that one left the source, went all the same; so did what the
     # claim reached before it was lifted and made again.
     went = (
-        f"SELECT * FROM tombstones SEMI JOIN ({takedown.IN_FORCE}) USING (kind, value){there} "
-        "WHERE doc_id IS NOT NULL AND action = 'take_down'"
+        f"SELECT * FROM tombstones SEMI JOIN ({takedown.IN_FORCE}) USING (kind, value){there} WHERE doc_id IS NOT NULL"
     )
     rows = lake.connection.execute(
         f"SELECT doc_id, list_distinct(flatten(list(probes))), list(input_hash) FROM ({went}) GROUP BY doc_id"
@@ -303,23 +287,14 @@ def wanted(settings: Settings) -> Wanted:
     order = np.argsort(every, kind="stable")
     keys["doc_id"] |= set(documents)
     # Journals know an answer by the text that was asked about; equal texts of documents that stay have the same.
-    made = {
-        hash_ for (hash_,) in lake.connection.execute(f"SELECT DISTINCT content_hash FROM ({takedown.MADE})").fetchall()
-    }
-    keys["content_hash"] |= held_nowhere(lake, "content_hash", made)
-    # All documents of a text that is claimed go.
-    keys["input_hash"] = held_nowhere(lake, "input_hash", journals) | keys["content_hash"]
-    return Wanted(keys, every[order], owner[order], tuple(documents))
-
-
-def held_nowhere(lake: query.Lake, column: str, hashes: set[str]) -> set[str]:
-    """Return which of `hashes` no table of documents has in a column."""
-    lake.connection.register("asked", pa.table({column: sorted(hashes)}))
+    lake.connection.register("asked", pa.table({"input_hash": sorted(journals)}))
     for name in takedown.document_tables(lake):
-        if column in {each for each, *_ in takedown.head(lake.connection, name)}:
-            held = f"SELECT DISTINCT {column} FROM {query.stored(name)} SEMI JOIN asked USING ({column})"
-            hashes = hashes - {hash_ for (hash_,) in lake.connection.execute(held).fetchall()}
-    return hashes
+        if "input_hash" in {column for column, *_ in takedown.head(lake.connection, name)}:
+            held = f"SELECT DISTINCT input_hash FROM {query.stored(name)} SEMI JOIN asked USING (input_hash)"
+            journals -= {each for (each,) in lake.connection.execute(held).fetchall()}
+    keys["input_hash"] = journals | keys["content_hash"]  # all documents of a text that is claimed go
+    keys["raw_hash"] = keys["content_hash"]
+    return Wanted(keys, every[order], owner[order], tuple(documents))
 
 
 def present_files(settings: Settings, lake: Place) -> set[str]:
@@ -347,7 +322,8 @@ def told(
     if searched_for.documents:
         removed = query.rows(
             settings,
-            f"SELECT DISTINCT doc_id, table_name, content_hash FROM ({takedown.DOCUMENTS}) WHERE NOT elsewhere ORDER BY ALL",
+            f"SELECT doc_id, table_name, content_hash FROM ({takedown.DOCUMENTS}) WHERE NOT elsewhere "
+            f"UNION ({takedown.REACHED_BY_TEXT}) ORDER BY ALL",
             TOMBSTONES.name,
         )
     return {

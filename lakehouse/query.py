@@ -5,7 +5,7 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -295,15 +295,19 @@ def hide_taken_down(lake: Lake, tables: Mapping[str, str]) -> None:
     if tables and TOMBSTONES in lake.damaged:
         raise DamagedError(lake.damaged[TOMBSTONES])
     for name, table in tables.items():
-        lake.connection.execute(f"CREATE VIEW {name} AS {without_taken_down(name, table, TOMBSTONES in lake.built)}")
+        present = views.columns_of(lake.connection, f"stored_{name}") if TOMBSTONES in lake.built else None
+        lake.connection.execute(f"CREATE VIEW {name} AS {without_taken_down(name, table, present)}")
 
 
-def without_taken_down(name: str, table: str, known: bool = True, dialect: views.Dialect = views.DUCKDB) -> str:
-    """Return as SQL the rows of a table, or of a state of it called `name`, without what was taken down; `known` says whether
-    there are tombstones."""
+def without_taken_down(
+    name: str, table: str, present: Collection[str] | None, dialect: views.Dialect = views.DUCKDB
+) -> str:
+    """Return as SQL the rows of a table, or of a state of it called `name`, without what was taken down; `present` are its
+    columns, None where there are no tombstones."""
     from recast.lakehouse.takedown import hidden_from  # which imports this module
 
-    return f"SELECT stored_{name}.* FROM stored_{name}{hidden_from(table, dialect) if known else ''}"
+    hidden = "" if present is None else hidden_from(table, present, dialect)
+    return f"SELECT stored_{name}.* FROM stored_{name}{hidden}"
 
 
 def show(

@@ -14,9 +14,10 @@ from recast.settings import UserError
 
 
 class Listing(NamedTuple):
-    """A source that says little of each document for which much is shuffled: what changed is found by hashes of what it says.
+    """A source whose rows cost a large shuffle, and a way to find those that changed by a small one.
 
-    The stage's table has a column `listing_hash`, which says from what its row was made.
+    The stage's table has the column `listing_hash`. The `input_hash` of two documents must differ: a run that compares hashes
+    does not see which other documents have the text of one that is gone.
 
     Attributes:
         hashes: returns `doc_id` and `listing_hash` of every document, with the arguments of `Source.rows`.
@@ -94,6 +95,8 @@ def kept_rows_of(table: Table, *columns: str, text: str = "text") -> Source:
     def read(spark: SparkSession, settings: Settings, version: str) -> DataFrame:
         return store.read(spark, settings, table, version.partition("@")[0])
 
+    raw_hash = "raw_hash" if "raw_hash" in table.column_names else "content_hash"
+
     def rows(spark: SparkSession, settings: Settings, version: str, takedowns: int | None) -> DataFrame:
         maker = F.struct(F.lit(table.name).alias("table_name"), "measured_by", "decided_by")
         return (
@@ -103,6 +106,7 @@ def kept_rows_of(table: Table, *columns: str, text: str = "text") -> Source:
                 "doc_id",
                 F.col("content_hash").alias("input_hash"),
                 F.col("text").alias(text),
+                F.col(raw_hash).alias("raw_hash"),
                 "source_dataset",
                 "source_version",
                 "license_type",

@@ -8,7 +8,7 @@ published tables obey the documents at once. Rows are only added, so that two ta
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ import pyarrow as pa
 from deltalake import QueryBuilder
 
 from recast import __version__
-from recast.lakehouse import earlier, ledger, query
+from recast.lakehouse import ledger, query
 from recast.lakehouse.claims import Claim, Listed, host_sql, hosts_of, read_list
 from recast.lakehouse.probes import probes_of
 from recast.lakehouse.settings import Settings
@@ -39,13 +39,13 @@ IN_FORCE = """
     FROM tombstones WHERE doc_id IS NULL
     GROUP BY kind, value HAVING max_by(action, (number, action)) = 'take_down'
 """
-# What they reached. `elsewhere`: the document stays, since a repository holds it that no claim takes down; which do is what
-# the last takedown found, or a later run that read the source (`note_holders`).
+# The documents that they reached, but for claims of texts. `elsewhere`: the document stays, since a repository holds it that no
+# claim takes down; which do is what the last takedown found, or a later run that read the source (`note_holders`).
 DOCUMENTS = f"""
     WITH counting AS ({IN_FORCE}),
     documents AS (
         SELECT t.* FROM tombstones AS t JOIN counting AS c ON t.kind = c.kind AND t.value = c.value AND t.number >= c.since
-        WHERE t.doc_id IS NOT NULL AND t.action = 'take_down'),
+        WHERE t.doc_id IS NOT NULL AND t.kind <> 'content'),
     holding AS (
         SELECT doc_id, max_by(held_by, (number, held_by)) AS held_by FROM documents
         WHERE held_by IS NOT NULL GROUP BY doc_id),
@@ -54,11 +54,13 @@ DOCUMENTS = f"""
     SELECT d.*, d.kind = 'repo' AND s.doc_id IS NOT NULL AS elsewhere
     FROM documents AS d LEFT JOIN staying AS s USING (doc_id)
 """
-# Texts that documents have or had in a table, made from a text that a claim names which counts; the documents may stay.
-MADE = f"""
+# Claims of texts take down rows by `raw_hash`, since a document may get another text. Rows of an older Recast have none: they go by
+# the documents that these claims reached.
+CLAIMED_TEXTS = f"SELECT value FROM ({IN_FORCE}) WHERE kind = 'content'"
+REACHED_BY_TEXT = f"""
     SELECT DISTINCT t.doc_id, t.table_name, t.content_hash
     FROM tombstones AS t JOIN ({IN_FORCE}) AS c ON t.kind = c.kind AND t.value = c.value AND t.number >= c.since
-    WHERE t.action = 'made_from'
+    WHERE t.kind = 'content' AND t.doc_id IS NOT NULL
 """
 # The repositories that hold a row of raw_code, as claims name them.
 HOLDERS = "list_distinct(list_transform(occurrences, lambda each: lower(each.repo_name)))"
@@ -145,8 +147,7 @@ def take_down(
     new = list(dict.fromkeys([*new, *(Claim("blob", doc_id) for doc_id in sorted(equal_blobs))]))
     found = reached(settings, new)
     equal = equal_texts(settings, found)
-    made = list(earlier.made_from(settings, texts, document_tables(query.connect(settings))))
-    record(settings, TAKE_DOWN, new, why, reference, found, made)
+    record(settings, TAKE_DOWN, new, why, reference, found)
     if looked_at != [query.version(settings, name) for name in RAW]:
         # A refresh brought documents meanwhile. One that ends later than this sees the claims, and reads its source again.
         before, found = found, reached(settings, new)
@@ -166,7 +167,7 @@ def take_down(
 
 
 def goes(settings: Settings, found: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Return the documents among `found`, which is written, that stay under no other repository."""
+    """Return the documents among `found`, which is written, that go: by their text, or since they stay under no repository."""
     if not found:
         return set()
     lake = query.connect(settings, TOMBSTONES.name)
@@ -174,7 +175,8 @@ def goes(settings: Settings, found: Sequence[Mapping[str, Any]]) -> set[str]:
     rows = lake.connection.execute(
         f"SELECT DISTINCT doc_id FROM ({DOCUMENTS}) SEMI JOIN found USING (doc_id) WHERE NOT elsewhere"
     )
-    return {doc_id for (doc_id,) in rows.fetchall()}
+    by_text = {each["doc_id"] for each in found if each["kind"] == "content"}
+    return by_text | {doc_id for (doc_id,) in rows.fetchall()}
 
 
 def lift(settings: Settings, claims: Sequence[Claim], why: str, reference: str = "", with_content: bool = False) -> int:
@@ -214,10 +216,9 @@ def record(
     why: str,
     reference: str,
     found: Sequence[Mapping[str, Any]],
-    made: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """Add rows to tombstones in one commit, those of `made` with an action of their own; none where there is nothing to say."""
-    if not (claims or found or made):
+    """Add rows to tombstones in one commit; none where there is nothing to say."""
+    if not (claims or found):
         return
     before = version(settings)
     facts = {
@@ -229,8 +230,9 @@ def record(
         "requested_at": datetime.now(UTC),
         "recast_version": __version__,
     }
-    rows = (*(claim._asdict() for claim in claims), *found, *made)
-    ledger.write(settings, TOMBSTONES, [{**facts, **row} for row in rows])
+    ledger.write(
+        settings, TOMBSTONES, [*(facts | claim._asdict() for claim in claims), *({**facts, **row} for row in found)]
+    )
 
 
 def reached(settings: Settings, claims: Sequence[Claim]) -> list[dict[str, Any]]:
@@ -248,9 +250,13 @@ def reached(settings: Settings, claims: Sequence[Claim]) -> list[dict[str, Any]]
         present = {column: str(type_) for column, type_, *_ in head(connection, name)}
         texts = [f"t.{column}" for column in TEXTS if present.get(column) == "VARCHAR"]
         made_from = "t.input_hash" if "input_hash" in present else "NULL"
+        raw_hash = raw_hash_of(name, present)
+        facts = f"t.content_hash, {made_from}, [{', '.join(texts)}]"
         rows = connection.execute(
-            f"SELECT r.*, t.content_hash, {made_from}, [{', '.join(texts)}] "
-            f"FROM {query.stored(name)} AS t JOIN reached AS r USING (doc_id)"
+            f"SELECT r.*, {facts} FROM {query.stored(name)} AS t JOIN reached AS r "
+            f"ON t.doc_id = r.doc_id AND (r.kind <> 'content' OR {raw_hash} IS NULL) "
+            f"UNION ALL SELECT c.kind, c.value, t.doc_id, NULL, {facts} FROM {query.stored(name)} AS t "
+            f"JOIN claims AS c ON c.kind = 'content' AND c.value = {raw_hash}"
         )
         while batch := rows.fetchmany(ROWS_AT_ONCE):
             for kind, value, doc_id, held_by, content_hash, input_hash, words in batch:
@@ -278,6 +284,13 @@ def head(connection: duckdb.DuckDBPyConnection, name: str) -> Sequence[Sequence[
     """Return the names and types of a table's columns; one that an older Recast made may lack some."""
     columns: Sequence[Sequence[Any]] = connection.execute(f"SELECT * FROM {query.stored(name)} LIMIT 0").description
     return columns
+
+
+def raw_hash_of(name: str, present: Collection[str]) -> str:
+    """Return, as SQL, the hash of the source document's text that a row of a table comes from, given the columns it has."""
+    if name in RAW:
+        return "content_hash"
+    return "raw_hash" if "raw_hash" in present else "CAST(NULL AS string)"
 
 
 def as_table(claims: Iterable[Claim]) -> pa.Table:
@@ -346,8 +359,9 @@ def column_of(settings: Settings, table: str, column: str, kind: str = "") -> Li
     return read_list(map(str, filter(None, values)), kind)
 
 
-def hidden_from(table: str, dialect: Dialect = DUCKDB) -> str:
-    """Return the SQL that leaves out documents that were taken down, for behind the name of `table` and its rows.
+def hidden_from(table: str, present: Collection[str], dialect: Dialect = DUCKDB) -> str:
+    """Return the SQL that leaves out what was taken down, for behind the name of `table` and its rows, which have the columns
+    `present`.
 
     The rows may be of an earlier version, which can hold documents that no tombstone lists, so claims count as well.
     The table `tombstones` is known to the connection.
@@ -355,7 +369,12 @@ def hidden_from(table: str, dialect: Dialect = DUCKDB) -> str:
     columns = TABLES[table].column_names
     documents = DOCUMENTS.replace(DUCKDB.each, dialect.each)
     hidden = f" ANTI JOIN (SELECT doc_id FROM ({documents}) WHERE NOT elsewhere) USING (doc_id)"
-    hidden += f" ANTI JOIN (SELECT doc_id, content_hash FROM ({MADE})) USING (doc_id, content_hash)"
+    if table not in RAW:  # of which `content_hash` says the same
+        raw_hash = raw_hash_of(table, present)
+        hidden += f" ANTI JOIN ({CLAIMED_TEXTS}) ON {raw_hash} = value"
+        hidden += (
+            f" ANTI JOIN (SELECT doc_id AS reached FROM ({REACHED_BY_TEXT})) ON doc_id = reached AND {raw_hash} IS NULL"
+        )
     for column, kind in NAMED.items():
         if column in columns:
             own = f"lower({column})" if kind == "repo" else column

@@ -103,16 +103,36 @@ def without_stored(
     return rows.join(stored.join(F.broadcast(values), "value", "left_semi").select("doc_id"), "doc_id", "left_anti")
 
 
+def without_texts(spark: SparkSession, settings: Settings, version: int | None, rows: DataFrame) -> DataFrame:
+    """Return rows of a table of documents without those that come from a text that a claim of kind `content` names.
+
+    Rows of an older Recast do not say from which text: they go by the documents that these claims reached.
+    """
+    every = counting(spark, settings, version)
+    if every is None:
+        return rows
+    every = every.where("kind = 'content'")
+    raw_hash = F.col("raw_hash" if "raw_hash" in rows.columns else "content_hash")
+    claimed = F.broadcast(every.select(F.col("value").alias("claimed")))
+    reached = store.read(spark, settings, TOMBSTONES, str(version)).where("doc_id IS NOT NULL")
+    reached = reached.join(every, ["kind", "value"]).where("number >= since")
+    reached = F.broadcast(reached.select(F.col("doc_id").alias("reached")).distinct())
+    rows = rows.join(claimed, raw_hash == F.col("claimed"), "left_anti")
+    if "raw_hash" not in rows.columns:
+        return rows
+    return rows.join(reached, (F.col("doc_id") == F.col("reached")) & raw_hash.isNull(), "left_anti")
+
+
 def documents(spark: SparkSession, settings: Settings, version: int | None) -> DataFrame | None:
-    """Return `doc_id` and `elsewhere` of every document that a claim reached which counts, as takedown.DOCUMENTS says.
+    """Return `doc_id` and `elsewhere` of every document that a claim reached which counts, as takedown.DOCUMENTS says: claims
+    of texts reach no document as such (`without_texts`).
 
     None where nothing was ever taken down.
     """
     every = counting(spark, settings, version)
     if every is None:
         return None
-    reached = store.read(spark, settings, TOMBSTONES, str(version))
-    reached = reached.where(F.col("doc_id").isNotNull() & (F.col("action") == takedown.TAKE_DOWN))
+    reached = store.read(spark, settings, TOMBSTONES, str(version)).where("doc_id IS NOT NULL AND kind <> 'content'")
     reached = reached.join(every, ["kind", "value"]).where("number >= since")
     holding = (
         reached.where("held_by IS NOT NULL").groupBy("doc_id").agg(F.max(F.struct("number", "held_by")).alias("last"))
@@ -137,9 +157,9 @@ def remove(
     found = documents(spark, settings, version)
     if found is None or query.version(settings, table.name) is None:
         return 0
-    going = (
-        store.read(spark, settings, table).select("doc_id").join(found.where("NOT elsewhere"), "doc_id", "left_semi")
-    )
+    held = store.read(spark, settings, table)
+    stays = without_texts(spark, settings, version, held.join(found.where("NOT elsewhere"), "doc_id", "left_anti"))
+    going = held.select("doc_id").join(stays.select("doc_id"), "doc_id", "left_anti")
     for name in stage.source.tables:
         if query.version(settings, name) is None:
             continue

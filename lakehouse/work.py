@@ -1,5 +1,6 @@
 """A stage's run under way: the values that every step of it needs, where its files lie, and the rows that it reads."""
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -23,8 +24,10 @@ PLAN, SOURCE, PENDING, CHANGED, WANTED = "plan", "source", "pending", "changed",
 FOLDERS = (PLAN, SOURCE, PENDING, CHANGED, WANTED)
 # Of more changed documents the keys of all rows are joined: choosing most of them costs another reading. The share is a guess.
 MOST_CHANGED = 1 / 8
-# input_hash stands for the text, listing_hash for what is carried, and source_version only says when a row was first read.
-NOT_CARRIED = ("doc_id", "input_hash", "text", "source_text", "source_version", "listing_hash")
+# Of a listing's changed documents so many are sent to every task, as the keys of a chunk are: 100 MB.
+MOST_BROADCAST = 1_000_000
+# input_hash stands for the text, and source_version only says when a row was first read.
+NOT_CARRIED = ("doc_id", "input_hash", "text", "source_text", "source_version")
 
 
 def begin(settings: Settings, stage: Stage, run_id: str) -> Run:
@@ -167,28 +170,30 @@ class Work(NamedTuple):
         These are the ones whose source row may have changed since the last run, and those with a row that is due.
         """
         source = self.stage.source
-        if not (self.planned_before and self.folder) or (source.gathered and not source.listing):
+        if not (self.planned_before and self.folder):
+            return None
+        if source.listing:
+            return self.if_few(self.changed_in_listing(source.listing), MOST_BROADCAST)
+        if source.gathered:
             return None
         try:
-            found = (
-                self.listed_otherwise(source.listing)
-                if source.listing
-                else source.changed(self.spark, self.settings, self.planned_before, self.run["source_version"])
-            )
-            if found is None:
-                return None
-            due_now = self.target_rows().where("measured_by = ''").select("doc_id")
-            documents = self.written(found.union(due_now).distinct(), CHANGED)
+            found = source.changed(self.spark, self.settings, self.planned_before, self.run["source_version"])
+            return None if found is None else self.if_few(found)
         except (PySparkException, Py4JJavaError) as problem:  # mostly, a vacuum or a purge has deleted the feed
             warn(
                 f"what changed above {self.stage.name} cannot be read, so all rows are looked at: {first_line(problem)}"
             )
             return None
-        few = documents.count() <= MOST_CHANGED * query.row_count(self.settings, self.stage.name)
-        return documents if few else None
 
-    def listed_otherwise(self, listing: Listing) -> DataFrame:
-        """Return the `doc_id` of every document of which the source says something else than the target's row was made from."""
+    def if_few(self, found: DataFrame, most: float = math.inf) -> DataFrame | None:
+        """Return documents (`doc_id`), with those that have a row that is due, each once; None where they are many."""
+        due_now = self.target_rows().where("measured_by = ''").select("doc_id")
+        documents = self.written(found.union(due_now).distinct(), CHANGED)
+        most = min(most, MOST_CHANGED * query.row_count(self.settings, self.stage.name))
+        return documents if documents.count() <= most else None
+
+    def changed_in_listing(self, listing: Listing) -> DataFrame:
+        """Return the `doc_id` of every document whose listing has another hash than the target's row, or that one of them lacks."""
         now = listing.hashes(self.spark, self.settings, self.run["source_version"], self.run["takedowns"])
         then = self.target_rows().select("doc_id", F.col("listing_hash").alias("then"))
         same = F.coalesce(F.col("listing_hash") == F.col("then"), F.lit(False))
@@ -215,9 +220,7 @@ class Work(NamedTuple):
         staged = [self.spark.read.parquet(path).select(*columns) for path in self.leftovers]
         # A text may have been claimed since it was staged.
         version = takedown.version(self.settings) if staged else None
-        staged = [
-            withheld.without(self.spark, self.settings, version, rows, "content", "content_hash") for rows in staged
-        ]
+        staged = [withheld.without_texts(self.spark, self.settings, version, rows) for rows in staged]
         found = staged if self.dropped is None else [*staged, self.dropped]
         return [self.without_due(rows, retry=True) for rows in found]
 

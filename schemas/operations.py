@@ -96,18 +96,13 @@ EXPECTATION_RESULTS = Table(
 TOMBSTONES = Table(
     name="tombstones",
     about="what was taken down: a row per claim, and per document that it reached in a table; rows are only added",
-    key=("takedown_id", "kind", "value", "doc_id", "table_name", "content_hash"),
+    key=("takedown_id", "kind", "value", "doc_id", "table_name"),
     columns=(
         Column("takedown_id", "string", "one per command"),
         Column(
             "number", "bigint", "grows from command to command, whatever clocks say; the last action on a claim counts"
         ),
-        Column(
-            "action",
-            "string",
-            "take_down; lift: the claim counts no longer; made_from: in some version of the table the document has a text that "
-            "was made from the claimed one, and may have another by now",
-        ),
+        Column("action", "string", "take_down, or lift: the claim counts no longer"),
         Column("kind", "string", "what the claim names: blob, repo, url, domain, or content: the sha256 of a text"),
         Column("value", "string", "which one"),
         Column("doc_id", "string", "a document that the claim reached; null in the row of the claim itself"),

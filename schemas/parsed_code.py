@@ -4,7 +4,16 @@ from typing import Annotated, NamedTuple
 
 from recast.schemas.reasons import SYNTAX as REASONS
 from recast.schemas.record import columns_of
-from recast.schemas.table import CODE_SOURCE, IDENTITY, PROVENANCE, VERDICT, Column, Table, document_expectations
+from recast.schemas.table import (
+    CODE_SOURCE,
+    IDENTITY,
+    PROVENANCE,
+    RAW_HASH,
+    VERDICT,
+    Column,
+    Table,
+    document_expectations,
+)
 
 
 class Syntax(NamedTuple):
@@ -24,6 +33,7 @@ TABLE = Table(
         *VERDICT,
         *CODE_SOURCE,
         *columns_of(Syntax),
+        RAW_HASH,
         *PROVENANCE,
     ),
     reasons=dict(REASONS),

@@ -135,7 +135,7 @@ TABLE = Table(
         Column(
             "listing_hash",
             "bigint",
-            "hash of all that the source says of the blob; a run looks at those alone of which it says something else",
+            "hash of the blob's listed files; a run groups anew the files of blobs whose hash differs",
         ),
         FETCH_STATUS,
         Column(

@@ -89,6 +89,12 @@ PROVENANCE = (
     Column("written_at", "timestamp", "when that run staged it, UTC"),
 )
 
+RAW_HASH = Column(
+    "raw_hash",
+    "string",
+    "content_hash of the raw table's row that this row comes from: a text that is taken down takes it along",
+)
+
 CODE_SOURCE = (
     Column("repo_name", "string", "repository of the first occurrence, by name; raw_code lists all"),
     Column("path", "string", "path of the first occurrence"),

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 from pyspark.sql import functions as F
@@ -304,30 +306,60 @@ def test_a_run_groups_the_files_of_those_blobs_alone_of_which_the_listing_says_s
 
     clean = Lane(replace(lane.settings, lake=str(tmp_path / "clean")), lane.model)
     clean.refresh("raw_code")
-    by_run = {"doc_id", "run_id", "written_at", "fetch_tried_at", "source_version", "listing_hash"}
+    by_run = {"doc_id", "run_id", "written_at", "fetch_tried_at", "source_version"}
     columns = ", ".join(sorted({*raw_code.TABLE.column_names} - by_run))
     assert lane.rows("raw_code", columns) == clean.rows("raw_code", columns)
     grouped.clear()
     assert lane.refresh("raw_code") == {}
     blobs(lane, {**after, "c/c": []})
-    assert sorted(grouped) == sorted([same.blob_id, twice.blob_id]), (
-        "one that was listed again as it is was not written"
-    )
+    assert grouped == [same.blob_id]
+    other = File("other.py", program("mn"))
+    write_repositories(Path(lane.settings.code_source).parent, {"d/d": [other]})
+    lane.refresh("raw_code", removal_limit=1.0)
+    assert list(lane.rows("raw_code")) == [other.blob_id]
 
 
-def test_rows_that_an_older_recast_made_say_nothing_of_the_listing_and_are_looked_at(
+def test_where_much_of_a_listing_has_changed_all_files_are_grouped(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = File("one.py", program("one")), File("two.py", program("two"))
+    blobs(lane, {"a/a": [one, two]})
+    monkeypatch.setattr(ingest_code, "some_blobs", None)  # would fail
+    blobs(lane, {"a/a": [one, replace(two, path="three.py")]})
+    assert lane.rows("raw_code")[two.blob_id]["path"] == "three.py"
+
+
+def test_rows_that_an_older_recast_made_are_written_once_more_and_nothing_is_fetched(
     lane: Lane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(work, "MOST_CHANGED", 100)
     one, two = File("one.py", program("one")), File("two.py", program("two"))
     blobs(lane, {"a/a": [one, two]})
-    table = DeltaTable(f"{lane.settings.lake}/raw_code")
-    table.update({"listing_hash": "NULL"})
-    before = lane.rows("raw_code")
-    blobs(lane, {"a/a": [one, replace(two, path="three.py")]})
-    rows = lane.rows("raw_code")
-    assert rows[one.blob_id] == before[one.blob_id], "it is not written anew for that"
-    assert rows[two.blob_id]["path"] == "three.py" and rows[two.blob_id]["listing_hash"] is not None
+    before = {doc_id: row["listing_hash"] for doc_id, row in lane.rows("raw_code").items()}
+    DeltaTable(f"{lane.settings.lake}/raw_code").update({"listing_hash": "NULL", "carried_hash": "0"})
+    assert lane.refresh("raw_code")["raw_code"]["rows_measured"] == 0
+    assert {doc_id: row["listing_hash"] for doc_id, row in lane.rows("raw_code").items()} == before
+
+
+def test_a_null_that_moves_to_another_column_is_another_listing(lane: Lane, spark: "SparkSession") -> None:
+    row = dict.fromkeys(ingest_code.PER_FILE) | {"blob_id": "a" * 40, "language": "Python", "length_bytes": 1}
+    rows = [
+        row | {"is_vendor": True},
+        row | {"is_generated": True},
+        row | {"repo_name": "x"},
+        row | {"revision_id": "x"},
+    ]
+    found = set()
+    for number, each in enumerate(rows):
+        folder = Path(lane.settings.code_source) / str(number)
+        folder.mkdir(parents=True)
+        types = {"int64": pa.int64(), "bool": pa.bool_(), "list<string>": pa.list_(pa.string()), "string": pa.string()}
+        schema = pa.schema([(name, types[type_]) for name, type_ in ingest_code.PER_FILE.items()])
+        pq.write_table(pa.Table.from_pylist([each], schema), folder / "files.parquet")
+        settings = replace(lane.settings, code_source=str(folder))
+        ((_, hash_),) = ingest_code.hashes(spark, settings, "v", None).collect()
+        ((same,),) = ingest_code.blobs(spark, settings, "v", None).select("listing_hash").collect()
+        assert same == hash_
+        found.add(hash_)
+    assert len(found) == len(rows)
 
 
 @pytest.mark.slow

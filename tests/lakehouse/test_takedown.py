@@ -1,5 +1,6 @@
 """Takedowns: what a claim reaches, what readers see from then on, and what a lift brings back."""
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,11 @@ import pytest
 
 from recast.lakehouse import ledger, query, takedown
 from recast.lakehouse.claims import Claim, claim
+from recast.lakehouse.diff import between
+from recast.lakehouse.purge import purge
 from recast.lakehouse.settings import Settings
 from recast.lakehouse.takedown import in_force, lift, take_down
+from recast.lakehouse.time_travel import State
 from recast.settings import UserError
 from tests.lakehouse.taken import (
     BELOW,
@@ -326,3 +330,115 @@ def test_damaged_tombstones_show_no_published_table(settings: Settings) -> None:
         file.unlink()
     with pytest.raises(UserError, match="tombstones"):
         published(settings)
+
+
+REWRITTEN = "Suppose the square root of two were a fraction in lowest terms. Then both its terms would be even."
+NEW, NEW_REWRITTEN = (
+    "Squares of odd numbers are odd.",
+    "Take an odd number 2k + 1. Its square is 2(2k^2 + 2k) + 1, which is odd.",
+)
+TEXT_CLAIM = Claim("content", str(sha256(PROOF)))
+
+
+def put(lake: Path, text: str | None, rewritten: str, was: str | None = None) -> None:
+    """Write the tables of one page anew: its text, where there is one, and what was made from it, or from what it was."""
+    page = {"doc_id": PAGE, "url": "https://example.org/roots"}
+    made = page | {"source_text": was or text, "text": rewritten, "raw_hash": sha256(was or text)}
+    if text:
+        write(lake, "raw_math", [page | {"text": text}], mode="overwrite")
+    write(lake, "rewritten_math", [made], mode="overwrite")
+    del made["source_text"]
+    write(lake, "published_math", [made | {"token_count": 7, "input_hash": sha256(rewritten)}], mode="overwrite")
+
+
+@pytest.fixture
+def page(settings: Settings) -> Settings:
+    """A lake with one page, which had the text PROOF before it got the text NEW."""
+    lake = Path(settings.lake)
+    shutil.rmtree(lake / "published_math")
+    put(lake, PROOF, REWRITTEN)
+    put(lake, NEW, NEW_REWRITTEN)
+    return settings
+
+
+def shown(settings: Settings, table: str, column: str = "text") -> list[str]:
+    statement = f"SELECT {column} AS shown FROM {table} ORDER BY ALL"
+    return [row["shown"] for row in query.dictionaries(query.run_sql(settings, statement))]
+
+
+def test_what_was_made_from_a_claimed_text_is_hidden_where_it_stands_and_its_page_stays(page: Settings) -> None:
+    assert shown(page, "published_math AT (VERSION => 0)") == [REWRITTEN]
+    assert shown(page, "rewritten_math AT (VERSION => 0)", "source_text") == [PROOF]
+    take_down(page, [TEXT_CLAIM], "asked to")
+    assert shown(page, "published_math AT (VERSION => 0)") == []
+    assert shown(page, "rewritten_math AT (VERSION => 0)") == []
+    assert shown(page, "published_math AT (VERSION => 1)") == [NEW_REWRITTEN]
+    assert shown(page, "published_math") == [NEW_REWRITTEN]
+    lift(page, [TEXT_CLAIM], "a mistake")
+    assert shown(page, "published_math AT (VERSION => 0)") == [REWRITTEN]
+
+
+def test_what_is_made_from_a_claimed_text_later_is_hidden_too_and_what_is_made_from_the_next_text_is_not(
+    page: Settings,
+) -> None:
+    lake = Path(page.lake)
+    put(lake, PROOF, REWRITTEN)
+    assert take_down(page, [TEXT_CLAIM], "asked to").documents == 1
+    put(lake, None, "A run that had begun before the claim wrote this from the old text.", was=PROOF)
+    assert shown(page, "published_math") == []
+    put(lake, NEW, NEW_REWRITTEN)
+    assert shown(page, "published_math") == [NEW_REWRITTEN]
+    assert purge(page, 0)["proven"]
+
+
+def test_a_row_without_a_text_does_not_show_from_what_it_was_made(page: Settings) -> None:
+    row = {
+        "doc_id": "f" * 64,
+        "url": "u",
+        "source_text": PROOF,
+        "text": None,
+        "reason": "no_answer",
+        "raw_hash": sha256(PROOF),
+    }
+    write(Path(page.lake), "rewritten_math", [row])
+    assert PROOF in shown(page, "rewritten_math AT (VERSION => 2)", "source_text")
+    take_down(page, [TEXT_CLAIM], "asked to")
+    assert shown(page, "rewritten_math AT (VERSION => 2)", "source_text") == [NEW]
+
+
+def test_the_same_words_that_were_made_from_another_text_stay(page: Settings) -> None:
+    other = {
+        "doc_id": OTHER_PAGE,
+        "url": "https://b.net/",
+        "text": REWRITTEN,
+        "raw_hash": sha256(NEW),
+        "token_count": 7,
+    }
+    write(Path(page.lake), "published_math", [other])
+    take_down(page, [TEXT_CLAIM], "asked to")
+    assert shown(page, "published_math") == sorted([REWRITTEN, NEW_REWRITTEN])
+
+
+def test_a_purge_wants_what_was_made_from_a_claimed_text_out_of_every_table_and_then_finds_it_nowhere(
+    page: Settings,
+) -> None:
+    lake = Path(page.lake)
+    put(lake, None, REWRITTEN, was=PROOF)
+    take_down(page, [TEXT_CLAIM], "asked to")
+    with pytest.raises(UserError, match="rewritten_math still holds 1 documents that were taken down"):
+        purge(page, 0)
+    put(lake, None, NEW_REWRITTEN, was=NEW)
+    assert purge(page, 0)["proven"]
+    assert shown(page, "published_math") == [NEW_REWRITTEN]
+    write(lake / "mine", "published_math", [{"doc_id": PAGE, "url": "u", "text": REWRITTEN, "raw_hash": sha256(PROOF)}])
+    report = purge(page, 0)
+    assert [each["file"].startswith("mine/published_math/") for each in report["found"]] == [True]
+
+
+def test_a_difference_does_not_show_what_was_made_from_a_claimed_text(page: Settings) -> None:
+    before, after = State("rewritten_math", 0), State("rewritten_math", 1)
+    (example,) = between(page, before, after, 5).examples
+    assert f"-{REWRITTEN}" in example.lines
+    take_down(page, [TEXT_CLAIM], "asked to")
+    difference = between(page, before, after, 5)
+    assert (difference.examples, difference.added) == ([], 1)
