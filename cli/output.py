@@ -159,14 +159,14 @@ def status(settings: Settings) -> None:
     lake = query.connect(settings)
     documents = [name for name in TABLES if name in lake.built and TABLES[name].reasons]
     damaged = query.DamagedError("; ".join(lake.damaged.values())) if lake.damaged else None
-    if not documents:
-        raise damaged or query.nothing_built(settings)
     spent, gone = {}, []
     if "runs" in lake.built:
         columns = views.columns_of(lake.connection, "runs")
         costs = query.dictionaries(query.execute(lake, settings, SPENT.format(order=query.newest_first(columns))))
         spent = {row["table_name"]: row for row in costs}
         gone = gone_tables(lake, settings) if "target_version" in columns else []
+    if not (documents or gone):
+        raise damaged or query.nothing_built(settings)
     lines = []
     for name in documents:
         statement = f"SELECT reason, count(*) AS n FROM {name} GROUP BY ALL ORDER BY n DESC, reason"

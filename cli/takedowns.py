@@ -80,7 +80,7 @@ def show_taken(taken: Taken, listed: Listed) -> None:
     ]
     for line in filter(None, lines):
         click.echo(printable(line))
-    if taken.documents:
+    if taken.rows:
         click.echo("readers of the published tables see them no more. Next: recast refresh, then recast purge")
 
 

@@ -265,27 +265,27 @@ def wanted(settings: Settings) -> Wanted:
         if column:
             keys[column].add(claim["value"])
     lake = query.connect(settings)
-    raw = [f"SELECT doc_id FROM {name}" for name in takedown.RAW if name in lake.built]
-    there = f" ANTI JOIN ({' UNION ALL '.join(raw)}) AS there USING (doc_id)" if raw else ""
     # One that stayed under another repository, and went when that one left the source, went all the same; so did what the
-    # claim reached before it was lifted and made again.
-    went = (
-        f"SELECT * FROM tombstones SEMI JOIN ({takedown.IN_FORCE}) USING (kind, value){there} WHERE doc_id IS NOT NULL"
-    )
+    # claim reached before it was lifted and made again. Of a text that is claimed everything went, whatever its document has now.
+    there = " UNION ALL ".join(f"SELECT doc_id FROM {name}" for name in takedown.RAW if name in lake.built)
+    reached = f"SELECT * FROM tombstones SEMI JOIN ({takedown.IN_FORCE}) USING (kind, value) WHERE doc_id IS NOT NULL"
+    stays = f"doc_id IN ({there})" if there else "false"
     rows = lake.connection.execute(
-        f"SELECT doc_id, list_distinct(flatten(list(probes))), list(input_hash) FROM ({went}) GROUP BY doc_id"
+        f"SELECT doc_id, list_distinct(flatten(list(probes))), list(input_hash), {stays} "
+        f"FROM ({reached}) WHERE kind = 'content' OR NOT ({stays}) GROUP BY doc_id"
     )
     documents: list[str] = []
     probes, owners = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     journals: set[str] = set()
-    for doc_id, own, hashes in rows.fetchall():
+    for doc_id, own, hashes, stays_there in rows.fetchall():
         probes.append(np.array(own or (), np.int64))
         owners.append(np.full(len(own or ()), len(documents), np.int64))
         documents.append(doc_id)
         journals |= {each for each in hashes if each}
+        if not stays_there:
+            keys["doc_id"].add(doc_id)
     every, owner = np.concatenate(probes), np.concatenate(owners)
     order = np.argsort(every, kind="stable")
-    keys["doc_id"] |= set(documents)
     # Journals know an answer by the text that was asked about; equal texts of documents that stay have the same.
     lake.connection.register("asked", pa.table({"input_hash": sorted(journals)}))
     for name in takedown.document_tables(lake):
@@ -319,7 +319,7 @@ def told(
     left = [one for one in found if not KEPT.match(one.path) and (one.named or one.probes - shared)]
     faults = [one for one in found if one.fault]
     removed: list[dict[str, Any]] = []
-    if searched_for.documents:
+    if takedown.version(settings) is not None:
         removed = query.rows(
             settings,
             f"SELECT doc_id, table_name, content_hash FROM ({takedown.DOCUMENTS}) WHERE NOT elsewhere "

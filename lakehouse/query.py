@@ -170,6 +170,15 @@ def require_columns(settings: Settings, name: str, before: int | None, now: int 
         raise DamagedError(damage(folder, f"{folder} lost its columns {', '.join(lost)} after version {before}"))
 
 
+def new_columns(settings: Settings, name: str) -> list[str]:
+    """Return the columns of a table that it has not got yet, since an older Recast made it; none where it is not built."""
+    table = open_table(settings, name)
+    if table is None or name not in TABLES:
+        return []
+    present = {field.name for field in table.schema().fields}
+    return [column for column in TABLES[name].column_names if column not in present]
+
+
 def version(settings: Settings, name: str) -> int | None:
     """Return the table's Delta version; None where it is not built yet."""
     return identity(settings, name)[0]

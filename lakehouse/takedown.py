@@ -106,6 +106,15 @@ def version(settings: Settings) -> int | None:
     return int(table.version()) if table is not None and table.file_uris() else None
 
 
+def texts_version(settings: Settings) -> int | None:
+    """Return the version of tombstones in which a text was last claimed or a claim of one lifted, None where none ever was."""
+    if version(settings) is None:
+        return None
+    statement = "SELECT max(number) AS number FROM tombstones WHERE kind = 'content' AND doc_id IS NULL"
+    (row,) = query.rows(settings, statement, TOMBSTONES.name)
+    return None if row["number"] is None else int(row["number"])
+
+
 def in_force(settings: Settings) -> list[dict[str, Any]]:
     """Return the claims that count, with why and reference of the last takedown, in the order in which they were made."""
     if version(settings) is None:
@@ -175,7 +184,7 @@ def goes(settings: Settings, found: Sequence[Mapping[str, Any]]) -> set[str]:
     rows = lake.connection.execute(
         f"SELECT DISTINCT doc_id FROM ({DOCUMENTS}) SEMI JOIN found USING (doc_id) WHERE NOT elsewhere"
     )
-    by_text = {each["doc_id"] for each in found if each["kind"] == "content"}
+    by_text = {each["doc_id"] for each in found if each["kind"] == "content" and each["table_name"] in RAW}
     return by_text | {doc_id for (doc_id,) in rows.fetchall()}
 
 

@@ -6,7 +6,7 @@ must not take rows away between its plan and its commit.
 
 from collections.abc import Callable
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recast.lakehouse import query, store, takedown
@@ -103,24 +103,47 @@ def without_stored(
     return rows.join(stored.join(F.broadcast(values), "value", "left_semi").select("doc_id"), "doc_id", "left_anti")
 
 
-def without_texts(spark: SparkSession, settings: Settings, version: int | None, rows: DataFrame) -> DataFrame:
-    """Return rows of a table of documents without those that come from a text that a claim of kind `content` names.
-
-    Rows of an older Recast do not say from which text: they go by the documents that these claims reached.
-    """
+def texts(spark: SparkSession, settings: Settings, version: int | None) -> tuple[DataFrame, DataFrame] | None:
+    """Return the hashes of the texts that claims name which count (`claimed`), and the documents that these claims reached
+    (`reached`); None where nothing was ever taken down. Both are few: each task gets them all."""
     every = counting(spark, settings, version)
     if every is None:
-        return rows
+        return None
     every = every.where("kind = 'content'")
-    raw_hash = F.col("raw_hash" if "raw_hash" in rows.columns else "content_hash")
-    claimed = F.broadcast(every.select(F.col("value").alias("claimed")))
     reached = store.read(spark, settings, TOMBSTONES, str(version)).where("doc_id IS NOT NULL")
-    reached = reached.join(every, ["kind", "value"]).where("number >= since")
-    reached = F.broadcast(reached.select(F.col("doc_id").alias("reached")).distinct())
-    rows = rows.join(claimed, raw_hash == F.col("claimed"), "left_anti")
-    if "raw_hash" not in rows.columns:
+    reached = reached.join(every, ["kind", "value"]).where("number >= since").select(F.col("doc_id").alias("reached"))
+    return F.broadcast(every.select(F.col("value").alias("claimed"))), F.broadcast(reached.distinct())
+
+
+def raw_hash_of(rows: DataFrame) -> Column:
+    """Return the hash of the source document's text that each row comes from; null where an older Recast wrote it."""
+    return F.col("raw_hash" if "raw_hash" in rows.columns else "content_hash")
+
+
+def without_texts(spark: SparkSession, settings: Settings, version: int | None, rows: DataFrame) -> DataFrame:
+    """Return rows of a table of documents without those that have, or come from, a text that a claim of kind `content` names.
+
+    Rows of an older Recast do not say from which text they come: they go by the documents that these claims reached.
+    """
+    if (found := texts(spark, settings, version)) is None:
         return rows
-    return rows.join(reached, (F.col("doc_id") == F.col("reached")) & raw_hash.isNull(), "left_anti")
+    claimed, reached = found
+    raw_hash = raw_hash_of(rows)
+    rows = rows.join(claimed, raw_hash == F.col("claimed"), "left_anti")
+    rows = rows.join(reached, raw_hash.isNull() & (F.col("doc_id") == F.col("reached")), "left_anti")
+    return rows.join(claimed, F.col("content_hash") == F.col("claimed"), "left_anti")
+
+
+def of_texts(spark: SparkSession, settings: Settings, version: int | None, rows: DataFrame) -> DataFrame | None:
+    """Return the `doc_id` of the rows of a table that come from a text that a claim of kind `content` names, as `without_texts`
+    knows them; None where nothing was ever taken down."""
+    if (found := texts(spark, settings, version)) is None:
+        return None
+    claimed, reached = found
+    raw_hash = raw_hash_of(rows)
+    by_text = rows.join(claimed, raw_hash == F.col("claimed"), "left_semi")
+    by_document = rows.where(raw_hash.isNull()).join(reached, F.col("doc_id") == F.col("reached"), "left_semi")
+    return by_text.select("doc_id").union(by_document.select("doc_id"))
 
 
 def documents(spark: SparkSession, settings: Settings, version: int | None) -> DataFrame | None:
@@ -150,7 +173,8 @@ def remove(
     """Remove the documents that were taken down from a table, in a commit of its own; return how many rows went.
 
     For a table that a limit keeps from being refreshed. Rows stay whose source row is still there, since the next refresh
-    would make them anew. What a row had measured goes with it: another document of the same text is measured when it comes.
+    would make them anew, but for those that come from a claimed text. What a row had measured goes with it: another document of
+    the same text is measured when it comes.
     """
     table = stage.target
     version = takedown.version(settings)
@@ -158,12 +182,13 @@ def remove(
     if found is None or query.version(settings, table.name) is None:
         return 0
     held = store.read(spark, settings, table)
-    stays = without_texts(spark, settings, version, held.join(found.where("NOT elsewhere"), "doc_id", "left_anti"))
-    going = held.select("doc_id").join(stays.select("doc_id"), "doc_id", "left_anti")
+    going = held.select("doc_id").join(found.where("NOT elsewhere"), "doc_id", "left_semi")
     for name in stage.source.tables:
         if query.version(settings, name) is None:
             continue
         going = going.join(store.read(spark, settings, TABLES[name]).select("doc_id"), "doc_id", "left_anti")
+    by_text = of_texts(spark, settings, version, held)
+    going = going if by_text is None else going.union(by_text).distinct()
     rows = going.count()
     if rows:
         require_held(table.name)

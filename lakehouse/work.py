@@ -38,7 +38,7 @@ def begin(settings: Settings, stage: Stage, run_id: str) -> Run:
     """
     query.require_whole(settings, stage.name)
     facts = (stage.measured_by(settings), stage.decided_by(settings))
-    obeyed = None if stage.source.tables else takedown.version(settings)
+    obeyed = takedown.texts_version(settings) if stage.source.tables else takedown.version(settings)
     return ledger.begin(run_id, stage.name, stage.source.version(settings), *facts, obeyed)
 
 
@@ -235,8 +235,13 @@ class Work(NamedTuple):
         return ~F.expr(self.stage.unmeasured) & (F.col("measured_by") == self.run["measured_by"])
 
     def rejected_keys(self) -> DataFrame:
-        """Return the `doc_id` of source rows whose measurements the target keeps though they are rejected: mostly none."""
+        """Return the `doc_id` of source rows whose measurements the target keeps though they are rejected: mostly none.
+
+        What comes from a text that was taken down is not kept.
+        """
         source = self.stage.source
         if source.rejected is None or WITHDRAWN not in self.stage.target.reasons:
             return self.spark.createDataFrame([], "doc_id string")
-        return source.rejected(self.spark, self.settings, self.run["source_version"])
+        rejected = source.rejected(self.spark, self.settings, self.run["source_version"])
+        claimed = withheld.of_texts(self.spark, self.settings, takedown.version(self.settings), self.target_rows())
+        return rejected if claimed is None else rejected.join(claimed, "doc_id", "left_anti")

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -404,6 +405,8 @@ def test_status_says_that_a_table_is_gone_which_a_run_has_written(tmp_path: Path
     shown = printed(lake, "status")
     assert re.search(r"styled_code +gone +its folder is gone: recast refresh makes a new one", shown)
     assert "raw_math" not in shown, "its only run never wrote it"
+    shutil.rmtree(lake / "linted_code")
+    assert printed(lake, "status").count(" gone ") == 2
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120, 200, None])

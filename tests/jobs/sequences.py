@@ -231,8 +231,9 @@ class Nights(stateful.RuleBasedStateMachine):
 
     def rows(self, lane: Lane, table: str) -> list[dict[str, Any]]:
         """Return what a table holds, but for when and by which run, and for rows that only keep what was paid for."""
+        carried = "listing_hash" if table == "raw_code" else "NULL" if table == "raw_math" else "raw_hash"
         statement = (
-            f"SELECT doc_id, {self.place} AS place, content_hash, kept, reason, measured_by, decided_by "
+            f"SELECT doc_id, {self.place} AS place, content_hash, {carried}, kept, reason, measured_by, decided_by "
             f"FROM {query.stored(table)} WHERE reason IS DISTINCT FROM '{WITHDRAWN}' ORDER BY doc_id"
         )
         return query.dictionaries(query.run_sql(lane.settings, statement, table, unsafe=True))  # what is hidden, too

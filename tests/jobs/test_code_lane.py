@@ -132,9 +132,15 @@ def test_a_blob_lists_every_place_it_occurs_and_is_permissive_only_if_all_of_the
 def test_every_table_holds_the_kept_rows_of_the_one_above(built: tuple[Lane, Any]) -> None:
     lane, (runs, _) = built
     above = set(IDS.values())
+    texts: dict[str, dict[str, Any]] = {}
     for table in TABLE_NAMES:
-        rows = lane.rows(table, "kept, reason, content_hash, made_by")
+        raw_hash = "content_hash" if table == "raw_code" else "raw_hash"
+        rows = lane.rows(table, f"kept, reason, content_hash, made_by, {raw_hash} AS raw_hash")
+        texts = rows if table == "raw_code" else texts
         assert set(rows) == above
+        assert {doc_id: row["raw_hash"] for doc_id, row in rows.items()} == {
+            doc_id: texts[doc_id]["content_hash"] for doc_id in rows
+        }
         assert all(row["kept"] == (row["reason"] is None) for row in rows.values())
         assert {row["reason"] for row in rows.values()} <= {None, *TABLES[table].reasons}
         above = {doc_id for doc_id, row in rows.items() if row["kept"]}

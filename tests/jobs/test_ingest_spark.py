@@ -280,8 +280,22 @@ def test_objects_are_read_again_only_if_they_are_to_be_decoded_otherwise(lane: L
     assert run == {"rows_in": 1, "rows_measured": 1}
 
 
+@pytest.fixture
+def grouped(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The blobs whose files runs group, as they come."""
+    found: list[str] = []
+    group = ingest_code.grouped
+
+    def noted(settings: Settings, version: str, files: "DataFrame") -> "DataFrame":
+        found.extend(sorted(row["doc_id"] for row in files.select("doc_id").distinct().collect()))
+        return group(settings, version, files)
+
+    monkeypatch.setattr(ingest_code, "grouped", noted)
+    return found
+
+
 def test_a_run_groups_the_files_of_those_blobs_alone_of_which_the_listing_says_something_else(
-    lane: Lane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lane: Lane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grouped: list[str]
 ) -> None:
     monkeypatch.setattr(work, "MOST_CHANGED", 100)  # in a small lake every change would be a large share
     same, twice, gone, moved, licensed = (File(f"{word}.py", program(word)) for word in ("ab", "cd", "ef", "gh", "ij"))
@@ -292,17 +306,10 @@ def test_a_run_groups_the_files_of_those_blobs_alone_of_which_the_listing_says_s
         "c/c": [same],
     }
     blobs(lane, before)
-    grouped: list[str] = []
-
-    def noted(settings: Settings, version: str, files: "DataFrame") -> "DataFrame":
-        grouped.extend(row["doc_id"] for row in files.select("doc_id").distinct().collect())
-        return group(settings, version, files)
-
-    group = ingest_code.grouped
-    monkeypatch.setattr(ingest_code, "grouped", noted)
+    grouped.clear()
     blobs(lane, after)
     new = File("new.py", program("kl"))
-    assert sorted(grouped) == sorted(file.blob_id for file in (same, twice, moved, licensed, new))
+    assert grouped == sorted(file.blob_id for file in (same, twice, moved, licensed, new))
 
     clean = Lane(replace(lane.settings, lake=str(tmp_path / "clean")), lane.model)
     clean.refresh("raw_code")
@@ -319,11 +326,12 @@ def test_a_run_groups_the_files_of_those_blobs_alone_of_which_the_listing_says_s
     assert list(lane.rows("raw_code")) == [other.blob_id]
 
 
-def test_where_much_of_a_listing_has_changed_all_files_are_grouped(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_much_of_a_listing_has_changed_all_files_are_grouped(lane: Lane, grouped: list[str]) -> None:
     one, two = File("one.py", program("one")), File("two.py", program("two"))
     blobs(lane, {"a/a": [one, two]})
-    monkeypatch.setattr(ingest_code, "some_blobs", None)  # would fail
+    grouped.clear()
     blobs(lane, {"a/a": [one, replace(two, path="three.py")]})
+    assert grouped == sorted([one.blob_id, two.blob_id])
     assert lane.rows("raw_code")[two.blob_id]["path"] == "three.py"
 
 

@@ -244,6 +244,52 @@ def test_a_code_text_is_withheld_by_its_hash_whatever_blob_brings_it(
     assert [row["reason"] for row in lane.rows("raw_code", "reason").values()] == [None] * 3
 
 
+@pytest.mark.parametrize("claimed", ["before the change", "with the change", "after the change"])
+def test_a_row_that_is_kept_for_its_answer_goes_with_the_text_that_it_comes_from(
+    spark: "SparkSession", served_model: tuple[Model, str], tmp_path: Path, claimed: str
+) -> None:
+    model, url = served_model
+    model.failing, model.cut = set(), set()
+    settings = Settings(
+        lake=str(tmp_path / "lake"),
+        math_source=str(tmp_path / "source"),
+        endpoint=url,
+        model="model-a",
+        math_min_score=4,
+    )
+    lane = Lane(settings, model)
+    before, after = "A proof that Qwithdrawn squares are odd numbers.", "Another proof, of something else entirely."
+    others = [
+        {"url": f"https://b.example/{n}", "text": f"Number {n} is a number, and so is {n + 1}."} for n in range(2)
+    ]
+
+    def write(text: str, score: int) -> None:
+        write_pages(tmp_path / "source", [], [*others, {"url": "https://a.example/", "text": text, "int_score": score}])
+
+    def claim() -> None:
+        take_down(settings, [Claim("content", str(sha256(before)))], "asked to")
+
+    write(before, 4)
+    lane.refresh("math")
+    if claimed == "before the change":
+        claim()
+        lane.refresh("math")
+    write(after, 3)
+    if claimed == "with the change":
+        claim()
+    lane.refresh("math")
+    if claimed == "after the change":
+        kept = lane.rows("rewritten_math", "reason, source_text").values()
+        assert ("source_rejected", before) in [(row["reason"], row["source_text"]) for row in kept]
+        claim()
+        lane.refresh("math")
+    assert before not in [row["source_text"] for row in lane.rows("rewritten_math", "source_text").values()]
+    assert len(lane.rows("raw_math")) == 3, "the page stays with its other text"
+    assert lane.refresh("math") == {}
+    assert purge(settings, 0)["proven"]
+    assert "Qwithdrawn" not in strings_below(Path(settings.lake))
+
+
 def test_many_claims_are_obeyed_by_a_table_of_their_own(spark: "SparkSession", tmp_path: Path) -> None:
     from recast.lakehouse import withheld
 

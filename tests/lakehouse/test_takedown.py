@@ -432,7 +432,7 @@ def test_a_purge_wants_what_was_made_from_a_claimed_text_out_of_every_table_and_
     assert shown(page, "published_math") == [NEW_REWRITTEN]
     write(lake / "mine", "published_math", [{"doc_id": PAGE, "url": "u", "text": REWRITTEN, "raw_hash": sha256(PROOF)}])
     report = purge(page, 0)
-    assert [each["file"].startswith("mine/published_math/") for each in report["found"]] == [True]
+    assert {each["file"].startswith("mine/published_math/") for each in report["found"]} == {True}
 
 
 def test_a_difference_does_not_show_what_was_made_from_a_claimed_text(page: Settings) -> None:
@@ -442,3 +442,23 @@ def test_a_difference_does_not_show_what_was_made_from_a_claimed_text(page: Sett
     take_down(page, [TEXT_CLAIM], "asked to")
     difference = between(page, before, after, 5)
     assert (difference.examples, difference.added) == ([], 1)
+
+
+def test_a_purge_looks_for_a_claimed_text_everywhere_though_its_page_stays(page: Settings) -> None:
+    lake = Path(page.lake)
+    put(lake, PROOF, REWRITTEN)
+    take_down(page, [TEXT_CLAIM], "asked to")
+    longer = f"{PROOF} So Hippasus found, who is said to have been drowned for it."
+    put(lake, longer, NEW_REWRITTEN)
+    report = purge(page, 0)
+    assert report["proven"], "what the page says now is no part of what went"
+    assert PAGE in {each["doc_id"] for each in report["removed"]}
+    (lake / "notes.txt").write_text(f"They had: {REWRITTEN}")
+    report = purge(page, 0)
+    assert [each["file"] for each in report["found"]] == ["notes.txt"]
+
+
+def test_a_claim_that_reaches_an_earlier_text_alone_counts_rows_and_no_document(page: Settings) -> None:
+    put(Path(page.lake), None, REWRITTEN, was=PROOF)
+    taken = take_down(page, [TEXT_CLAIM], "asked to")
+    assert (taken.documents, taken.rows) == (0, {"published_math": 1, "rewritten_math": 1})
