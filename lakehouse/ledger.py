@@ -294,8 +294,6 @@ def changes_since(settings: Settings, last: Mapping[str, Any] | None, run: Run) 
             facts = changed_facts(last[f"{rules}_facts"], run[f"{rules}_facts"])  # type: ignore[literal-required]
             found += facts or [f"{rules} {last[rules]} -> {run[rules]}"]
     version, id_ = query.identity(settings, run["table_name"])
-    if new := query.new_columns(settings, run["table_name"]):
-        found.append(f"this Recast has new columns: {', '.join(new)}")
     if last["target_version"] != version:
         query.require_columns(settings, run["table_name"], last["target_version"], version)
         now = "not built" if version is None else f"at version {version}"
@@ -303,6 +301,8 @@ def changes_since(settings: Settings, last: Mapping[str, Any] | None, run: Run) 
         found.append(f"the table is {now}; the last run left {left}")
     elif last.get("target_id") not in (None, id_):  # older versions of Recast recorded none
         found.append("the table was deleted and built again")
+    elif new := query.new_columns(settings, run["table_name"]):
+        found.append(f"this Recast has new columns: {', '.join(new)}")
     return tuple(found)
 
 

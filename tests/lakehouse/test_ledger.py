@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from recast.lakehouse import ledger, query
 from recast.lakehouse.problems import warn
 from recast.lakehouse.settings import Settings
+from recast.schemas import TABLES
 from recast.schemas.operations import EXPECTATION_RESULTS, RUNS, TOMBSTONES
 from recast.settings import UserError
 from tests.lakehouse.lakes import RUN, write_table
@@ -190,6 +191,15 @@ def test_a_table_that_lost_a_column_is_neither_refreshed_nor_read(tmp_path: Path
             look()
     DeltaTable(str(folder)).restore(0)
     assert ledger.changes(settings, run) == ("the table is at version 3; the last run left version 0",)
+
+
+def test_columns_that_came_with_this_recast_are_a_reason_to_refresh(tmp_path: Path) -> None:
+    settings, names = Settings(lake=str(tmp_path)), TABLES["raw_math"].column_names
+    write_deltalake(str(tmp_path / "raw_math"), pa.table({name: pa.array([], pa.string()) for name in names[:-2]}))
+    version, id_ = query.identity(settings, "raw_math")
+    run = ledger.begin("run-1", "raw_math", "3", {}, {})
+    ledger.record(settings, run | {"status": "succeeded", "target_version": version, "target_id": id_})  # type: ignore[operator, arg-type]
+    assert ledger.changes(settings, run) == (f"this Recast has new columns: {', '.join(names[-2:])}",)
 
 
 def test_zero_and_zero_point_zero_are_told_apart_as_their_fingerprints_are(tmp_path: Path) -> None:
