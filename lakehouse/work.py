@@ -243,5 +243,7 @@ class Work(NamedTuple):
         if source.rejected is None or WITHDRAWN not in self.stage.target.reasons:
             return self.spark.createDataFrame([], "doc_id string")
         rejected = source.rejected(self.spark, self.settings, self.run["source_version"])
+        if self.run["takedowns"] is None:  # no text was ever claimed
+            return rejected
         claimed = withheld.of_texts(self.spark, self.settings, takedown.version(self.settings), self.target_rows())
         return rejected if claimed is None else rejected.join(claimed, "doc_id", "left_anti")

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 @pytest.mark.spark
 @pytest.mark.slow
-@pytest.mark.parametrize(("lane", "seed"), [("math", 5), ("math", 190), ("code", 5)])
+@pytest.mark.parametrize(
+    ("lane", "seed"),
+    [
+        ("math", 221),
+        ("code", 5),
+    ],  # a text claimed after a release, and a return to that; a repository claimed after one
+)
 def test_a_random_sequence_of_nights_ends_as_one_clean_run(
     lane: str, seed: int, spark: "SparkSession", served_model: tuple[Model, str], tmp_path: Path
 ) -> None:

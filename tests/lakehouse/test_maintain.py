@@ -148,12 +148,22 @@ def test_a_table_that_cannot_be_read_for_a_moment_loses_no_released_version(
 def test_tombstones_that_are_put_together_are_no_further_takedown(settings: Settings) -> None:
     for number in range(maintain.SMALL_FILES + 1):
         takedown.take_down(settings, [claim("url", f"https://a.org/{number}")], "asked")
-    obeyed = takedown.version(settings)
-    ledger.record(settings, ledger.begin("run-1", "raw_math", "1", {}, {}, obeyed) | {"status": "succeeded"})  # type: ignore[arg-type]
+    takedown.take_down(settings, [claim("content", "0" * 64)], "asked")
+    obeying = {"raw_math": takedown.version, "rewritten_math": takedown.texts_version}
+    for name, obeyed in obeying.items():
+        run = ledger.begin("run-1", name, "1", {}, {}, obeyed(settings))
+        ledger.record(settings, run | {"status": "succeeded"})  # type: ignore[arg-type]
+    before = takedown.version(settings)
+    assert before == takedown.texts_version(settings)
     maintain.maintain(settings, 168)
-    assert takedown.version(settings) != obeyed
-    begun = ledger.begin("run-2", "raw_math", "1", {}, {}, takedown.version(settings))
-    assert not any("takedowns" in words for words in ledger.changes(settings, begun))
+    assert takedown.version(settings) != before
+    for name, obeyed in obeying.items():
+        begun = ledger.begin("run-2", name, "1", {}, {}, obeyed(settings))
+        assert not any("takedowns" in words for words in ledger.changes(settings, begun))
+    takedown.lift(settings, [claim("content", "0" * 64)], "a mistake")
+    for name, obeyed in obeying.items():
+        begun = ledger.begin("run-2", name, "1", {}, {}, obeyed(settings))
+        assert any("takedowns" in words for words in ledger.changes(settings, begun))
 
 
 def test_a_table_is_asked_for_before_its_files_are_put_together_and_before_any_is_deleted(settings: Settings) -> None:
