@@ -244,7 +244,7 @@ def rows_are_in(settings: Settings, name: str, before: str, after: str) -> None:
         predicate=f"table_name = '{name}' AND target_version = {old} AND target_id = '{id_}'",
     )
     if name == TOMBSTONES.name:
-        # Runs below raw tables have the `number` of a claim there, which stays.
+        # Runs below raw tables have the number of claims there, which stays.
         runs.update({"takedowns": new}, predicate=f"takedowns = {old} AND table_name LIKE 'raw%'")
     # A join names the versions of both of its sources, as JSON.
     runs.update(

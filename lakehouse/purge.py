@@ -125,9 +125,11 @@ def require_applied(settings: Settings) -> None:
     going = f"SELECT doc_id FROM ({takedown.DOCUMENTS}) WHERE NOT elsewhere"
     for name in takedown.document_tables(lake):
         raw_hash = takedown.raw_hash_of(name, [column for column, *_ in takedown.head(lake.connection, name)])
+        claimed = f"{raw_hash} IN ({takedown.CLAIMED_TEXTS})"
+        if name not in takedown.RAW:  # where a null is a row without a text
+            claimed += f" OR ({raw_hash} IS NULL AND doc_id IN (SELECT doc_id FROM ({takedown.REACHED_BY_TEXT})))"
         rows = lake.connection.execute(
-            f"SELECT doc_id FROM {query.stored(name)} WHERE doc_id IN ({going}) OR {raw_hash} IN ({takedown.CLAIMED_TEXTS}) "
-            f"OR ({raw_hash} IS NULL AND doc_id IN (SELECT doc_id FROM ({takedown.REACHED_BY_TEXT})))"
+            f"SELECT doc_id FROM {query.stored(name)} WHERE doc_id IN ({going}) OR {claimed}"
         )
         held = {doc_id for (doc_id,) in rows.fetchall()}
         if name in takedown.RAW:

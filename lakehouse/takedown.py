@@ -106,13 +106,13 @@ def version(settings: Settings) -> int | None:
     return int(table.version()) if table is not None and table.file_uris() else None
 
 
-def texts_version(settings: Settings) -> int | None:
-    """Return the version of tombstones in which a text was last claimed or a claim of one lifted, None where none ever was."""
+def text_claims(settings: Settings) -> int | None:
+    """Return how often a text was claimed or a claim of one lifted, None where none ever was: it grows with each."""
     if version(settings) is None:
         return None
-    statement = "SELECT max(number) AS number FROM tombstones WHERE kind = 'content' AND doc_id IS NULL"
+    statement = "SELECT count(*) AS n FROM tombstones WHERE kind = 'content' AND doc_id IS NULL"
     (row,) = query.rows(settings, statement, TOMBSTONES.name)
-    return None if row["number"] is None else int(row["number"])
+    return row["n"] or None
 
 
 def in_force(settings: Settings) -> list[dict[str, Any]]:
@@ -170,7 +170,7 @@ def take_down(
         unknown=[claim for claim in new if claim not in seen],
         rows=dict(sorted(Counter(table for table, _ in rows).items())),
         documents=len(going),
-        elsewhere=len({each["doc_id"] for each in found} - going),
+        elsewhere=len({each["doc_id"] for each in found if each["kind"] == "repo"} - going),
         equal=len(equal),
     )
 

@@ -6,7 +6,7 @@ must not take rows away between its plan and its commit.
 
 from collections.abc import Callable
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recast.lakehouse import query, store, takedown
@@ -115,34 +115,35 @@ def texts(spark: SparkSession, settings: Settings, version: int | None) -> tuple
     return F.broadcast(every.select(F.col("value").alias("claimed"))), F.broadcast(reached.distinct())
 
 
-def raw_hash_of(rows: DataFrame) -> Column:
-    """Return the hash of the source document's text that each row comes from; null where an older Recast wrote it."""
-    return F.col("raw_hash" if "raw_hash" in rows.columns else "content_hash")
-
-
 def without_texts(spark: SparkSession, settings: Settings, version: int | None, rows: DataFrame) -> DataFrame:
     """Return rows of a table of documents without those that have, or come from, a text that a claim of kind `content` names.
 
-    Rows of an older Recast do not say from which text they come: they go by the documents that these claims reached.
+    Rows that an older Recast wrote below a raw table do not say from which text they come: they go by the documents that these
+    claims reached.
     """
     if (found := texts(spark, settings, version)) is None:
         return rows
     claimed, reached = found
-    raw_hash = raw_hash_of(rows)
-    rows = rows.join(claimed, raw_hash == F.col("claimed"), "left_anti")
-    rows = rows.join(reached, raw_hash.isNull() & (F.col("doc_id") == F.col("reached")), "left_anti")
-    return rows.join(claimed, F.col("content_hash") == F.col("claimed"), "left_anti")
+    rows = rows.join(claimed, F.col("content_hash") == F.col("claimed"), "left_anti")
+    if "raw_hash" not in rows.columns:
+        return rows
+    rows = rows.join(claimed, F.col("raw_hash") == F.col("claimed"), "left_anti")
+    return rows.join(reached, F.isnull("raw_hash") & (F.col("doc_id") == F.col("reached")), "left_anti")
 
 
 def of_texts(spark: SparkSession, settings: Settings, version: int | None, rows: DataFrame) -> DataFrame | None:
-    """Return the `doc_id` of the rows of a table that come from a text that a claim of kind `content` names, as `without_texts`
-    knows them; None where nothing was ever taken down."""
+    """Return the `doc_id` of the rows of a table that come from a text that a claim of kind `content` names, or, where an older
+    Recast wrote them, whose document such a claim reached; None where nothing was ever taken down.
+
+    A row that comes from another text stays, whatever it says: the next refresh would make it anew.
+    """
     if (found := texts(spark, settings, version)) is None:
         return None
     claimed, reached = found
-    raw_hash = raw_hash_of(rows)
-    by_text = rows.join(claimed, raw_hash == F.col("claimed"), "left_semi")
-    by_document = rows.where(raw_hash.isNull()).join(reached, F.col("doc_id") == F.col("reached"), "left_semi")
+    if "raw_hash" not in rows.columns:
+        return rows.join(claimed, F.col("content_hash") == F.col("claimed"), "left_semi").select("doc_id")
+    by_text = rows.join(claimed, F.col("raw_hash") == F.col("claimed"), "left_semi")
+    by_document = rows.where("raw_hash IS NULL").join(reached, F.col("doc_id") == F.col("reached"), "left_semi")
     return by_text.select("doc_id").union(by_document.select("doc_id"))
 
 

@@ -38,7 +38,7 @@ def begin(settings: Settings, stage: Stage, run_id: str) -> Run:
     """
     query.require_whole(settings, stage.name)
     facts = (stage.measured_by(settings), stage.decided_by(settings))
-    obeyed = takedown.texts_version(settings) if stage.source.tables else takedown.version(settings)
+    obeyed = takedown.text_claims(settings) if stage.source.tables else takedown.version(settings)
     return ledger.begin(run_id, stage.name, stage.source.version(settings), *facts, obeyed)
 
 

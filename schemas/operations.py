@@ -30,8 +30,8 @@ RUNS = Table(
         Column(
             "takedowns",
             "bigint",
-            "version of tombstones that the stage obeyed; below raw tables the one in which a text was last claimed or a claim "
-            "of one lifted; null where there was none",
+            "version of tombstones that the stage obeyed; below raw tables how often a text was claimed or a claim of one "
+            "lifted until then; null for none",
         ),
         Column("target_version", "bigint", "Delta version of the table after the run's last commit"),
         Column("target_id", "string", "Delta's id of the table; one that was deleted and built again has another"),

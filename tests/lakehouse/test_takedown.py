@@ -462,3 +462,21 @@ def test_a_claim_that_reaches_an_earlier_text_alone_counts_rows_and_no_document(
     put(Path(page.lake), None, REWRITTEN, was=PROOF)
     taken = take_down(page, [TEXT_CLAIM], "asked to")
     assert (taken.documents, taken.rows) == (0, {"published_math": 1, "rewritten_math": 1})
+    assert taken.elsewhere == 0
+
+
+def test_a_page_that_has_no_text_any_more_holds_up_no_purge(page: Settings) -> None:
+    lake = Path(page.lake)
+    put(lake, PROOF, REWRITTEN)
+    take_down(page, [TEXT_CLAIM], "asked to")
+    put(lake, NEW, NEW_REWRITTEN)
+    write(lake, "raw_math", [{"doc_id": PAGE, "url": "https://example.org/roots", "text": None}], mode="overwrite")
+    assert purge(page, 0)["proven"]
+
+
+def test_two_claims_of_texts_at_once_are_both_counted(page: Settings) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda text: take_down(page, [Claim("content", text * 64)], "asked to"), "12"))
+    assert takedown.text_claims(page) == 2
+    lift(page, [Claim("content", "1" * 64)], "a mistake")
+    assert takedown.text_claims(page) == 3

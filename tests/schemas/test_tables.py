@@ -5,6 +5,7 @@ import re
 import pytest
 
 from recast.jobs.catalogue import STAGES
+from recast.lakehouse.takedown import RAW
 from recast.schemas import TABLES, raw_code, raw_math, reasons
 from recast.schemas.table import WITHDRAWN, Table
 from recast.udfs.python import scoring, syntax
@@ -77,3 +78,7 @@ REASONS_GIVEN = {
 def test_a_table_lists_exactly_the_reasons_that_its_stage_gives(table: Table) -> None:
     assert set(table.reasons) == REASONS_GIVEN[table.name]
     assert all(meaning for meaning in table.reasons.values())
+
+
+def test_every_table_below_the_raw_ones_says_from_which_text_its_rows_come() -> None:
+    assert {table.name for table in DOCUMENTS if "raw_hash" not in table.column_names} == set(RAW)
