@@ -304,7 +304,7 @@ def hide_taken_down(lake: Lake, tables: Mapping[str, str]) -> None:
     if tables and TOMBSTONES in lake.damaged:
         raise DamagedError(lake.damaged[TOMBSTONES])
     for name, table in tables.items():
-        present = views.columns_of(lake.connection, f"stored_{name}") if TOMBSTONES in lake.built else None
+        present = known_columns(lake.connection, f"stored_{name}") if TOMBSTONES in lake.built else None
         lake.connection.execute(f"CREATE VIEW {name} AS {without_taken_down(name, table, present)}")
 
 
@@ -348,9 +348,7 @@ def show(
     rows = scan.format(", ".join(map(quoted, paths)))
     try:
         connection.execute(f"CREATE VIEW {name} AS {rows}")
-        # The catalogue knows them without opening the files once more.
-        known = "SELECT column_name FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index"
-        found = [column for (column,) in connection.execute(known, [name]).fetchall()]
+        found = known_columns(connection, name)
         if found != list(nulls):
             columns = (views.identifier(each) if each in found else null for each, null in nulls.items())
             connection.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT {', '.join(columns)} FROM ({rows})")
@@ -363,6 +361,12 @@ def show(
                 words = f"{path} cannot be read: {first_line(problem)}"
                 break
         raise DamagedError(damage(folder, words or f"the files of {folder} do not fit each other")) from None
+
+
+def known_columns(connection: duckdb.DuckDBPyConnection, name: str) -> list[str]:
+    """Return the columns of a view, from DuckDB's catalogue: DESCRIBE opens the files once more."""
+    known = "SELECT column_name FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index"
+    return [column for (column,) in connection.execute(known, [name]).fetchall()]
 
 
 def show_state(connection: duckdb.DuckDBPyConnection, settings: Settings, name: str, state: State) -> None:
