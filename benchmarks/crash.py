@@ -297,13 +297,14 @@ def torment(
 
 def table_against(folder: Path, expected: list[str]) -> dict[str, int]:
     """Compare the table with the documents, and the engines' record with the distinct texts."""
-    from deltalake import DeltaTable
+    import pyarrow as pa
+    from deltalake import DeltaTable, QueryBuilder
 
     from recast.lakehouse import query
 
     table = DeltaTable(query.table_uri(settings_in(folder), TABLE_NAME))
-    columns = ["doc_id", "answer_status", "answer", "source_text"]
-    rows = table.to_pyarrow_table(columns=columns).to_pylist()
+    columns = "doc_id, answer_status, answer, source_text"
+    rows = pa.table(QueryBuilder().register("rows", table).execute(f"SELECT {columns} FROM rows")).to_pylist()
     held = Counter(row["doc_id"] for row in rows)
     wrong = sum((row["answer_status"], row["answer"]) != ("answered", row["source_text"].upper()) for row in rows)
     asked = Counter(json.loads(line)["messages"][-1]["content"] for line in (folder / "asked").read_text().splitlines())

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import duckdb
 from deltalake import DeltaTable
@@ -22,6 +22,9 @@ from recast.lakehouse.settings import Settings, is_default_lake, is_local
 from recast.lakehouse.time_travel import PRESENT, State
 from recast.schemas import TABLES
 from recast.settings import UserError
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
 
 # For a table without statistics, which Recast's own all have.
 ROWS_PER_FILE = 10_000
@@ -334,7 +337,7 @@ def show(
     # Their folder stands there percent-encoded.
     names = files or [uri.rpartition("/")[2] for uri in table.file_uris()]
     if not is_local(folder):
-        connection.register(name, table.to_pyarrow_dataset())
+        connection.register(name, table.to_pyarrow_dataset(filesystem=files_of(folder)))
         return
     nulls = views.nulls_of(table.schema())
     if not names:
@@ -361,6 +364,21 @@ def show(
                 words = f"{path} cannot be read: {first_line(problem)}"
                 break
         raise DamagedError(damage(folder, words or f"the files of {folder} do not fit each other")) from None
+
+
+def files_of(folder: str) -> "FileSystem | None":
+    """Return pyarrow's own file system of a table's folder in S3, for delta-rs's dataset; None elsewhere, which means delta-rs's.
+
+    Threads that read through the latter, in Python, now and then abort the interpreter as it ends (delta-rs issue 2184).
+    """
+    from pyarrow.fs import SubTreeFileSystem
+
+    from recast.storage import place
+
+    if not s3.is_s3(folder):
+        return None
+    filesystem, path = place(folder)
+    return SubTreeFileSystem(path, filesystem)
 
 
 def known_columns(connection: duckdb.DuckDBPyConnection, name: str) -> list[str]:

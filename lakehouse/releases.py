@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow as pa
 import tenacity
-from deltalake import CommitProperties
+from deltalake import CommitProperties, QueryBuilder
 from deltalake.exceptions import CommitFailedError
 
 from recast import __version__
@@ -171,7 +172,8 @@ def add(settings: Settings, name: str, action: str, facts: Iterable[Mapping[str,
         UserError: the name is taken, where it is to be a new one.
     """
     table = ledger.open_or_create(settings, RELEASES)
-    past = table.to_pyarrow_table(columns=["number", "release"]).to_pylist()
+    # Not by to_pyarrow_table, whose threads now and then abort the interpreter as it ends (delta-rs issue 2184).
+    past = pa.table(QueryBuilder().register("past", table).execute("SELECT number, release FROM past")).to_pylist()
     if action == RELEASED:
         require_new(past, name)
     number = max((row["number"] for row in past), default=0) + 1

@@ -253,6 +253,17 @@ def test_a_python_block_parses(block: Block) -> None:
     ast.parse(block.text)
 
 
+def test_nothing_reads_a_table_by_what_may_abort_the_interpreter() -> None:
+    """delta-rs's files in Python, read by Arrow's threads, abort 1 process in 30 as it ends (docs/log.md)."""
+    shown = [(label(block), block.text) for block in BLOCKS if block.language == "python"]
+    modules = [path for folder in CODE_FOLDERS for path in (CHECKOUT / folder).rglob("*.py")]
+    ours = [(name(path), path.read_text("utf-8")) for path in modules]
+    aborting = re.compile(
+        r"to_pyarrow_table\(|to_pyarrow_dataset\(\)|DeltaTable\(.*\)\.to_pandas\(|\btable\.to_pandas\("
+    )
+    assert [where for where, text in shown + ours if aborting.search(text)] == []
+
+
 @pytest.fixture(scope="module")
 def workplace(finished_lake: FinishedLake, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
     """A folder that looks like the checkout, with a copy of the finished lake, where commands may do what they like."""

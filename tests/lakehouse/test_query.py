@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, Field, Schema, write_deltalake
 from deltalake.schema import ArrayType, MapType, PrimitiveType, StructType
+from pyarrow.fs import S3FileSystem, SubTreeFileSystem
 
 from recast.lakehouse import confinement, ledger, query, views
 from recast.lakehouse.settings import Settings
@@ -470,6 +471,15 @@ def test_a_lake_that_is_a_file_is_named(tmp_path: Path) -> None:
 
 def test_hadoops_name_of_a_bucket_is_turned_into_everybody_elses() -> None:
     assert query.table_uri(Settings(lake="s3a://bucket/lake/"), "runs") == "s3://bucket/lake/runs"
+
+
+def test_a_table_in_a_bucket_is_read_by_arrows_own_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    files = query.files_of("s3://bucket/my lake/runs")
+    assert isinstance(files, SubTreeFileSystem)
+    assert files.base_path == "bucket/my lake/runs/"
+    assert isinstance(files.base_fs, S3FileSystem)
+    assert query.files_of("abfss://files@account/lake/runs") is None
 
 
 def test_what_others_wrote_beside_a_commit_is_no_fact_of_a_run() -> None:
