@@ -8,6 +8,8 @@ time, as users do; every number of seconds is that of the whole command. Prints 
     quality_share                     share of that run's seconds that Great Expectations took, in chunks of `chunk_rows`
     noop_seconds_small, _large        a refresh where nothing has changed
     noop_model_calls                  requests to a model that these made, by the ledger
+    added_rows                        pages of a further file, as many for both sources
+    added_plan_seconds, added_seconds_small, _large    `recast plan` of the large source with it, and the refreshes that bring it in
     changed_rows, recomputed_rows     pages whose text changed in the large source, 0.1%; rows that were measured
     plan_seconds                      `recast plan` with these changes
     plan_driver_mb                    most resident memory of its JVM
@@ -41,31 +43,37 @@ CHUNK_ROWS = 100_000
 PAGES_PER_SHARD = 100_000
 DOMAINS = 1_000
 CHANGED = 1_000  # one page in so many
+ADDED = 1_000
 
 
 def write_source(folder: Path, pages: int, changed: bool = False) -> None:
     """Write a source of so many pages of about 150 characters, unlike each other; `changed` gives one in CHANGED another text."""
     folder.mkdir(parents=True, exist_ok=True)
     for start in range(0, pages, PAGES_PER_SHARD):
-        numbers = np.arange(start, min(pages, start + PAGES_PER_SHARD))
-        names = pa.array(numbers).cast(pa.string())
-        domains = pa.array(numbers % DOMAINS).cast(pa.string())
-        other = pa.array(np.where((numbers % CHANGED == 0) & changed, "Another page", "Page"))
-        table = pa.table(
-            {
-                "url": pc.binary_join_element_wise("https://site", domains, ".example/", names, ""),
-                "text": pc.binary_join_element_wise(other, " number ", names, filling(numbers), ""),
-                "warc_filename": pa.array(["w"] * len(numbers)),
-                "warc_record_offset": numbers.astype(np.int32),
-                "crawl": pa.array(["c"] * len(numbers)),
-                "language": pa.array(["en"] * len(numbers)),
-                "language_score": np.full(len(numbers), 0.99),
-                "score": np.full(len(numbers), 4.5),
-                "int_score": np.full(len(numbers), 5),
-                "token_count": np.full(len(numbers), 60),
-            }
-        )
-        pq.write_table(table, folder / f"part-{start:09}.parquet")
+        write_shard(folder, start, min(pages, start + PAGES_PER_SHARD), changed)
+
+
+def write_shard(folder: Path, start: int, end: int, changed: bool = False) -> None:
+    """Write a file of the pages from `start` to `end`."""
+    numbers = np.arange(start, end)
+    names = pa.array(numbers).cast(pa.string())
+    domains = pa.array(numbers % DOMAINS).cast(pa.string())
+    other = pa.array(np.where((numbers % CHANGED == 0) & changed, "Another page", "Page"))
+    table = pa.table(
+        {
+            "url": pc.binary_join_element_wise("https://site", domains, ".example/", names, ""),
+            "text": pc.binary_join_element_wise(other, " number ", names, filling(numbers), ""),
+            "warc_filename": pa.array(["w"] * len(numbers)),
+            "warc_record_offset": numbers.astype(np.int32),
+            "crawl": pa.array(["c"] * len(numbers)),
+            "language": pa.array(["en"] * len(numbers)),
+            "language_score": np.full(len(numbers), 0.99),
+            "score": np.full(len(numbers), 4.5),
+            "int_score": np.full(len(numbers), 5),
+            "token_count": np.full(len(numbers), 60),
+        }
+    )
+    pq.write_table(table, folder / f"part-{start:09}.parquet")
 
 
 def filling(numbers: NDArray[np.int64]) -> pa.Array:
@@ -118,15 +126,19 @@ def children(pid: int) -> list[int]:
 
 def measure(small: int, large: int) -> dict[str, Any]:
     """Return what the benchmark prints."""
-    found: dict[str, Any] = {"rows_small": small, "rows_large": large, "chunk_rows": CHUNK_ROWS}
+    found: dict[str, Any] = {"rows_small": small, "rows_large": large, "chunk_rows": CHUNK_ROWS, "added_rows": ADDED}
     with tempfile.TemporaryDirectory(prefix="refresh-benchmark-") as name:
         for size, pages in (("small", small), ("large", large)):
             folder = Path(name, size)
             write_source(folder / "math", pages)
             found[f"built_seconds_{size}"] = round(recast(folder, "refresh", "raw_math")[0], 1)
             found[f"noop_seconds_{size}"] = round(recast(folder, "refresh", "raw_math")[0], 1)
+            write_shard(folder / "math", pages, pages + ADDED)
+            if size == "large":
+                found["added_plan_seconds"] = round(recast(folder, "plan", "raw_math", "--json")[0], 1)
+            found[f"added_seconds_{size}"] = round(recast(folder, "refresh", "raw_math")[0], 1)
         settings = Settings(lake=f"{folder}/lake")
-        (built,) = query.rows(settings, "SELECT * FROM runs", "runs")
+        built, *_ = query.rows(settings, "SELECT * FROM runs ORDER BY number", "runs")
         found["quality_share"] = round(built["seconds_by_step"]["check"] / built["seconds"], 3)
         found["noop_model_calls"] = built["model_requests"]
         write_source(folder / "math", large, changed=True)

@@ -4,6 +4,9 @@ Promises: a page is known by its address and its place in the crawl, so a new cr
 touches only new pages.
 """
 
+from collections.abc import Collection
+from functools import partial
+
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -11,7 +14,7 @@ from recast.cli.submit import submit
 from recast.jobs import selection, taking
 from recast.jobs.settings import Settings
 from recast.lakehouse import incoming, sampling, withheld
-from recast.lakehouse.datasets import read, value_count, version_of
+from recast.lakehouse.datasets import added_files, read, value_count, version_of
 from recast.lakehouse.source import Source, nothing_above
 from recast.lakehouse.source_sql import SPARK
 from recast.lakehouse.stage import Stage, keep
@@ -34,9 +37,11 @@ SOMETHING = r"(?U)\S"  # a character that is no white space of Unicode
 LICENSE = "ODC-By-1.0"  # of FineMath as a database; its pages keep their authors' rights
 
 
-def pages(spark: SparkSession, settings: Settings, version: str, takedowns: int | None) -> DataFrame:
-    """Return the source's pages with their identity, without what was taken down."""
-    rows = read(spark, settings.require("math_source"), SOURCE_COLUMNS, version)
+def pages(
+    spark: SparkSession, settings: Settings, version: str, takedowns: int | None, only: Collection[str] | None = None
+) -> DataFrame:
+    """Return the source's pages, or those of its files `only`, with their identity, without what was taken down."""
+    rows = read(spark, settings.require("math_source"), SOURCE_COLUMNS, version, only)
     status = incoming.read_status(F.col("text"), raw_math.MAX_TEXT_BYTES)
     identity = incoming.identity(("url", "warc_filename"), "warc_record_offset").alias("doc_id")
     rows = sampling.sampled(rows.select(identity, *rows.columns), settings.sample)
@@ -78,13 +83,24 @@ def decide(rows: DataFrame, settings: Settings) -> DataFrame:
     return keep(rows, ~F.contains("text", F.lit("\0")), otherwise="null_bytes")
 
 
+def added(settings: Settings, before: str) -> Source | None:
+    """Return the source of the files alone that came since it had the version `before`; None where more has changed.
+
+    A sample is drawn of all pages.
+    """
+    files = None if settings.sample else added_files(settings.require("math_source"), before)
+    return None if files is None else SOURCE._replace(rows=partial(pages, only=files))
+
+
+SOURCE = Source(
+    version=lambda settings: version_of(settings.require("math_source"), settings.source_version),
+    rows=pages,
+    size=lambda settings: value_count(settings.math_source),
+    added=added,
+)
 STAGE = Stage(
     target=raw_math.TABLE,
-    source=Source(
-        version=lambda settings: version_of(settings.require("math_source"), settings.source_version),
-        rows=pages,
-        size=lambda settings: value_count(settings.math_source),
-    ),
+    source=SOURCE,
     measure=measure,
     decide=decide,
     measured_by=lambda settings: {"rule": 2, "max_text_bytes": raw_math.MAX_TEXT_BYTES},

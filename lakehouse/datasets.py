@@ -1,5 +1,6 @@
 """Sources outside the lakehouse, whatever their form: files, a Delta or Iceberg table, a table of a catalogue."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import pyarrow.fs as pafs
@@ -65,6 +66,15 @@ def version_of(location: str, given: str) -> str:
     return given or form_of(location).version(location)
 
 
+def added_files(location: str, before: str) -> list[str] | None:
+    """Return the files that came since `version_of` returned `before`; None where more has changed, or nobody knows.
+
+    Raises:
+        UserError: as `form_of` says.
+    """
+    return form_of(location).added(location, before)
+
+
 def value_count(location: str) -> int:
     """Return about how many values the column with the most values holds: about the rows, once lists are exploded.
 
@@ -83,7 +93,13 @@ def column_names(spark: "SparkSession", location: str) -> list[str]:
     return form_of(location).names(spark, location)
 
 
-def read(spark: "SparkSession", location: str, columns: dict[str, str], version: str = "") -> "DataFrame":
+def read(
+    spark: "SparkSession",
+    location: str,
+    columns: dict[str, str],
+    version: str = "",
+    only: Collection[str] | None = None,
+) -> "DataFrame":
     """Return the source's rows at a version that `version_of` named, with the given columns in their order.
 
     Args:
@@ -93,8 +109,12 @@ def read(spark: "SparkSession", location: str, columns: dict[str, str], version:
             ``files.path`` names a field of the structs that the column `files` lists. A source may hold it as any type
             of the same meaning (lakehouse/forms/columns.py); a number that does not fit is null.
         version: what `version_of` returned; empty: the present one.
+        only: the files to read, of those that `added_files` returns; None for all that the source has.
 
     Raises:
         UserError: as `form_of` says; or a file or table is broken, lacks a column or has one of another type.
     """
-    return form_of(location).read(spark, location, columns, version)
+    form = form_of(location)
+    if only is not None and form.read_files:
+        return form.read_files(spark, location, columns, only)
+    return form.read(spark, location, columns, version)

@@ -82,7 +82,14 @@ def find(work: Work) -> DataFrame:
     documents = work.changed()
     wanted = work.source_rows(documents=documents).select("doc_id", "input_hash", "carried_hash")
     rejected = work.rejected_keys()
-    if documents is not None:
+    if work.only_added:
+        wanted = work.written(wanted, WANTED) if work.folder else wanted
+        documents = wanted.select("doc_id").distinct()
+        # Source rows of the same documents that were there before: the target has them.
+        before = work.target_rows().join(documents, "doc_id", "left_semi")
+        wanted = wanted.unionByName(before.select(*wanted.columns))
+        have = narrowed(have, documents, wanted)
+    elif documents is not None:
         if not work.gathered_path:
             # Written, since a join with few rows is quick where Spark knows how few they are.
             wanted = work.written(wanted.join(documents, "doc_id", "left_semi"), WANTED)

@@ -119,13 +119,11 @@ def refresh(
         retry=retry,
         found_version=str(query.version(settings, stage.name)),
         # After `open_table`: where that adds a column, its values come from rows that have not changed.
-        planned_before=ledger.planned_before(settings, last, run)
-        if stage.source.tables or stage.source.listing
-        else "",
+        planned_before=ledger.planned_before(settings, last, run),
         reports=[],
         done_before=executors.done(spark),
         require_held=require_held,
-    )
+    ).of_added_rows()
     watch = watching.watch(spark, stage, work.journals, run["started_at"].timestamp(), meter)
     with meter.stage(run, watch):
         try:
@@ -182,7 +180,8 @@ def look(
         dropped=dropped.found(spark, settings, stage),
         retry=retry,
         found_version="" if version is None else str(version),
-    )
+        planned_before=ledger.planned_before(settings, ledger.last_run(settings, stage.name), run),
+    ).of_added_rows()
     work = work._replace(unwritten=plan.find(work))
     planned = plan.make(work, why)
     planned = planned._replace(refused=refusal(work, planned, done_before))

@@ -51,6 +51,8 @@ class Source(NamedTuple):
             shuffled before it is known which are needed. None where `rows` has the text, or nothing but measuring gets it.
         listing: how to find what changed, and the rows of that alone, where tables above do not tell; None where `rows` is the
             only way.
+        added: returns a source of the rows alone that came since an older version, where no other row can have gone or changed
+            since; None where that is not known. A stage that has one tries no failure again.
         changed: returns the `doc_id` of every document whose row may differ between two versions, the older first; None
             where only all rows tell.
     """
@@ -64,6 +66,7 @@ class Source(NamedTuple):
     texts: Callable[[SparkSession, Settings, str, DataFrame], DataFrame | None] = lambda *_: None
     changed: Callable[[SparkSession, Settings, str, str], DataFrame | None] = lambda *_: None
     listing: Listing | None = None
+    added: "Callable[[Settings, str], Source | None]" = lambda *_: None
 
 
 def nothing_above() -> Column:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from py4j.protocol import Py4JJavaError
@@ -52,6 +53,7 @@ class Work(NamedTuple):
         retry: whether failures that may have passed are measured again.
         found_version: version of the target as the run found it; empty where it was not built.
         planned_before: version of the source that the target stands for; empty where all of its rows must be looked at.
+        only_added: whether the stage's source is that of the rows alone which came since `planned_before`.
         unwritten: what `find_actions` found, where there is no folder to write it into.
         reports: what the stage's service reported so far.
         done_before: what the application's executors had done before the run.
@@ -68,10 +70,18 @@ class Work(NamedTuple):
     retry: bool = False
     found_version: str = ""
     planned_before: str = ""
+    only_added: bool = False
     unwritten: DataFrame | None = None
     reports: list[Any] = []  # noqa: RUF012 - every run is given its own
     done_before: executors.Done = executors.Done({}, 0.0)
     require_held: Callable[[str], None] = lambda name: None
+
+    def of_added_rows(self) -> "Work":
+        """Return the run with a source of the rows alone that came since the last one, where it has one."""
+        added = self.stage.source.added(self.settings, self.planned_before) if self.planned_before else None
+        if added is None:
+            return self
+        return self._replace(stage=replace(self.stage, source=added), only_added=True)
 
     @property
     def actions_path(self) -> str:

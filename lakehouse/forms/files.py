@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn, TypeVar
 
@@ -15,6 +15,7 @@ from recast.settings import UserError
 from recast.storage import place
 
 FILES_AT_ONCE = 16
+MOST_HASHED = 1_000_000  # a second or two
 PARQUET = (".parquet",)
 JSON_LINES = tuple(f"{kind}{packed}" for kind in (".jsonl", ".ndjson", ".json") for packed in ("", ".gz", ".zst"))
 LFS_POINTER = b"version https://git-lfs"  # https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md
@@ -72,6 +73,15 @@ def unlisted(folder: str, problem: OSError) -> UserError:
 def as_a_name(path: str) -> str:
     """Return a path as Spark takes it for a name: it reads some characters as patterns."""
     return re.sub(r"([][{}*?\\])", r"\\\1", path)
+
+
+def spark_names(location: str, paths: Iterable[str] | None) -> list[str]:
+    """Return what Spark is to read of a folder: files by pyarrow's paths, or the folder itself where these are None."""
+    if paths is None:
+        return [as_a_name(location)]
+    root = place(location).path
+    below = (path.removeprefix(root).lstrip("/") for path in paths)
+    return [as_a_name(f"{location.rstrip('/')}/{name}") for name in below]
 
 
 def duckdb_name(path: str, folder: str) -> str:
@@ -169,11 +179,32 @@ def listing_version(location: str, endings: Sequence[str] = PARQUET) -> str:
     Raises:
         UserError: as `files_of` says.
     """
-    root = place(location).path
+    return fingerprint(place(location).path, files_of(location, endings))
+
+
+def fingerprint(root: str, files: Iterable[pafs.FileInfo]) -> str:
+    """Return a fingerprint of the names below `root`, sizes and times of files that are sorted by path."""
     digest = hashlib.sha256()
-    for each in files_of(location, endings):
+    for each in files:
         digest.update(f"{each.path.removeprefix(root)}\0{each.size}\0{each.mtime_ns}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def added_files(location: str, before: str, endings: Sequence[str] = PARQUET) -> list[str] | None:
+    """Return the paths of the files that came since `listing_version` returned `before`; None where that is not all that changed.
+
+    Nothing is remembered of the older files: where the newest files came, the others have the older fingerprint. How many are
+    the newest is tried, so many that the trying hashes no more than MOST_HASHED names.
+
+    Raises:
+        UserError: as `files_of` says.
+    """
+    root, files = place(location).path, files_of(location, endings)
+    times = sorted({each.mtime_ns for each in files}, reverse=True)
+    for time in times[: MOST_HASHED // len(files)]:
+        if fingerprint(root, (each for each in files if each.mtime_ns < time)) == before:
+            return [each.path for each in files if each.mtime_ns >= time]
+    return None
 
 
 def of_each(files: Sequence[pafs.FileInfo], look: Callable[[str], Found]) -> tuple[Found, ...]:

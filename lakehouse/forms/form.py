@@ -1,6 +1,6 @@
 """A form in which a source outside the lakehouse may come, as a value: what each of them can do."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
@@ -24,6 +24,8 @@ class Form(NamedTuple):
         files: returns how many files it has and their bytes, as far as known without a JVM.
         linked: returns the folders to which links in the source's folder lead.
         scan: makes the columns of a version known to DuckDB as the view `source`; None where only Spark can read them.
+        added: returns the files that came since an earlier version; None where more has changed than that, or nobody knows.
+        read_files: reads as `read` does, of files that `added` returned alone; None where that returns none.
     """
 
     name: str
@@ -35,3 +37,5 @@ class Form(NamedTuple):
     files: Callable[[str], tuple[int, int] | None]
     linked: Callable[[str], Iterable[str]] = lambda _: ()
     scan: "Callable[[duckdb.DuckDBPyConnection, str, dict[str, str]], Any] | None" = None
+    added: Callable[[str, str], list[str] | None] = lambda *_: None
+    read_files: "Callable[[SparkSession, str, dict[str, str], Collection[str]], DataFrame] | None" = None

@@ -3,7 +3,7 @@
 import io
 import itertools
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,13 +13,14 @@ import pyarrow.fs as pafs
 from recast.lakehouse.forms.columns import check_columns, duckdb_type, meaning, read_as, spark_columns, wanted
 from recast.lakehouse.forms.files import (
     JSON_LINES,
-    as_a_name,
+    added_files,
     duckdb_name,
     files_of,
     linked_folders,
     listing_version,
     of_each,
     refuse,
+    spark_names,
 )
 from recast.lakehouse.forms.form import Form
 from recast.lakehouse.problems import first_line
@@ -160,7 +161,14 @@ def names(_spark: "SparkSession", location: str) -> list[str]:
 
 
 def read_json(spark: "SparkSession", location: str, columns: dict[str, str], _version: str = "") -> "DataFrame":
-    """Return the source's rows, with the given columns in their order, as `read_parquet` does.
+    """Return the rows of all files, as `read_files` says."""
+    return read_files(spark, location, columns)
+
+
+def read_files(
+    spark: "SparkSession", location: str, columns: dict[str, str], only: Collection[str] | None = None
+) -> "DataFrame":
+    """Return the source's rows, with the given columns in their order, of the files `only` alone where these are given.
 
     A line that is no single JSON object in UTF-8, or holds a value of another type, ends the run with an error that shows
     it. Spark takes any value for a string, so strings are read as variants, which say what they are. And it takes the first
@@ -182,7 +190,7 @@ def read_json(spark: "SparkSession", location: str, columns: dict[str, str], _ve
         {"columnNameOfCorruptRecord": BROKEN, "allowSingleQuotes": "false"},
     )
     # Filters are not moved below `explode`; they would read every line twice.
-    lines = reader.text(as_a_name(location)).select(
+    lines = reader.text(spark_names(location, only)).select(
         *("value", F.col("_metadata.file_path").alias("path"), F.explode(F.array(read)).alias("read"))
     )
     lines = lines.select(
@@ -311,4 +319,6 @@ FORM = Form(
     files,
     linked_folders,
     scan,
+    partial(added_files, endings=JSON_LINES),
+    read_files,
 )

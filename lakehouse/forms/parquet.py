@@ -1,5 +1,6 @@
 """Sources that are folders of Parquet files, as the hub lays them out; each file may hold a column in its own way."""
 
+from collections.abc import Collection
 from functools import lru_cache, partial, reduce
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,13 +20,14 @@ from recast.lakehouse.forms.columns import (
 )
 from recast.lakehouse.forms.files import (
     LFS_POINTER,
-    as_a_name,
+    added_files,
     duckdb_name,
     files_of,
     linked_folders,
     listing_version,
     of_each,
     refuse,
+    spark_names,
 )
 from recast.lakehouse.forms.form import Form
 from recast.lakehouse.problems import first_line
@@ -137,6 +139,13 @@ def names(_spark: "SparkSession", location: str) -> list[str]:
 
 
 def read_parquet(spark: "SparkSession", location: str, columns: dict[str, str], _version: str = "") -> "DataFrame":
+    """Return the rows of all files, as `read_files` says."""
+    return read_files(spark, location, columns)
+
+
+def read_files(
+    spark: "SparkSession", location: str, columns: dict[str, str], only: Collection[str] | None = None
+) -> "DataFrame":
     """Return the source's rows, with the given columns in their order.
 
     Args:
@@ -145,6 +154,7 @@ def read_parquet(spark: "SparkSession", location: str, columns: dict[str, str], 
         columns: Arrow type, as pyarrow calls it, of each column that is needed; ``list<string>`` is one, too, and
             ``files.path`` names a field of the structs that the column `files` lists. Files may hold it as any type of
             the same meaning (`meaning`), each in its own way; a number that does not fit is null.
+        only: paths of the files to read; None for all.
 
     Raises:
         UserError: the folder is missing or empty, a file is not Parquet, or lacks a column or has one of another type.
@@ -153,16 +163,15 @@ def read_parquet(spark: "SparkSession", location: str, columns: dict[str, str], 
     want = wanted(columns)
     ways: dict[tuple[pa.DataType, ...], list[str]] = {}
     for each in footers(location):
+        if only is not None and each.path not in only:
+            continue
         types = (needed(meaning(each.schema.field(name).type), type_) for name, type_ in want.items())
         ways.setdefault(tuple(types), []).append(each.path)
-    root = place(location).path
     reader = spark.read.option("recursiveFileLookup", "true").option("pathGlobFilter", "*.parquet")
 
     def read(types: tuple[pa.DataType, ...], paths: list[str]) -> "DataFrame":
         ddl = ", ".join(f"`{name}` {read_as(type_)}" for name, type_ in zip(want, types, strict=True))
-        below = (path.removeprefix(root).lstrip("/") for path in paths)
-        names = [location] if len(ways) == 1 else [f"{location.rstrip('/')}/{name}" for name in below]
-        rows = reader.schema(ddl).parquet(*map(as_a_name, names))
+        rows = reader.schema(ddl).parquet(*spark_names(location, None if len(ways) == 1 and only is None else paths))
         return rows.selectExpr(
             *(
                 f"{spark_value(f'`{name}`', type_, want[name])} AS `{name}`"
@@ -199,4 +208,16 @@ def files(location: str) -> tuple[int, int]:
     return len(found), sum(each.size for each in found)
 
 
-FORM = Form("Parquet files", listing_version, value_count, names, schema, read_parquet, files, linked_folders, scan)
+FORM = Form(
+    "Parquet files",
+    listing_version,
+    value_count,
+    names,
+    schema,
+    read_parquet,
+    files,
+    linked_folders,
+    scan,
+    added_files,
+    read_files,
+)

@@ -105,13 +105,15 @@ def write_repositories(folder: Path, repositories: dict[str, list[File]]) -> Non
     pq.write_table(table_of(rows, REPOSITORIES), folder / "data" / "repositories.parquet")
 
 
-def write_pages(folder: Path, pages: list[tuple[str, str | None]], more: Sequence[dict[str, Any]] = ()) -> None:
-    """Write a math source of pages: address and text; and of pages that have `more` columns of their own."""
+def write_pages(
+    folder: Path, pages: list[tuple[str, str | None]], more: Sequence[dict[str, Any]] = (), file: str = "pages"
+) -> None:
+    """Write a file of a math source of pages: address and text; and of pages that have `more` columns of their own."""
     folder.mkdir(parents=True, exist_ok=True)
     usual = {"warc_filename": "w", "warc_record_offset": 1, "crawl": "c", "language": "en", "score": 4.5}
     usual |= {"language_score": 0.9, "int_score": 4, "token_count": 100}
     rows = [usual | {"url": url, "text": text} for url, text in pages] + [usual | page for page in more]
-    pq.write_table(table_of(rows, PAGES), folder / "pages.parquet")
+    pq.write_table(table_of(rows, PAGES), folder / f"{file}.parquet")
 
 
 def strings_below(folder: Path) -> str:

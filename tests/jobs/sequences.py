@@ -265,12 +265,22 @@ class MathNights(Nights):
         return replace(settings, math_source=str(self.folder / "math"))
 
     def write_source(self) -> None:
-        documents = {"https://always.example/": ("Qalwaystown", True), **self.source}
-        pages = [
-            {"url": url, "text": self.text.format(word), "int_score": 4 if good else 3}
-            for url, (word, good) in sorted(documents.items())
-        ]
-        write_pages(self.folder / "math", [], pages)
+        """Write a file for each page that changed, so that a new page leaves the files of all others as they are."""
+        folder = self.folder / "math"
+        wanted = {
+            f"{self.places.index(url)}-{word}-{good}": {
+                "url": url,
+                "text": self.text.format(word),
+                "int_score": 4 if good else 3,
+            }
+            for url, (word, good) in self.source.items()
+        } | {"always": {"url": "https://always.example/", "text": self.text.format("Qalwaystown")}}
+        for path in folder.glob("*.parquet"):
+            if path.stem not in wanted:
+                path.unlink()
+        for name, page in wanted.items():
+            if not (folder / f"{name}.parquet").exists():
+                write_pages(folder, [], [page], file=name)
 
 
 class CodeNights(Nights):

@@ -1,12 +1,15 @@
 """The math lane on real Spark, Delta and Great Expectations, with a model behind an endpoint."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from recast.jobs import ingest_math
 from recast.jobs.settings import Settings
 from recast.lakehouse import query
+from recast.lakehouse.refresh import look
 from tests.jobs.lanes import Lane, Model, improved_page, write_pages
 
 if TYPE_CHECKING:
@@ -80,3 +83,44 @@ def test_pages_are_rewritten_once_and_follow_their_source(
     assert (rewritten["rows_in"], rewritten["rows_measured"]) == (5, 1), "what was paid for a text is taken along"
     assert set(pages("published_math")) == {f"https://a.org/{name}" for name in ("1", "2", "three", "4")}
     assert lane.refresh("math") == {}
+
+
+@pytest.mark.spark
+def test_of_a_folder_with_further_files_these_alone_are_read(
+    spark: "SparkSession", served_model: tuple[Model, str], tmp_path: Path
+) -> None:
+    source = tmp_path / "math source"
+    write_pages(source, [(f"https://a.org/{number}", page(2 * number)) for number in range(1, 6)])
+    lane = Lane(Settings(lake=str(tmp_path / "lake"), math_source=str(source), chunk_rows=4), served_model[0])
+    lane.refresh("raw_math")
+    first = lane.rows("raw_math")
+    unreadable(source / "pages.parquet")
+
+    came = [("1", page(2)), ("2", page(200)), ("6", page(6)), ("7", page(300)), ("8", page(400))]
+    write_pages(source, [(f"https://a.org/{name}", text) for name, text in came], file="more")
+    planned = look(spark, lane.settings, ingest_math.STAGE)
+    assert dict(planned.rows) == {"measure": 2, "copy": 1}, "6 has the text of 3"
+    assert (planned.unchanged, planned.conflicting) == (5, 2), (
+        "the target's row of 2 stays; the one of 1 came once more"
+    )
+
+    run = lane.refresh("raw_math")["raw_math"]
+    assert (run["rows_in"], run["rows_measured"], run["rows_removed"], run["rows_conflicting"]) == (3, 2, 0, 2)
+    rows = lane.rows("raw_math")
+    assert {row["url"][-1] for row in rows.values()} == set("12345678")
+    assert {name: rows[name] for name in first} == first
+    assert lane.refresh("raw_math") == {}
+
+    write_pages(source, [(f"https://a.org/{number}", page(2 * number)) for number in range(2, 6)])
+    assert lane.refresh("raw_math")["raw_math"]["rows_removed"] == 0, "the other file has 1 still"
+    write_pages(source, [("https://a.org/7", page(300))], file="more")
+    assert lane.refresh("raw_math", removal_limit=1.0)["raw_math"]["rows_removed"] == 3
+    assert {row["url"][-1] for row in lane.rows("raw_math").values()} == set("23457")
+
+
+def unreadable(path: Path) -> None:
+    """Spoil what a Parquet file holds, so that its name, size, time and footer stay and reading its rows fails."""
+    time, content = path.stat().st_mtime_ns, path.read_bytes()
+    end = int.from_bytes(content[-8:-4], "little") + 8
+    path.write_bytes(content[:4] + b"x" * (len(content) - 4 - end) + content[-end:])
+    os.utime(path, ns=(time, time))

@@ -6,7 +6,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from recast.lakehouse.forms.files import as_a_name, duckdb_name, files_of, listing_version, require_no_table_above
+from recast.lakehouse.forms.files import (
+    added_files,
+    as_a_name,
+    duckdb_name,
+    files_of,
+    listing_version,
+    require_no_table_above,
+)
 from recast.settings import UserError
 from tests.lakehouse.forms.shards import ROWS, write
 
@@ -53,6 +60,40 @@ def test_the_version_follows_names_sizes_and_times_and_not_the_place(tmp_path: P
     renamed = listing_version(str(folder))
     write(folder / "c.parquet", **ROWS)
     assert len({version, touched, renamed, listing_version(str(folder))}) == 4
+
+
+def touch(path: Path, seconds: int) -> None:
+    """Set a file's time, so that the test does not depend on how fine the file system's clock is."""
+    os.utime(path, ns=(seconds * 10**9, seconds * 10**9))
+
+
+def test_files_that_came_are_known_by_the_others_fingerprint(tmp_path: Path) -> None:
+    folder = write(tmp_path / "b.parquet", **ROWS)
+    touch(folder / "b.parquet", 100)
+    before = listing_version(str(folder))
+    assert added_files(str(folder), before) is None, "nothing came"
+    for name, seconds in (("a", 300), ("new/c", 200)):
+        write(folder / f"{name}.parquet", **ROWS)
+        touch(folder / f"{name}.parquet", seconds)
+    assert added_files(str(folder), before) == [str(folder / "a.parquet"), str(folder / "new/c.parquet")]
+    assert added_files(str(folder), "another") is None
+
+
+@pytest.mark.parametrize("change", ["touched", "removed", "renamed", "older than one that was there", "as old"])
+def test_files_that_came_are_not_all_where_another_changed(tmp_path: Path, change: str) -> None:
+    for name, seconds in (("a", 100), ("b", 200)):
+        write(tmp_path / f"{name}.parquet", **ROWS)
+        touch(tmp_path / f"{name}.parquet", seconds)
+    before = listing_version(str(tmp_path))
+    write(tmp_path / "c.parquet", **ROWS)
+    touch(tmp_path / "c.parquet", {"older than one that was there": 150, "as old": 200}.get(change, 300))
+    if change == "touched":
+        touch(tmp_path / "b.parquet", 201)
+    elif change == "removed":
+        (tmp_path / "b.parquet").unlink()
+    elif change == "renamed":
+        (tmp_path / "b.parquet").rename(tmp_path / "d.parquet")
+    assert added_files(str(tmp_path), before) is None
 
 
 def test_links_lead_to_files_as_in_the_cache_of_the_hub(tmp_path: Path) -> None:
