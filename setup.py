@@ -35,7 +35,7 @@ setup(
         "aiohttp>=3.13.3,<4",
         "obstore>=0.12,<1",
         "tenacity>=9,<10",
-        "filelock>=3.16,<4",
+        "filelock>=3.30,<4",
         "numpy>=2,<3",
         "idna>=3.10,<4",
         "charset-normalizer>=3.4,<4",

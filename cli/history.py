@@ -15,6 +15,7 @@ from recast.lakehouse import query
 from recast.lakehouse import releases as naming
 from recast.lakehouse.confinement import quoted
 from recast.lakehouse.diff import Difference
+from recast.lakehouse.problems import warn
 from recast.lakehouse.time_travel import State
 from recast.printable import printable
 from recast.schemas import TABLES
@@ -95,6 +96,8 @@ def pairs(settings: Settings, what: Sequence[str]) -> list[tuple[State, State]]:
     old, new = (naming.states(settings, name) for name in what)
     if not (shared := [name for name in old if name in new]):
         raise UserError(f"{what[0]} and {what[1]} have no table in common")
+    for name in old.keys() ^ new.keys():
+        warn(f"{name} is not compared: release {what[0] if name in new else what[1]} has none")
     return [(old[name], new[name]) for name in shared]
 
 

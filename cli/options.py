@@ -10,7 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from recast.exits import USER_ERROR, status_of
+from recast.exits import USER_ERROR
 from recast.jobs.settings import Settings, resolve
 from recast.printable import printable
 from recast.settings import UserError, ways_to_give
@@ -110,13 +110,13 @@ def one_line_errors(command: Command) -> Command:
             wanted = f"'recast-lakehouse[{extra}]'" if extra else "recast-lakehouse"
             stop(f"{problem.name} is not installed: pip install {wanted}", USER_ERROR)
         except Exception as problem:
-            from recast.lakehouse.problems import disk_is_full, explain, first_line, may_not_write
+            from recast.lakehouse.problems import disk_is_full, explain, first_line, may_not_write, status_of
 
             if hasattr(problem, "exit_status"):
                 stop(problem, status_of(problem))
             if may_not_write(problem):
                 remedy = "give it, or run the command as the user who owns the lake"
-                stop(f"this user lacks the right: {first_line(problem)}; {remedy}", USER_ERROR)
+                stop(f"this user lacks the right: {first_line(problem)}; {remedy}", status_of(problem))
             if disk_is_full(problem):
                 stop(explain(problem), status_of(problem))
             raise

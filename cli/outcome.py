@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from recast import __version__, exits
 from recast.jobs.settings import Settings
 from recast.lakehouse.ledger import Run
-from recast.lakehouse.problems import first_line, warn
+from recast.lakehouse.problems import first_line, status_of, warn
 from recast.printable import printable
 from recast.settings import UserError
 
@@ -95,7 +95,7 @@ def is_address(url: str) -> bool:
 
 def facts_of(settings: Settings, outcome: Outcome, problem: BaseException | None, seconds: float) -> dict[str, Any]:
     """Return how a refresh ended, as JSON holds it."""
-    status = exits.DONE if problem is None else exits.status_of(problem)
+    status = exits.DONE if problem is None else status_of(problem)
     ended = exits.NOTHING_TO_DO if problem is None and not outcome.runs else status
     return {
         "ended": ENDED.get(ended, "failed"),

@@ -13,6 +13,7 @@ from recast.jobs.settings import Settings
 from recast.lakehouse import query, releases
 from recast.lakehouse.calls import call
 from recast.lakehouse.problems import first_line, warn
+from recast.schemas import TABLES
 from recast.settings import UserError
 
 FORMS = {".parquet": "parquet", ".csv": "csv", ".json": "json", ".jsonl": "json"}
@@ -37,7 +38,10 @@ def sql(
         UserError: as `query.run_sql` says, the query fails on the rows it meets, or `file` cannot be written.
     """
     states = releases.states(settings, release) if release else {}
-    lake, rewritten = query.connect_for(settings, statement, unsafe=unsafe, states=states)
+    lacking = [name for name in query.PUBLISHED if name not in states] if release else []
+    names = [name for name in TABLES if name not in lacking]
+    lake, rewritten = query.connect_for(settings, statement, *names, unsafe=unsafe, states=states)
+    lake.damaged.update({name: f"release {release} has no {name}" for name in lacking})
     try:
         result = query.execute(lake, settings, rewritten, unsafe)
         for words in lake.damaged.values():

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import filelock
 
 from recast import exits, s3
+from recast.exits import Signalled
 from recast.inference.answers import ErrorBudgetError
 from recast.inference.server import engine
 from recast.jobs import asking
@@ -26,6 +27,7 @@ from recast.lakehouse.limits import LimitError, Limits
 from recast.lakehouse.problems import raised_in_task, warn
 from recast.lakehouse.progress import Meter
 from recast.lakehouse.settings import NOTHING, is_local
+from recast.lakehouse.source import require_built
 from recast.lakehouse.stage import Stage
 from recast.settings import BusyError, UserError
 from recast.storage import place, upload
@@ -141,7 +143,9 @@ def refresh_stages(
         meter = meter or Meter()
         started = time.monotonic()
         sizes = {stage.name: stage.source.size(settings) for stage in left}
+        runs: list[Run] = []
         with (
+            told_when_signalled(runs),
             spark_log(settings) as log,
             application(log, conf, max(sizes.values()), meter) as (spark, came),
         ):
@@ -156,7 +160,6 @@ def refresh_stages(
             if spec and not spec.endpoint and session.is_this_machine(executors.master_of(spark)):
                 # Tasks run on the driver's host, so its engine can start now, while the stages above run.
                 engine.prewarm(spec)
-            runs: list[Run] = []
             todo = list(left)
             while todo:
                 stage = todo[0]
@@ -187,6 +190,16 @@ def refresh_stages(
                     del todo[0]
             meter.show_where_time_went(runs, start_s)
             return runs
+
+
+@contextmanager
+def told_when_signalled(runs: Sequence[Run]) -> Iterator[None]:
+    """Give a signal that ends the block the `runs` that are done by then, where it has none: it may come between two stages."""
+    try:
+        yield
+    except Signalled as ended:
+        ended.runs = ended.runs or list(runs)
+        raise
 
 
 def obeys_older_takedowns(settings: Settings, stage: Stage, run: Run) -> bool:
@@ -259,7 +272,11 @@ def plan_stages(
     """
     from recast.lakehouse.plan import Plan
 
-    plans = {stage.name: Plan(stage.name, NOT_BUILT) for stage in stages if not is_readable(settings, stage)}
+    plans = {
+        stage.name: Plan(stage.name, NOT_BUILT, refused=unreadable(settings, stage, stages))
+        for stage in stages
+        if not is_readable(settings, stage)
+    }
     left = []
     for stage in stages:
         if stage.name in plans:
@@ -328,9 +345,23 @@ def reasons(settings: Settings, stages: Sequence[Stage]) -> dict[str, tuple[str,
     """Return, without a JVM, what changed for each table since its last run; () for nothing.
 
     Raises:
-        UserError: as `changes_of` says.
+        UserError: as `changes_of` says, or as a refresh of these stages would, which reads a table that is not built.
     """
+    for stage in stages:
+        if words := unreadable(settings, stage, stages):
+            raise UserError(words)
     return {stage.name: changes_of(settings, stage) if is_readable(settings, stage) else NOT_BUILT for stage in stages}
+
+
+def unreadable(settings: Settings, stage: Stage, stages: Sequence[Stage]) -> str:
+    """Return the line with which a refresh of `stages` stops at a stage that reads a table which is not built and is none of
+    theirs; "" for other stages."""
+    try:
+        for table in set(stage.source.tables) - {each.name for each in stages}:
+            require_built(settings, table)
+    except UserError as problem:
+        return str(problem)
+    return ""
 
 
 def is_readable(settings: Settings, stage: Stage) -> bool:

@@ -111,10 +111,12 @@ def holding(folder: str, names: Sequence[str]) -> Iterator[Callable[[str], None]
             finally:  # the interruption may come here as well, where `require` was the first to see the loss
                 over.set()
                 renewing.join()
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interruption:
             for lease in held:
                 if lease.lost:
-                    raise BusyError(lease.lost) from None
+                    lost = BusyError(lease.lost)
+                    lost.runs = getattr(interruption, "runs", ())
+                    raise lost from None
             raise
     finally:
         over.set()

@@ -6,7 +6,7 @@ Both tables are written by delta-rs: a few rows take it 50 ms, and Spark two sec
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypedDict, cast
@@ -25,6 +25,8 @@ from recast.schemas.table import Table
 from recast.settings import UserError
 
 SOURCE_CHANGED = "source changed"
+CHANGES_ROWS = ("RESTORE", "DELETE", "UPDATE", "MERGE", "WRITE", "TRUNCATE")
+"""Operations of Delta after which a table may have other rows. Recast's own commits of documents carry facts besides."""
 TABLE_ID = re.compile(
     r"@[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(@[0-9a-f]{8})?"
 )  # what follows a version of a Delta table
@@ -335,12 +337,32 @@ def changed_facts(before: str | None, now: str) -> list[str]:
     return found
 
 
+def undone(last: Mapping[str, Any], version: int | None, commits: Iterable[Mapping[str, Any]]) -> str:
+    """Return in words what became of a table since its `last` run, which succeeded; "" for nothing.
+
+    Args:
+        last: that run's row.
+        version: the table's present version.
+        commits: what was committed since, as Delta's history has it.
+    """
+    left = last["target_version"]
+    if version is not None and left is not None and version < left:
+        return f"left version {left}, and the table is at version {version}"
+    for commit in commits:
+        facts = query.facts_of(commit.get("userMetadata"))
+        if facts.get("run_id", last["run_id"]) != last["run_id"]:
+            return "was killed"
+        if not facts and commit.get("operation") in CHANGES_ROWS:
+            return f"was followed by a {commit['operation']} that Recast did not make"
+    return ""
+
+
 def require_finished(settings: Settings, name: str) -> None:
     """Refuse to read a table whose last run did not succeed: it may lack rows, which would be removed below it.
 
     Raises:
-        UserError: the ledger says so, or the table's own commits do: of a run that was killed they know more; or it has
-            lost a column since.
+        UserError: the ledger says so, or the table's own commits do: of a run that was killed they know more, and of what
+            others did with the table; or it has lost a column since.
     """
     last = last_run(settings, name)
     if last is None:
@@ -349,8 +371,9 @@ def require_finished(settings: Settings, name: str) -> None:
     version, id_ = query.identity(settings, name)
     if not problem and last.get("target_id") not in (None, id_):
         problem = "made another table, which was deleted since"
-    elif not problem and query.committed_by(settings, name, last["target_version"], version) - {last["run_id"]}:
-        problem = "was killed"
+    elif not problem:
+        problem = undone(last, version, query.commits(settings, name, last["target_version"], version))
+    if last["status"] == "succeeded":
+        query.require_columns(settings, name, last["target_version"], version)
     if problem:
         raise UserError(f"the last run of {name} {problem}, so rows may be missing: recast refresh {name}")
-    query.require_columns(settings, name, last["target_version"], version)

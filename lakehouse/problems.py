@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Iterator
 from functools import cache
 
+from recast import exits
 from recast.printable import printable
 
 # A line of a trace that names an error: Python's, or Java's as py4j and "Caused by" spell it.
@@ -97,6 +98,13 @@ def disk_is_full(problem: BaseException) -> bool:
 def may_not_write(problem: BaseException) -> bool:
     """Say whether Python or delta-rs could not write a file, since its place is another user's or read-only."""
     return of_files(problem) and _DENIED.search(str(problem)) is not None
+
+
+def status_of(problem: BaseException) -> int:
+    """Return the exit status of a command that ends with an error: the error's own, or that of a right which the user lacks."""
+    if not hasattr(problem, "exit_status") and may_not_write(problem):
+        return exits.USER_ERROR
+    return exits.status_of(problem)
 
 
 def of_files(problem: BaseException) -> bool:

@@ -22,7 +22,7 @@ from recast.lakehouse import confinement, ledger, proof, query, takedown
 from recast.lakehouse.claims import Claim
 from recast.lakehouse.proof import Searched, Wanted
 from recast.lakehouse.settings import Settings
-from recast.lakehouse.store import DROPPED, STATISTICS, WORK, with_statistics
+from recast.lakehouse.store import DROPPED, EXPIRES, STATISTICS, WORK, with_statistics
 from recast.schemas import TABLES
 from recast.schemas.operations import TOMBSTONES
 from recast.settings import UserError
@@ -34,6 +34,9 @@ COMMIT = re.compile(r"/(\d{20})\.json$")
 LOG_ENTRY = re.compile(r"/\.?(\d{20})\.[^/]*$")
 UNFINISHED = re.compile(r"(\.tmp|#\d+)$")
 """Files of a writer that was killed: Spark's and, with a number behind their name to be, those of delta-rs on a local disk."""
+LOGGED_HOURS = 168
+"""How long checkpoints tell of removed files (the default of delta.deletedFileRetentionDuration); a vacuum takes older ones for
+files of no version."""
 WRITING_S = 3600  # no writer takes so long for one file of a table that others may write meanwhile
 REPORTS = "_purges"
 KEPT = re.compile(rf"^{TOMBSTONES.name}/|^{REPORTS}/")
@@ -74,6 +77,7 @@ def purge(
             raised it; what was deleted until then is gone, and a second purge does the rest.
     """
     require_built(settings)
+    version = takedown.version(settings)
     require_applied(settings)
     lake = place(query.table_uri(settings, "").rstrip("/"))
     before = datetime.now(UTC) - timedelta(hours=retention_hours)
@@ -82,7 +86,9 @@ def purge(
     for name in tables_of(lake):
         ask(require, [name])
         deleted = remove_history(settings, lake, name, retention_hours, before, deleted)
-    searched_for = wanted(settings)
+    asked, searched_for = asked_for(settings), wanted(settings)
+    if takedown.version(settings) != version:  # from here on a claim that is made is no part of the report
+        raise UserError("something was taken down or lifted while the purge began: first, recast refresh")
     found = list(proof.search(lake, searched_for, done))
     present = present_files(settings, lake)
     # A part of a text that other documents have as well proves nothing.
@@ -97,7 +103,7 @@ def purge(
         lake.filesystem.delete_file(lake.joined(path).path)
     deleted = deleted.plus([one.size for one in found if one.path in passing])
     found = [one for one in found if one.path not in passing]
-    report = told(settings, retention_hours, deleted, found, searched_for, shared, present)
+    report = asked | told(settings, retention_hours, deleted, found, searched_for, shared, present)
     keep(lake, report)
     return report
 
@@ -210,11 +216,17 @@ def remove_history(
         return deleted
     folder = lake.joined(name)
     documents = bool(TABLES[name].reasons)
-    if documents and STATISTICS not in table.metadata().configuration:  # older versions of Recast set none
+    properties = {STATISTICS: with_statistics(TABLES[name]), EXPIRES: "false"}
+    if (
+        documents and not properties.keys() <= table.metadata().configuration.keys()
+    ):  # older versions of Recast set fewer
         found = query.state_of(table)
-        table.alter.set_table_properties({STATISTICS: with_statistics(TABLES[name])})
+        table.alter.set_table_properties(properties)
         table = DeltaTable(table.table_uri)
         ledger.rows_are_in(settings, name, found, query.state_of(table))
+    if retention_hours > LOGGED_HOURS:
+        numbers = [number for number, at in commits_of(folder) if at > before]
+        kept = sorted({*kept, *numbers, *current_at(folder, before)})
     # A table that others may write at this moment keeps files which no commit names yet.
     hours = math.ceil(retention_hours)
     old = set(
@@ -235,13 +247,24 @@ def remove_history(
     return remove_log(table, folder, before, deleted, kept)
 
 
+def commits_of(folder: Place) -> list[tuple[int, datetime]]:
+    """Return the versions that a table's log has a commit of, and when these were made."""
+    log = files_below(folder.joined(LOG))
+    return [(int(entry[1]), info.mtime) for info in log if (entry := COMMIT.search(info.path))]
+
+
+def current_at(folder: Place, moment: datetime) -> list[int]:
+    """Return the version of a table that was current at a moment, in a list; none where the log no longer tells of it."""
+    older = [number for number, at in commits_of(folder) if at <= moment]
+    return [max(older)] if older else []
+
+
 def remove_log(
     table: DeltaTable, folder: Place, before: datetime, deleted: Deleted, kept: Sequence[int] = ()
 ) -> Deleted:
     """Delete the log behind the version that was current at `before`, or the first of `kept`; a checkpoint takes its place."""
+    current = min([*(current_at(folder, before) or [-1]), *kept])
     log = files_below(folder.joined(LOG))
-    commits = [(int(entry[1]), info.mtime) for info in log if (entry := COMMIT.search(info.path))]
-    current = min([max((number for number, at in commits if at <= before), default=-1), *kept])
     behind = [info for info in log if (entry := LOG_ENTRY.search(info.path)) and int(entry[1]) < current]
     if any(COMMIT.search(info.path) for info in behind):
         DeltaTable(table.table_uri, version=current).create_checkpoint()
@@ -308,6 +331,20 @@ def present_files(settings: Settings, lake: Place) -> set[str]:
     return found
 
 
+def asked_for(settings: Settings) -> dict[str, Any]:
+    """Return what of the report tells what was asked for: the claims that count, and the rows that they reached."""
+    removed: list[dict[str, Any]] = []
+    if takedown.version(settings) is not None:
+        removed = query.rows(
+            settings,
+            f"SELECT doc_id, table_name, content_hash FROM ({takedown.DOCUMENTS}) WHERE NOT elsewhere "
+            f"UNION ({takedown.REACHED_BY_TEXT}) ORDER BY ALL",
+            TOMBSTONES.name,
+        )
+    claims = [each | {"requested_at": str(each["requested_at"])} for each in takedown.in_force(settings)]
+    return {"claims": claims, "removed": removed}
+
+
 def told(
     settings: Settings,
     retention_hours: float,
@@ -317,26 +354,16 @@ def told(
     shared: frozenset[int],
     present: set[str],
 ) -> dict[str, Any]:
-    """Return the report: what was asked for, deleted, read and found. `proven` says that nothing is left of it."""
+    """Return the rest of the report: what was deleted, read and found. `proven` says that nothing is left of it."""
     left = [one for one in found if not KEPT.match(one.path) and (one.named or one.probes - shared)]
     faults = [one for one in found if one.fault]
-    removed: list[dict[str, Any]] = []
-    if takedown.version(settings) is not None:
-        removed = query.rows(
-            settings,
-            f"SELECT doc_id, table_name, content_hash FROM ({takedown.DOCUMENTS}) WHERE NOT elsewhere "
-            f"UNION ({takedown.REACHED_BY_TEXT}) ORDER BY ALL",
-            TOMBSTONES.name,
-        )
     return {
         "proven": not left and not faults,
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "recast_version": __version__,
         "lake": settings.lake,
         "retention_hours": retention_hours,
-        "claims": [each | {"requested_at": str(each["requested_at"])} for each in takedown.in_force(settings)],
         "documents": len(searched_for.documents),
-        "removed": removed,
         "deleted_files": deleted.files,
         "deleted_bytes": deleted.size,
         "scanned_files": len(found),

@@ -193,13 +193,11 @@ def identity(settings: Settings, name: str) -> tuple[int | None, str | None]:
     return (None, None) if table is None else (int(table.version()), str(table.metadata().id))
 
 
-def committed_by(settings: Settings, name: str, after: int | None, until: int | None) -> set[str]:
-    """Return the runs of Recast that made commits of the table after one version, until another."""
+def commits(settings: Settings, name: str, after: int | None, until: int | None) -> list[dict[str, Any]]:
+    """Return the commits of the table after one version, until another, as its log tells of them."""
     table = open_table(settings, name)
     newer = 0 if table is None or after is None or until is None else until - after
-    commits = table.history(newer) if table is not None and newer > 0 else []
-    facts = [facts_of(commit.get("userMetadata")) for commit in commits]
-    return {each["run_id"] for each in facts if "run_id" in each}
+    return table.history(newer) if table is not None and newer > 0 else []
 
 
 def facts_of(words: str | None) -> dict[str, Any]:
@@ -265,7 +263,7 @@ def connect(
         connection.execute("SET enable_progress_bar = false")
     lake = Lake(connection, [], {})
     hiding = (TOMBSTONES,) if names and (states or set(names) & set(PUBLISHED)) else ()
-    for name in (*names, *hiding) if names else TABLES:
+    for name in dict.fromkeys((*names, *hiding)) if names else TABLES:
         try:
             table = None if name in states else open_table(settings, name)
             if table is not None:

@@ -27,12 +27,15 @@ WITHOUT_TEXT = ("doc_id", "input_hash", "content_hash", "measured_by", "decided_
 """Columns whose least and greatest values stand in a table's log. The first letters of a text must not: they outlive it."""
 STATISTICS = "delta.dataSkippingStatsColumns"
 MOST_ROWS_A_FILE = "spark.sql.files.maxRecordsPerFile"
+EXPIRES = "delta.enableExpiredLogCleanup"
 PROPERTIES = {
     query.FORMAT: str(query.FORMAT_NUMBER),
     # Downstream readers follow this feed; it also tells them which rows were removed.
     "delta.enableChangeDataFeed": "true",
     # delta-rs and DuckDB read the same tables; through Arrow they cannot see deletion vectors.
     "delta.enableDeletionVectors": "false",
+    # Else Delta deletes the log of a version after a month, whether a release names it or not; `recast maintain` asks first.
+    EXPIRES: "false",
 }
 # A merge writes each file anew that holds a row which it replaces or removes. Of whole documents so many take about 50 MB.
 ROWS_PER_FILE = 10_000

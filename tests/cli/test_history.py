@@ -102,6 +102,17 @@ def test_releases_are_made_listed_compared_and_rolled_back(lake: Path) -> None:
     }
 
 
+def test_a_table_that_one_release_alone_has_is_named(lake: Path) -> None:
+    apart = lake.with_name("published_code")
+    (lake / "published_code").rename(apart)
+    printed(lake, "release", "math")
+    apart.rename(lake / "published_code")
+    printed(lake, "release", "both")
+    done = recast(lake, "diff", "math", "both")
+    assert "published_math: version 1 -> version 1" in done.stdout
+    assert "published_code is not compared: release math has none" in done.stderr
+
+
 def test_a_file_of_views_is_written_and_named(lake: Path, tmp_path: Path) -> None:
     done = recast(lake, "attach", str(tmp_path / "lake.duckdb"))
     assert done.exit_code == 0

@@ -40,6 +40,7 @@ OUTCOMES: dict[str, tuple[Any, int, str]] = {
     "partial": (RunError("linted_code failed", [RUN]), exits.PARTIAL, "partial"),
     "busy": (BusyError("another run is writing raw_code"), exits.BUSY, "busy"),
     "interrupted": (exits.Interrupted(), exits.INTERRUPTED, "interrupted"),
+    "denied": (PermissionError(13, "Permission denied", "lake/_work"), exits.USER_ERROR, "user error"),
     "terminated": (exits.Terminated(), exits.TERMINATED, "terminated"),
 }
 

@@ -104,6 +104,17 @@ def test_a_release_is_read_by_its_name_and_other_tables_as_they_are(lake: Path) 
     assert recast(lake, "sql", "--release", "2026-11", "FROM lineage", "--format", "json").count("\n") == 24
 
 
+def test_a_published_table_that_a_release_lacks_is_not_shown_as_it_is_now(lake: Path) -> None:
+    apart = lake.with_name("published_code")
+    (lake / "published_code").rename(apart)
+    recast(lake, "release", "math")
+    apart.rename(lake / "published_code")
+    assert "release math has no published_code" in refused(lake, "sql", "--release", "math", "FROM published_code")
+    shown = recast(lake, "sql", "--release", "math", "SELECT count(*) AS n FROM published_math", "--format", "json")
+    assert json.loads(shown.splitlines()[-1])["n"] > 0
+    assert recast(lake, "sql", "--release", "math", "FROM lineage", "--format", "json").count('"published_code"') == 0
+
+
 # DuckDB gathers a million bytes before it gives a row.
 ENDLESS = "SELECT range FROM range(1000000000000000) WHERE range < 1000000 OR hash(range) = 1"
 

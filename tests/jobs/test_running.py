@@ -1,5 +1,6 @@
 """Refreshing from the command line: locks, and what is said before a JVM is ever started."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import pyarrow as pa
 import pytest
@@ -21,6 +23,7 @@ from recast.jobs.running import holding
 from recast.jobs.settings import Settings
 from recast.lakehouse import ledger, session
 from recast.lakehouse.costs import Experience
+from recast.lakehouse.ledger import Run
 from recast.lakehouse.plan import Plan
 from recast.lakehouse.problems import warn
 from recast.settings import UserError
@@ -224,6 +227,22 @@ def test_why_there_is_work_is_said_without_a_jvm(folder: Path) -> None:
     first, *below = told.stdout.splitlines()
     assert (told.exit_code, first) == (0, "raw_code: no run is recorded")
     assert below[0] == "parsed_code: its source is not built yet"
+
+
+@pytest.mark.parametrize("option", ["--why", "--json"])
+def test_a_plan_of_a_table_whose_source_nobody_makes_ends_as_its_refresh_would(folder: Path, option: str) -> None:
+    told = CliRunner().invoke(main, ["plan", "linted_code", option, "--lake", "lake"])
+    assert told.exit_code == exits.USER_ERROR
+    words = f"parsed_code is not built in {folder}/lake; build it with: recast refresh parsed_code"
+    assert words in (json.loads(told.stdout)["refused"] if option == "--json" else told.stderr)
+    assert words in said("linted_code", "--lake", "lake")
+
+
+def test_a_signal_between_two_stages_tells_of_those_that_are_done() -> None:
+    runs = [cast(Run, {"table_name": "raw_code"})]
+    with pytest.raises(exits.Terminated) as ended, running.told_when_signalled(runs):
+        raise exits.Terminated
+    assert ended.value.runs == runs
 
 
 def test_another_version_of_a_source_is_why(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from recast import s3
+from recast import exits, s3
 from recast.lakehouse import lease
 from recast.settings import UserError
 from tests.fake_s3 import Store, serving
@@ -215,8 +215,10 @@ def test_leases_are_renewed_together_however_slow_the_store(store: Store) -> Non
 
 
 def test_a_run_that_lost_its_lease_is_interrupted_and_commits_nothing_more(store: Store) -> None:
+    signalled = exits.Interrupted()
+    signalled.runs = ["the row of a table that is done"]
     lost = pytest.raises(UserError, match=r"stood still for too long, and another run \(process 12 on node-7")
-    with lost, lease.holding(FOLDER, ["notes"]) as require:
+    with lost as ended, lease.holding(FOLDER, ["notes"]) as require:
         left_behind(store, age_s=0)
         begun = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
@@ -224,7 +226,8 @@ def test_a_run_that_lost_its_lease_is_interrupted_and_commits_nothing_more(store
         assert time.monotonic() - begun < 5
         with pytest.raises(UserError, match="is writing notes now"):
             require("notes")
-        raise KeyboardInterrupt
+        raise signalled
+    assert ended.value.runs == signalled.runs
     assert json.loads(store.objects[OBJECT][0])["host"] == "node-7", "what another run holds is not given back"
 
 

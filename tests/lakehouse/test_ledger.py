@@ -2,9 +2,11 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pytest
@@ -183,7 +185,7 @@ def test_a_table_that_lost_a_column_is_neither_refreshed_nor_read(tmp_path: Path
     run = ledger.begin("run-1", "raw_math", "3", {}, {}) | {"status": "succeeded", "target_version": 0}
     ledger.record(settings, run)
     write_deltalake(str(folder), rows.drop_columns(["own"]), mode="overwrite", schema_mode="overwrite")
-    ledger.require_finished(settings, "raw_math")
+    query.require_columns(settings, "raw_math", 0, 1)
     write_deltalake(str(folder), rows.drop_columns(["url"]), mode="overwrite", schema_mode="overwrite")
     said = rf"{folder} lost its columns url after version 0; restore it, or move {folder} away: recast refresh"
     for look in (lambda: ledger.changes(settings, run), lambda: ledger.require_finished(settings, "raw_math")):
@@ -226,8 +228,9 @@ def test_a_table_is_read_only_where_its_last_run_is_known_to_have_succeeded(tmp_
     version, id_ = query.identity(settings, "raw_math")
     ledger.record(settings, run | {"target_version": version, "target_id": id_})
     ledger.require_finished(settings, "raw_math")
-    write_deltalake(str(folder), pa.table({"doc_id": ["a"], "kept": [True]}), mode="append")
-    ledger.require_finished(settings, "raw_math")  # somebody else's commit, as that of an optimization
+    DeltaTable(str(folder)).optimize.compact()
+    DeltaTable(str(folder)).alter.set_table_properties({"delta.appendOnly": "false"})
+    ledger.require_finished(settings, "raw_math")  # somebody else's commits, but the same rows
     commit_of(folder, "run-2")
     with pytest.raises(UserError, match=r"the last run of raw_math was killed, .*: recast refresh raw_math"):
         ledger.require_finished(settings, "raw_math")
@@ -237,6 +240,32 @@ def test_a_table_is_read_only_where_its_last_run_is_known_to_have_succeeded(tmp_
         ledger.require_finished(settings, "raw_math")
     ledger.record(settings, run | {"status": "failed"})
     with pytest.raises(UserError, match="is failed"):
+        ledger.require_finished(settings, "raw_math")
+
+
+@pytest.mark.parametrize(
+    ("behind", "words"),
+    [
+        (lambda table: table.restore(1), "was followed by a RESTORE that Recast did not make"),
+        (lambda table: table.delete("doc_id = 'a'"), "was followed by a DELETE that Recast did not make"),
+        (
+            lambda table: Path(urlsplit(table.table_uri).path, "_delta_log", f"{2:020}.json").unlink(),
+            "left version 2, and .* at version 1",
+        ),
+    ],
+)
+def test_a_table_that_others_took_rows_from_is_not_read(
+    tmp_path: Path, behind: Callable[[DeltaTable], object], words: str
+) -> None:
+    settings, folder = Settings(lake=str(tmp_path)), tmp_path / "raw_math"
+    for _ in range(3):
+        commit_of(folder, "run-1")
+    version, id_ = query.identity(settings, "raw_math")
+    run = {"run_id": "run-1", "table_name": "raw_math", "status": "succeeded"}
+    ledger.record(settings, run | {"target_version": version, "target_id": id_})
+    ledger.require_finished(settings, "raw_math")
+    behind(DeltaTable(f"{tmp_path}/raw_math"))
+    with pytest.raises(UserError, match=f"the last run of raw_math {words}, so rows may be missing: recast refresh"):
         ledger.require_finished(settings, "raw_math")
 
 

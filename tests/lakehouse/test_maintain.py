@@ -1,5 +1,6 @@
 """Maintenance: fewer files, no old ones, the same rows, and nothing for the next run to do."""
 
+import json
 import os
 import time
 from dataclasses import replace
@@ -163,6 +164,70 @@ def test_tombstones_that_are_put_together_are_no_further_takedown(settings: Sett
     for name, obeyed in obeying.items():
         begun = ledger.begin("run-2", name, "1", {}, {}, obeyed(settings))
         assert any("takedowns" in words for words in ledger.changes(settings, begun))
+
+
+def test_a_takedown_that_is_made_while_tombstones_are_put_together_is_still_to_be_obeyed(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(maintain.SMALL_FILES):
+        takedown.take_down(settings, [claim("url", f"https://a.org/{number}")], "asked")
+    run = ledger.begin("run-1", "raw_math", "1", {}, {}, takedown.version(settings))
+    ledger.record(settings, run | {"status": "succeeded"})  # type: ignore[arg-type]
+    state_of, made = query.state_of, []
+
+    def meanwhile(table: DeltaTable) -> str:
+        found = state_of(table)
+        if table.table_uri.rstrip("/").endswith("tombstones") and not made:
+            made.append(takedown.take_down(settings, [claim("url", "https://a.org/late")], "asked"))
+        return found
+
+    monkeypatch.setattr(query, "state_of", meanwhile)
+    _, files = maintain.compact(settings, "tombstones")
+    assert made and files < maintain.SMALL_FILES
+    begun = ledger.begin("run-2", "raw_math", "1", {}, {}, takedown.version(settings))
+    assert "takedowns were added or lifted" in ledger.changes(settings, begun)
+
+
+def age(folder: Path, days: dict[int, int]) -> None:
+    """Make a table's files two months old, and its commits of so many days."""
+    now = time.time()
+    for path in folder.glob("*.parquet"):
+        os.utime(path, (now - 60 * 86400,) * 2)
+    for version, past in days.items():
+        path = folder / "_delta_log" / f"{version:020}.json"
+        actions = [json.loads(line) for line in path.read_text().splitlines()]
+        for action in actions:
+            if "remove" in action:
+                action["remove"]["deletionTimestamp"] = int((now - past * 86400) * 1000)
+        path.write_text("\n".join(map(json.dumps, actions)))
+        os.utime(path, (now - past * 86400,) * 2)
+
+
+def test_versions_within_a_longer_retention_are_read_as_before_also_behind_a_checkpoint(settings: Settings) -> None:
+    folder = Path(settings.lake, "raw_code")
+    table = DeltaTable(str(folder))
+    table.delete("true")
+    age(folder, {0: 60, 1: 10})
+    DeltaTable(str(folder)).create_checkpoint()  # it no longer tells of what was removed a week ago
+    maintain.maintain(settings, 720)
+    was = query.rows(settings, "SELECT count(*) AS n FROM raw_code AT (VERSION => 0)", "raw_code")
+    assert was != [{"n": 0}], "it was current 30 days ago"
+    maintain.maintain(settings, 168)
+    with pytest.raises(UserError, match="can no longer be read"):
+        query.rows(settings, "SELECT count(*) FROM raw_code AT (VERSION => 0)", "raw_code")
+
+
+def test_delta_itself_never_deletes_the_log_of_a_release(settings: Settings) -> None:
+    maintain.maintain(settings, 168)  # tables of an older Recast lack the property
+    folder = Path(settings.lake, "published_code")
+    releases.release(settings, "2026-11", ["published_code"])
+    DeltaTable(str(folder)).alter.set_table_properties({"delta.checkpointInterval": "1"})
+    for path in (folder / "_delta_log").iterdir():
+        os.utime(path, (time.time() - 40 * 86400,) * 2)
+    DeltaTable(str(folder)).delete("true")
+    assert list(folder.glob("_delta_log/*.checkpoint.parquet")), "this is when a log is cleaned"
+    (row,) = releases.recorded(settings)
+    assert releases.is_readable(settings, row)
 
 
 def test_a_table_is_asked_for_before_its_files_are_put_together_and_before_any_is_deleted(settings: Settings) -> None:

@@ -326,6 +326,35 @@ def test_takedowns_that_are_made_meanwhile_survive(settings: Settings) -> None:
     assert unborn.exists()
 
 
+def test_a_claim_that_is_made_while_a_purge_reads_is_no_part_of_its_report(settings: Settings) -> None:
+    taken_down(settings)
+    late: list[object] = []
+
+    def done(_: object) -> None:
+        if not late:
+            late.append(take_down(settings, [Claim("blob", B)], "made meanwhile"))
+
+    report = purge(settings, 0, done)
+    assert late and report["proven"]
+    assert B not in {each["value"] for each in report["claims"]}
+    assert B not in {each["doc_id"] for each in report["removed"]}
+
+
+def test_a_claim_that_is_made_before_a_purge_reads_stops_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken_down(settings)
+    wanted = purging.wanted
+
+    def meanwhile(settings: Settings) -> proof.Wanted:
+        take_down(settings, [Claim("blob", B)], "made meanwhile")
+        return wanted(settings)
+
+    monkeypatch.setattr(purging, "wanted", meanwhile)
+    with pytest.raises(UserError, match="while the purge began: first, recast refresh"):
+        purge(settings, 0)
+
+
 def test_a_link_to_the_lake_within_it_is_not_followed(settings: Settings) -> None:
     lake = taken_down(settings)
     (lake / "again").symlink_to(lake)
