@@ -13,7 +13,8 @@ from pyspark.sql import functions as F
 from recast.cli.submit import submit
 from recast.jobs import selection, taking
 from recast.jobs.settings import Settings
-from recast.lakehouse import incoming, sampling, withheld
+from recast.lakehouse import incoming, query, sampling, withheld
+from recast.lakehouse.confinement import quoted
 from recast.lakehouse.datasets import added_files, read, value_count, version_of
 from recast.lakehouse.source import Source, nothing_above
 from recast.lakehouse.source_sql import SPARK
@@ -34,6 +35,7 @@ SOURCE_COLUMNS = {
 }
 NAMES = ("url", "warc_filename", "crawl", "language")
 SOMETHING = r"(?U)\S"  # a character that is no white space of Unicode
+NAMED_OTHERWISE = "SELECT doc_id FROM raw_math WHERE source_dataset IS DISTINCT FROM {} LIMIT 1"
 LICENSE = "ODC-By-1.0"  # of FineMath as a database; its pages keep their authors' rights
 
 
@@ -86,9 +88,13 @@ def decide(rows: DataFrame, settings: Settings) -> DataFrame:
 def added(settings: Settings, before: str) -> Source | None:
     """Return the source of the files alone that came since it had the version `before`; None where more has changed.
 
-    A sample is drawn of all pages.
+    A sample is drawn of all pages, and another name of the dataset is brought to all rows.
     """
-    files = None if settings.sample else added_files(settings.require("math_source"), before)
+    if settings.sample or query.rows(
+        settings, NAMED_OTHERWISE.format(quoted(settings.math_dataset)), raw_math.TABLE.name
+    ):
+        return None
+    files = added_files(settings.require("math_source"), before)
     return None if files is None else SOURCE._replace(rows=partial(pages, only=files))
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
@@ -224,9 +225,6 @@ def remove_history(
         table.alter.set_table_properties(properties)
         table = DeltaTable(table.table_uri)
         ledger.rows_are_in(settings, name, found, query.state_of(table))
-    if retention_hours > LOGGED_HOURS:
-        numbers = [number for number, at in commits_of(folder) if at > before]
-        kept = sorted({*kept, *numbers, *current_at(folder, before)})
     # A table that others may write at this moment keeps files which no commit names yet.
     hours = math.ceil(retention_hours)
     old = set(
@@ -234,6 +232,8 @@ def remove_history(
             hours, dry_run=True, enforce_retention_duration=False, full=documents, keep_versions=list(kept) or None
         )
     )
+    if retention_hours > LOGGED_HOURS:
+        old -= removed_since(folder, before)
     changes = f"{folder.path}/{CHANGES}/"
     dead = before if documents else min(before, datetime.now(UTC) - timedelta(seconds=WRITING_S))
     infos = [
@@ -247,24 +247,24 @@ def remove_history(
     return remove_log(table, folder, before, deleted, kept)
 
 
-def commits_of(folder: Place) -> list[tuple[int, datetime]]:
-    """Return the versions that a table's log has a commit of, and when these were made."""
-    log = files_below(folder.joined(LOG))
-    return [(int(entry[1]), info.mtime) for info in log if (entry := COMMIT.search(info.path))]
-
-
-def current_at(folder: Place, moment: datetime) -> list[int]:
-    """Return the version of a table that was current at a moment, in a list; none where the log no longer tells of it."""
-    older = [number for number, at in commits_of(folder) if at <= moment]
-    return [max(older)] if older else []
+def removed_since(folder: Place, moment: datetime) -> set[str]:
+    """Return the data files of a table that commits since a moment removed from it, by their names below `folder`."""
+    found = set()
+    for info in files_below(folder.joined(LOG)):
+        if COMMIT.search(info.path) and info.mtime > moment:
+            with folder.filesystem.open_input_file(info.path) as file:
+                actions = [json.loads(line) for line in file.read().splitlines() if line]
+            found |= {unquote(action["remove"]["path"]) for action in actions if "remove" in action}
+    return found
 
 
 def remove_log(
     table: DeltaTable, folder: Place, before: datetime, deleted: Deleted, kept: Sequence[int] = ()
 ) -> Deleted:
     """Delete the log behind the version that was current at `before`, or the first of `kept`; a checkpoint takes its place."""
-    current = min([*(current_at(folder, before) or [-1]), *kept])
     log = files_below(folder.joined(LOG))
+    commits = [(int(entry[1]), info.mtime) for info in log if (entry := COMMIT.search(info.path))]
+    current = min([max((number for number, at in commits if at <= before), default=-1), *kept])
     behind = [info for info in log if (entry := LOG_ENTRY.search(info.path)) and int(entry[1]) < current]
     if any(COMMIT.search(info.path) for info in behind):
         DeltaTable(table.table_uri, version=current).create_checkpoint()

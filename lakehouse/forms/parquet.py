@@ -162,9 +162,10 @@ def read_files(
     schema(location, columns)
     want = wanted(columns)
     ways: dict[tuple[pa.DataType, ...], list[str]] = {}
-    for each in footers(location):
-        if only is not None and each.path not in only:
-            continue
+    read_now = footers(location) if only is None else [each for each in footers(location) if each.path in only]
+    if only is not None and len(read_now) < len(only):
+        raise UserError(f"files of {location} went away while it was read: refresh again")
+    for each in read_now:
         types = (needed(meaning(each.schema.field(name).type), type_) for name, type_ in want.items())
         ways.setdefault(tuple(types), []).append(each.path)
     reader = spark.read.option("recursiveFileLookup", "true").option("pathGlobFilter", "*.parquet")

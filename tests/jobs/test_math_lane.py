@@ -117,6 +117,13 @@ def test_of_a_folder_with_further_files_these_alone_are_read(
     assert lane.refresh("raw_math", removal_limit=1.0)["raw_math"]["rows_removed"] == 3
     assert {row["url"][-1] for row in lane.rows("raw_math").values()} == set("23457")
 
+    write_pages(source, [("https://a.org/9", page(9))], file="further")
+    lane.refresh("raw_math", math_dataset="another name")
+    named = {row["url"][-1]: row["source_dataset"] for row in lane.rows("raw_math").values()}
+    assert named == dict.fromkeys("234579", "another name"), (
+        "a name that all rows have is brought to the older ones, too"
+    )
+
 
 def unreadable(path: Path) -> None:
     """Spoil what a Parquet file holds, so that its name, size, time and footer stay and reading its rows fails."""

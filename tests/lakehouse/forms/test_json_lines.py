@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from recast.lakehouse.forms.json_lines import read_json, scan, schema, type_of_all, value_count
+from recast.lakehouse.forms.json_lines import read_files, read_json, scan, schema, type_of_all, value_count
 from recast.lakehouse.problems import explain
 from recast.settings import UserError
 
@@ -109,6 +109,16 @@ def test_spark_reads_every_kind_of_file(spark: "SparkSession", tmp_path: Path) -
     assert (first["s"], first["n"], first["f"], first["l"]) == ("a\u00e9", 1, 2.0, ["x"])
     assert [tuple(each) for each in first["o"]] == [("q", True), (None, None)]
     assert (second["n"], second["f"], second["l"], second["o"]) == (None, 0.5, None, [])
+
+
+@pytest.mark.spark
+def test_spark_reads_some_of_the_files(spark: "SparkSession", tmp_path: Path) -> None:
+    folder = tmp_path / "a [folder]"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"{number}*.jsonl").write_text(json.dumps({"n": number}) + "\n")
+    only = [f"{folder}/0*.jsonl", f"{folder}/2*.jsonl"]
+    assert sorted(row["n"] for row in read_files(spark, str(folder), {"n": "int64"}, only).collect()) == [0, 2]
 
 
 @pytest.mark.spark

@@ -177,6 +177,15 @@ def test_rows_come_with_the_columns_asked_for_from_every_file(spark: "SparkSessi
 
 
 @pytest.mark.spark
+def test_a_file_that_went_away_before_it_was_read_is_missed(spark: "SparkSession", tmp_path: Path) -> None:
+    folder = write(tmp_path / "a.parquet", **ROWS)
+    only = [str(folder / "a.parquet"), str(folder / "b.parquet")]
+    assert parquet.read_files(spark, str(folder), COLUMNS, only[:1]).columns == [*COLUMNS]
+    with pytest.raises(UserError, match=r"files of .* went away while it was read: refresh again"):
+        parquet.read_files(spark, str(folder), COLUMNS, only)
+
+
+@pytest.mark.spark
 def test_what_cannot_be_read_is_refused_in_one_line(spark: "SparkSession", tmp_path: Path) -> None:
     def said(folder: Path, columns: dict[str, str] = COLUMNS) -> str:
         with pytest.raises(UserError) as refused:
