@@ -1,7 +1,8 @@
 """A refresh over a table of a hundred thousand and of a million rows: `python -m benchmarks.refresh [--small N] [--large N]`.
 
 Pages of generated text with real keys and hashes are brought into raw_math by `recast refresh raw_math`, a process each
-time, as users do; every number of seconds is that of the whole command. Prints one JSON line:
+time, as users do; every number of seconds is that of the whole command. Settings come from the environment, as
+RECAST_CHUNK_ROWS=1000000. Prints one JSON line:
 
     rows_small, rows_large            pages of the two sources
     built_seconds_large               the first refresh of the large one
@@ -36,10 +37,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from recast.jobs.settings import Settings
+from recast.jobs.settings import Settings, resolve
 from recast.lakehouse import query
 
-CHUNK_ROWS = 100_000
 PAGES_PER_SHARD = 100_000
 DOMAINS = 1_000
 CHANGED = 1_000  # one page in so many
@@ -87,7 +87,7 @@ def recast(folder: Path, *arguments: str) -> tuple[float, float, str]:
     Raises:
         SystemExit: it failed.
     """
-    settings = ["--lake", f"{folder}/lake", "--math-source", f"{folder}/math", "--chunk-rows", str(CHUNK_ROWS)]
+    settings = ["--lake", f"{folder}/lake", "--math-source", f"{folder}/math"]
     started = time.monotonic()
     command = [sys.executable, "-m", "recast", *arguments, *settings]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -126,7 +126,12 @@ def children(pid: int) -> list[int]:
 
 def measure(small: int, large: int) -> dict[str, Any]:
     """Return what the benchmark prints."""
-    found: dict[str, Any] = {"rows_small": small, "rows_large": large, "chunk_rows": CHUNK_ROWS, "added_rows": ADDED}
+    found: dict[str, Any] = {
+        "rows_small": small,
+        "rows_large": large,
+        "chunk_rows": resolve().chunk_rows,
+        "added_rows": ADDED,
+    }
     with tempfile.TemporaryDirectory(prefix="refresh-benchmark-") as name:
         for size, pages in (("small", small), ("large", large)):
             folder = Path(name, size)
