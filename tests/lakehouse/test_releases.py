@@ -123,7 +123,7 @@ def test_a_table_that_a_run_writes_at_this_moment_is_not_released(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finished = ledger.require_finished
-    monkeypatch.setattr(ledger, "require_finished", lambda *given: (publish(settings), finished(*given)))
+    monkeypatch.setattr(ledger, "require_finished", lambda *given: (finished(*given), publish(settings)))
     assert "published_code is being written" in refused(settings, releases.release, "a", PUBLISHED)
 
 
