@@ -27,7 +27,7 @@ from recast.lakehouse.store import DROPPED, EXPIRES, STATISTICS, WORK, with_stat
 from recast.schemas import TABLES
 from recast.schemas.operations import TOMBSTONES
 from recast.settings import UserError
-from recast.storage import Place, place
+from recast.storage import Place, listed, place
 
 CHANGES = "_change_data"
 LOG = "_delta_log"
@@ -164,8 +164,7 @@ def exists(folder: Place) -> bool:
 
 def files_below(folder: Place) -> list[pafs.FileInfo]:
     """Return every file below a folder; none where it is not there."""
-    selector = pafs.FileSelector(folder.path, allow_not_found=True, recursive=True)
-    return [info for info in folder.filesystem.get_file_info(selector) if info.is_file]
+    return [info for info in listed(folder, recursive=True) if info.is_file]
 
 
 def remove_leftovers(lake: Place, before: datetime) -> Deleted:
@@ -180,8 +179,7 @@ def remove_leftovers(lake: Place, before: datetime) -> Deleted:
 
 def remove_spilled(lake: Place, before: datetime, deleted: Deleted) -> Deleted:
     """Delete the folders of DuckDB's whose process has ended, or may have and has written nothing since `before`."""
-    top = lake.filesystem.get_file_info(pafs.FileSelector(lake.path, allow_not_found=True))
-    for folder in (info for info in top if info.base_name.startswith(confinement.SPILLED)):
+    for folder in (info for info in listed(lake) if info.base_name.startswith(confinement.SPILLED)):
         infos = files_below(Place(lake.filesystem, folder.path))
         ended = confinement.is_left_behind(folder.base_name)
         if ended or (ended is None and all(info.mtime <= before for info in (folder, *infos))):

@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from recast.storage import Place, place
+from recast.storage import Place, listed, place
 
 logger = logging.getLogger(__name__)
 
@@ -274,13 +274,11 @@ def files(uri: str) -> Iterator[tuple[Place, str]]:
 
 
 def _files(folder: Place, recursive: bool = False) -> list[pafs.FileInfo]:
-    selector = pafs.FileSelector(folder.path, allow_not_found=True, recursive=recursive)
-    return [info for info in folder.filesystem.get_file_info(selector) if info.type == pafs.FileType.File]
+    return [info for info in listed(folder, recursive) if info.type == pafs.FileType.File]
 
 
 def _folders(folder: Place) -> list[Place]:
-    selector = pafs.FileSelector(folder.path, allow_not_found=True)
-    found = [info.path for info in folder.filesystem.get_file_info(selector) if info.type == pafs.FileType.Directory]
+    found = [info.path for info in listed(folder) if info.type == pafs.FileType.Directory]
     return [Place(folder.filesystem, path) for path in sorted(found)]
 
 

@@ -44,6 +44,15 @@ def place(uri: str) -> Place:
     return Place(filesystem, path)
 
 
+def listed(folder: Place, recursive: bool = False) -> list[pafs.FileInfo]:
+    """Return what lies in a folder, or anywhere below it; nothing where it is not there."""
+    selector = pafs.FileSelector(folder.path, allow_not_found=True, recursive=recursive)
+    try:
+        return list(folder.filesystem.get_file_info(selector))
+    except FileNotFoundError:  # Arrow did not find the folder, looked whether it is there, and it had come
+        return list(folder.filesystem.get_file_info(selector))
+
+
 def upload(file: Path, to: Place) -> None:
     """Copy a file of this machine to a place, with its type for browsers. Raises OSError."""
     kind, _ = mimetypes.guess_type(file.name)
