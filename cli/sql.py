@@ -38,8 +38,9 @@ def sql(
         UserError: as `query.run_sql` says, the query fails on the rows it meets, or `file` cannot be written.
     """
     states = releases.states(settings, release) if release else {}
-    others = [name for name in query.PUBLISHED if name not in states] if release else []
-    lacking = [name for name in others if query.version(settings, name) is not None]
+    lacking = [
+        name for name in query.PUBLISHED if release and name not in states and query.version(settings, name) is not None
+    ]
     names = [name for name in TABLES if name not in lacking]
     lake, rewritten = query.connect_for(settings, statement, *names, unsafe=unsafe, states=states)
     lake.damaged.update({name: f"release {release} has no {name}" for name in lacking})

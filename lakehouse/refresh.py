@@ -163,7 +163,8 @@ def look(
     """
     run = begin(settings, stage, "")
     again = ("what failed is tried again",) if retry else due.failures(settings, stage, run)
-    why = ledger.changes(settings, run) + again
+    last = ledger.last_run(settings, stage.name)
+    why = ledger.changes_since(settings, last, run) + again
     if not why:
         return Plan(stage.name, unchanged=query.row_count(settings, stage.name))
     for name in stage.source.tables:
@@ -180,7 +181,7 @@ def look(
         dropped=dropped.found(spark, settings, stage),
         retry=retry,
         found_version="" if version is None else str(version),
-        planned_before=ledger.planned_before(settings, ledger.last_run(settings, stage.name), run),
+        planned_before=ledger.planned_before(settings, last, run),
     ).of_added_rows()
     work = work._replace(unwritten=plan.find(work))
     planned = plan.make(work, why)
