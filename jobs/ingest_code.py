@@ -127,7 +127,6 @@ def unclaimed_files(spark: SparkSession, settings: Settings, version: str, taked
     )
     ours = withheld.without(spark, settings, takedowns, ours, "repo", "repo_name")
     ours = withheld.without(spark, settings, takedowns, ours, "blob", "doc_id")
-    ours = withheld.without_stored(spark, settings, takedowns, ours, raw_code.TABLE)
     return sampling.sampled(ours, settings.sample)
 
 
@@ -289,14 +288,12 @@ def fetch(rows: DataFrame, settings: Settings, journal: str) -> DataFrame:
 
 
 def contents_of(rows: DataFrame, settings: Settings, journal: str) -> DataFrame:
-    """Add `text` and `fetch_status`: fetched, or read from the source's own column. A text that was taken down is left out.
+    """Add `text` and `fetch_status`: fetched, or read from the source's own column.
 
     Raises:
         UserError: the store is not there, or does not answer.
     """
-    inline = "source_text" in rows.columns
-    found = fetching.add_inline(rows) if inline else fetched(rows, settings, journal)
-    return withheld.blanked(rows.sparkSession, settings, found, "fetch_status")
+    return fetching.add_inline(rows) if "source_text" in rows.columns else fetched(rows, settings, journal)
 
 
 def fetched(rows: DataFrame, settings: Settings, journal: str) -> DataFrame:
@@ -348,7 +345,8 @@ def measured_by(_settings: Settings) -> dict[str, Any]:
 
 
 def decide(rows: DataFrame, settings: Settings) -> DataFrame:
-    """Keep what the settings take and what could be read."""
+    """Keep what the settings take and what could be read. A text that was taken down is left out."""
+    rows = withheld.blanked(rows.sparkSession, settings, rows, "fetch_status")
     rows = with_shape(rows).withColumn("reason", F.coalesce("reason", F.expr(refusal(settings))))
     for status in (raw_code.NOT_FETCHED, *raw_code.FETCH_FAILURES):
         rows = keep(rows, F.col("fetch_status") != status, otherwise=status)
@@ -356,7 +354,7 @@ def decide(rows: DataFrame, settings: Settings) -> DataFrame:
 
 
 def with_shape(rows: DataFrame) -> DataFrame:
-    """Give the columns that say of what shape a text is, where a row has none yet."""
+    """Give the columns that say of what shape a text is, where a row has none yet; a row without a text has none."""
     # A line's end at the end of a text begins no further line.
     lines = F.split(F.regexp_replace("text", rf"({LINE_END})\z", ""), LINE_END)
     characters = F.length("text")
@@ -369,7 +367,7 @@ def with_shape(rows: DataFrame) -> DataFrame:
     types = {column.name: column.type for column in raw_code.TABLE.columns}
     has_text = F.col("text").isNotNull()
     return rows.withColumns(
-        {name: F.coalesce(name, F.when(has_text, value)).cast(types[name]) for name, value in shape.items()}
+        {name: F.when(has_text, F.coalesce(name, value)).cast(types[name]) for name, value in shape.items()}
     )
 
 

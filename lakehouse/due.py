@@ -5,10 +5,11 @@ from datetime import timedelta
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from recast.lakehouse import query
+from recast.lakehouse import ledger, query, takedown
 from recast.lakehouse.ledger import Run
 from recast.lakehouse.settings import Settings
 from recast.lakehouse.stage import Stage
+from recast.schemas.operations import TOMBSTONES
 from recast.schemas.table import TAKEN_DOWN
 
 NOT_TAKEN_DOWN = f"(reason IS NULL OR reason <> '{TAKEN_DOWN}')"
@@ -66,8 +67,31 @@ def failures(settings: Settings, stage: Stage, run: Run) -> tuple[str, ...]:
     return (f"{found['rows']:,} failures are tried again",) if found["rows"] else ()
 
 
-def is_due(settings: Settings, stage: Stage, run: Run, retry: bool) -> Column:
-    """Return the condition on the target's rows that are measured now; `retry` says whether all failures are."""
+def lifted(settings: Settings, name: str) -> bool:
+    """Say whether a claim of a text was lifted since a table's last run that succeeded. No JVM is needed.
+
+    No row says which text it lacks, so then all that were taken down are read again.
+    """
+    if takedown.version(settings) is None:
+        return False
+    last = None
+    with ledger.surviving_damage():
+        last = query.last_run(settings, name, "succeeded")
+    if last is None or last.get("takedowns") is None:
+        return False
+    statement = (
+        f"SELECT count(*) AS n FROM tombstones WHERE kind = 'content' AND doc_id IS NULL AND action = '{takedown.LIFT}' "
+        f"AND number > {last['takedowns']}"
+    )
+    return bool(query.rows(settings, statement, TOMBSTONES.name)[0]["n"])
+
+
+def is_due(settings: Settings, stage: Stage, run: Run, retry: bool, lifted: bool = False) -> Column:
+    """Return the condition on the target's rows that are measured now.
+
+    `retry` says whether all failures are, `lifted` whether rows without a text that was taken down are.
+    """
     waited = old_enough(settings, run, stage.tries, stage.tried_at, "TIMESTAMP")
-    condition = "true" if retry else f"{NOT_TAKEN_DOWN} AND {waited}"
+    by_itself = f"{NOT_TAKEN_DOWN} AND {waited}" + (f" OR reason = '{TAKEN_DOWN}'" if lifted else "")
+    condition = "true" if retry else f"({by_itself})"
     return F.coalesce(F.expr(f"(({stage.retryable}) AND {condition}) OR ({stage.due(settings)})"), F.lit(False))

@@ -76,7 +76,10 @@ def find(work: Work) -> DataFrame:
     tries = F.expr(work.stage.tries or "CAST(NULL AS int)").alias("tries")
     rules = ("measured_by", "decided_by", withdrawn, work.lends.alias("lends"), tries)
     keys = ("doc_id", "input_hash", "carried_hash", *rules)
-    have = work.target_rows().select(*keys, F.lit(True).alias("in_target"))
+    held = work.target_rows()
+    if not work.stage.source.tables:
+        held = withheld.undecided(work.spark, work.settings, work.run["takedowns"], held)
+    have = held.select(*keys, F.lit(True).alias("in_target"))
     for rows in work.lenders():
         have = have.unionByName(rows.select(*keys, F.lit(False).alias("in_target")))
     documents = work.changed()

@@ -117,6 +117,7 @@ def refresh(
         leftovers=tuple(leftovers),
         dropped=dropped.found(spark, settings, stage),
         retry=retry,
+        lifted=due.lifted(settings, stage.name),
         found_version=str(query.version(settings, stage.name)),
         # After `open_table`: where that adds a column, its values come from rows that have not changed.
         planned_before=ledger.planned_before(settings, last, run),
@@ -180,6 +181,7 @@ def look(
         leftovers=tuple(path for each in unfinished for path in staged_below(spark, each, stage)),
         dropped=dropped.found(spark, settings, stage),
         retry=retry,
+        lifted=due.lifted(settings, stage.name),
         found_version="" if version is None else str(version),
         planned_before=ledger.planned_before(settings, last, run),
     ).of_added_rows()

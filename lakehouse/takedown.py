@@ -148,13 +148,6 @@ def take_down(
         further = [Claim("content", hash_) for hash_ in sorted(hashes_of(found))]
         new = list(dict.fromkeys([*new, *further]))
         found = reached(settings, new)
-    # A stored row is known by its blob and not by its text, which may be one that no run reads again.
-    texts = {claim.value for claim in new if claim.kind == "content"}
-    equal_blobs = {
-        each["doc_id"] for each in found if each["table_name"] == "raw_code" and each["content_hash"] in texts
-    }
-    new = list(dict.fromkeys([*new, *(Claim("blob", doc_id) for doc_id in sorted(equal_blobs))]))
-    found = reached(settings, new)
     equal = equal_texts(settings, found)
     record(settings, TAKE_DOWN, new, why, reference, found)
     if looked_at != [query.version(settings, name) for name in RAW]:

@@ -15,7 +15,6 @@ from recast.lakehouse.settings import Settings
 from recast.lakehouse.stage import Stage
 from recast.schemas import TABLES
 from recast.schemas.operations import TOMBSTONES
-from recast.schemas.table import Table
 
 
 def claims(spark: SparkSession, settings: Settings, version: int | None, kind: str) -> DataFrame | None:
@@ -89,18 +88,16 @@ def blanked(spark: SparkSession, settings: Settings, rows: DataFrame, status: st
     return marked.withColumns(columns).drop("claimed")
 
 
-def without_stored(
-    spark: SparkSession, settings: Settings, version: int | None, rows: DataFrame, table: Table
-) -> DataFrame:
-    """Return the rows whose document `table` does not hold with a text that a claim of kind `content` names.
-
-    Such a row was written while the text was claimed. It goes, and is read anew by a later run, which leaves the text out.
-    """
+def undecided(spark: SparkSession, settings: Settings, version: int | None, rows: DataFrame) -> DataFrame:
+    """Return rows of a raw table; those that hold a text that a claim of kind `content` names count as decided by nothing."""
     values = claims(spark, settings, version, "content")
-    if values is None or query.version(settings, table.name) is None or values.isEmpty():
+    if values is None:
         return rows
-    stored = store.read(spark, settings, table).select("doc_id", F.col("content_hash").alias("value"))
-    return rows.join(stored.join(F.broadcast(values), "value", "left_semi").select("doc_id"), "doc_id", "left_anti")
+    named = F.broadcast(values.withColumnRenamed("value", "claimed"))
+    marked = rows.join(named, F.col("content_hash") == F.col("claimed"), "left")
+    return marked.withColumn("decided_by", F.when(F.isnull("claimed"), F.col("decided_by")).otherwise("")).drop(
+        "claimed"
+    )
 
 
 def texts(spark: SparkSession, settings: Settings, version: int | None) -> tuple[DataFrame, DataFrame] | None:

@@ -51,6 +51,7 @@ class Work(NamedTuple):
         leftovers: folders of rows that killed runs have staged whole.
         dropped: rows that left the target because of their source (lakehouse/dropped.py); None where there are none.
         retry: whether failures that may have passed are measured again.
+        lifted: whether rows without a text that was taken down are.
         found_version: version of the target as the run found it; empty where it was not built.
         planned_before: version of the source that the target stands for; empty where all of its rows must be looked at.
         only_added: whether the stage's source is that of the rows alone which came since `planned_before`.
@@ -68,6 +69,7 @@ class Work(NamedTuple):
     leftovers: tuple[str, ...] = ()
     dropped: DataFrame | None = None
     retry: bool = False
+    lifted: bool = False
     found_version: str = ""
     planned_before: str = ""
     only_added: bool = False
@@ -236,7 +238,7 @@ class Work(NamedTuple):
 
     def without_due(self, rows: DataFrame, retry: bool) -> DataFrame:
         """Return rows of the target's columns; what is due counts as measured by nothing."""
-        is_due = due.is_due(self.settings, self.stage, self.run, retry)
+        is_due = due.is_due(self.settings, self.stage, self.run, retry, self.lifted)
         return rows.withColumn("measured_by", F.when(is_due, "").otherwise(F.col("measured_by")))
 
     @property

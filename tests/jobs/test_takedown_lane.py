@@ -240,8 +240,40 @@ def test_a_code_text_is_withheld_by_its_hash_whatever_blob_brings_it(
         *[("taken_down", True)] * 2,
     ]
     lift(settings, [Claim("content", str(sha256(text)))], "a mistake")
-    lane.refresh("raw_code", retry=True)
+    assert lane.refresh("raw_code")["raw_code"]["rows_measured"] == 2
     assert [row["reason"] for row in lane.rows("raw_code", "reason").values()] == [None] * 3
+
+
+def test_a_stored_text_that_is_claimed_is_left_out_without_a_fetch_and_read_again_after_a_lift(
+    spark: "SparkSession", served_model: tuple[Model, str], tmp_path: Path
+) -> None:
+    source, claim = tmp_path / "source", Claim("content", str(sha256(program("good").decode())))
+    write_repositories(source, LISTED)
+    lane = code_lane(tmp_path, served_model)
+    settings = lane.settings
+    lane.refresh("code")
+    take_down(settings, [claim], "asked to")
+    (source / "content" / GOOD.blob_id).unlink()
+    (plan,) = plan_stages(settings, chosen(["raw_code"]))
+    assert (plan.rows, plan.moves) == ({"decide": 1}, {"kept -> taken_down": 1})
+    lane.requests()
+    runs = lane.refresh("code")
+    assert (runs["raw_code"]["rows_measured"], runs["published_code"]["rows_removed"]) == (0, 1)
+    columns = "text, content_hash, line_count, reason, fetch_status"
+    without_text = dict.fromkeys(("text", "content_hash", "line_count"))
+    row = lane.rows("raw_code", columns)[GOOD.blob_id]
+    assert row == {"doc_id": GOOD.blob_id, **without_text, "reason": "taken_down", "fetch_status": "taken_down"}
+    assert all(list(lane.rows(name)) == [SHARED.blob_id] for name in TABLE_NAMES[1:])
+    assert lane.refresh("code") == {}
+    assert purge(settings, 0)["proven"]
+    assert "total_good" not in strings_below(Path(settings.lake))
+
+    write_repositories(source, {**LISTED, "cy/three": [File("new.py", program("new"))]})
+    assert lane.refresh("raw_code")["raw_code"]["rows_in"] == 1, "what counts as taken down is not fetched again"
+    lift(settings, [claim], "a mistake")
+    assert lane.refresh("code")["raw_code"]["rows_measured"] == 1
+    assert {GOOD.blob_id, SHARED.blob_id} < set(lane.rows("published_code"))
+    assert lane.refresh("code") == {}
 
 
 @pytest.mark.parametrize("claimed", ["before the change", "with the change", "after the change"])

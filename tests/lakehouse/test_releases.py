@@ -26,10 +26,14 @@ def publish(settings: Settings) -> None:
     """Add one row to published_code, as a run does."""
     added = row_of(CODE, "published_code", 1, "ada/numbers/primes.py") | {"doc_id": "later"}
     write(Path(settings.lake), "published_code", [added], "append")
-    fields = {"table_name": "published_code", "run_id": "run-later", "status": "succeeded"}
-    last = query.last_run(settings, "published_code")
+    record_run_after(settings, "published_code", run_id="run-later", target_version=2)
+
+
+def record_run_after(settings: Settings, table: str, **fields: Any) -> None:
+    """Write a run of a table into the ledger that began after its last one, and is like it but for `fields`."""
+    last = query.last_run(settings, table)
     assert last is not None
-    write(Path(settings.lake), "runs", [last | fields | {"target_version": 2}], "append")
+    write(Path(settings.lake), "runs", [last | {"number": last["number"] + 1} | fields], "append")
 
 
 def documents(settings: Settings, name: str) -> int:
@@ -103,10 +107,7 @@ def test_a_rollback_to_nothing_or_to_what_is_there_is_refused(settings: Settings
 
 
 def test_a_table_whose_last_run_did_not_succeed_is_not_released(settings: Settings) -> None:
-    last = query.last_run(settings, "published_math")
-    assert last is not None
-    later = {"run_id": "run-killed", "status": "running", "started_at": last["started_at"].replace(year=2027)}
-    write(Path(settings.lake), "runs", [last | later], "append")
+    record_run_after(settings, "published_math", run_id="run-killed", status="running")
     assert "the last run of published_math is running" in refused(settings, releases.release, "a", PUBLISHED)
 
 
@@ -145,10 +146,8 @@ def test_a_release_of_a_table_that_was_built_anew_is_gone(settings: Settings) ->
 
 def test_there_is_no_way_back_to_a_release_that_was_vacuumed(settings: Settings) -> None:
     releases.release(settings, "a", PUBLISHED)
-    last = query.last_run(settings, "published_code")
-    assert last is not None
     write(Path(settings.lake), "published_code", rows_of(CODE, "published_code", 0))
-    write(Path(settings.lake), "runs", [last | {"run_id": "r", "target_version": 2}], "append")
+    record_run_after(settings, "published_code", run_id="r", target_version=2)
     releases.release(settings, "b", PUBLISHED)
     table = DeltaTable(Path(settings.lake, "published_code"))
     table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)

@@ -54,13 +54,13 @@ def test_an_equal_text_under_another_blob_is_reported_and_stays(settings: Settin
     assert C in published(settings)
 
 
-def test_content_takes_equal_texts_down_as_well_as_blobs_and_as_a_text(settings: Settings) -> None:
+def test_content_takes_equal_texts_down_whatever_blob_holds_them(settings: Settings) -> None:
     take_down(settings, [Claim("blob", A)], "asked to")
     taken = take_down(settings, [Claim("blob", A)], "asked to", with_content=True)
     assert (taken.documents, taken.equal) == (2, 0)
     assert published(settings) == [B]
     claims = {(each["kind"], each["value"]) for each in in_force(settings)}
-    assert claims == {("blob", A), ("blob", C), ("content", sha256(PARSER))}
+    assert claims == {("blob", A), ("content", sha256(PARSER))}
 
 
 def test_a_file_of_a_repository_stays_under_the_others_that_hold_it_but_not_under_its_name(settings: Settings) -> None:
