@@ -7,7 +7,7 @@ Severity = Literal["critical", "warning"]
 
 WITHDRAWN = "source_rejected"
 TAKEN_DOWN = "taken_down"
-"""What a raw table says of a text that `recast takedown` names; only ``--retry`` reads it again, after a lift."""
+"""What a raw table says of a text that `recast takedown` names; it is read again after a lift, and by ``--retry``."""
 WITHDRAWN_REASON = {
     WITHDRAWN: "the row it was made from is no longer kept; its measurement stays and is used if that row is kept again"
 }
