@@ -324,7 +324,7 @@ def takedown(
         printing.show_in_force(settings)
     elif lift:
         lifted = taking.lift(settings, listed.claims, why, reference, with_content)
-        click.echo(f"{lifted:,} claims lifted. Next: recast refresh --retry")
+        printing.show_lifted(lifted)
     else:
         printing.show_taken(taking.take_down(settings, listed.claims, why, reference, with_content), listed)
 

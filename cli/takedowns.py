@@ -84,6 +84,11 @@ def show_taken(taken: Taken, listed: Listed) -> None:
         click.echo("readers of the published tables see them no more. Next: recast refresh, then recast purge")
 
 
+def show_lifted(claims: int) -> None:
+    """Print what a lift did."""
+    click.echo(f"{counted(claims, 'claim')} lifted." + (" Next: recast refresh" if claims else ""))
+
+
 def many(count: int, what: str, words: str) -> str:
     """Return a count with its noun and words, nothing for none."""
     return f"{counted(count, what)} {words}" if count else ""

@@ -1,7 +1,7 @@
 """Claims: what somebody may ask to have taken down, as read from the command line, a list or a table."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ BLOB = re.compile("[0-9a-f]{40}")
 CONTENT = re.compile("[0-9a-f]{64}")
 REPO = re.compile(r"[^/\s:@]+/[^/\s:@]+")
 DOMAIN = re.compile(r"(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{1,63}")
+ADDRESS = "^[A-Za-z][A-Za-z0-9+.-]*://([^/?#@]*@)?([^/?#:]+)"  # https://www.rfc-editor.org/rfc/rfc3986#appendix-B
 MAX_CHARS = 4096  # as lakehouse/incoming.py cuts names
 
 
@@ -88,8 +89,14 @@ def host_sql(column: str) -> str:
     none. What browsers forgive is no way around a claim: blanks before the address, backslashes for slashes.
     """
     address = f"trim(translate({column}, chr(92), '/'))"
-    form = "^[A-Za-z][A-Za-z0-9+.-]*://([^/?#@]*@)?([^/?#:]+)"  # https://www.rfc-editor.org/rfc/rfc3986#appendix-B
-    return f"trim(TRAILING '.' FROM lower(regexp_extract({address}, '{form}', 2)))"
+    return f"trim(TRAILING '.' FROM lower(regexp_extract({address}, '{ADDRESS}', 2)))"
+
+
+def is_of(address: str, domains: Collection[str]) -> bool:
+    """Say whether the host of an address, found as `host_sql` does, is one of some `domains`, or lies below one."""
+    found = re.match(ADDRESS, address.replace("\\", "/").strip(" "))
+    labels = found[2].lower().rstrip(".").split(".") if found else []
+    return any(".".join(labels[place:]) in domains for place in range(len(labels)))
 
 
 def kind_of(value: str) -> str:

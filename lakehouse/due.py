@@ -77,11 +77,10 @@ def lifted(settings: Settings, name: str) -> bool:
     last = None
     with ledger.surviving_damage():
         last = query.last_run(settings, name, "succeeded")
-    if last is None or last.get("takedowns") is None:
-        return False
+    obeyed = (last or {}).get("takedowns")
     statement = (
         f"SELECT count(*) AS n FROM tombstones WHERE kind = 'content' AND doc_id IS NULL AND action = '{takedown.LIFT}' "
-        f"AND number > {last['takedowns']}"
+        f"AND number > {-1 if obeyed is None else obeyed}"
     )
     return bool(query.rows(settings, statement, TOMBSTONES.name)[0]["n"])
 

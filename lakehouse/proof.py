@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from recast import journal
+from recast.lakehouse.claims import is_of
 from recast.lakehouse.probes import NONE, Hashes, found_in, spellings
 from recast.storage import Place
 
@@ -47,12 +48,14 @@ class Wanted(NamedTuple):
     Attributes:
         keys: values by the column that holds them: of documents (`doc_id`), addresses, hashes, repositories. The hashes of
             texts (`content_hash`) are also compared with those of the values of WHOLE_TEXTS.
+        domains: whose addresses (`url`) no row may have, nor those of domains below, in each spelling.
         probes: of the documents' texts, sorted.
         owner: for each probe the number of a document.
         documents: ids of the documents, by number.
     """
 
     keys: Mapping[str, set[str]] = {}
+    domains: frozenset[str] = frozenset()
     probes: Hashes = NONE
     owner: NDArray[np.int64] = NONE
     documents: tuple[str, ...] = ()
@@ -89,7 +92,7 @@ class Searched(NamedTuple):
 
 def search(lake: Place, wanted: Wanted, done: Callable[[Searched], None] = lambda one: None) -> Iterator[Searched]:
     """Yield what was found in every file below the lake, in the order of their paths; `done` is told of each."""
-    files = [info for info in listed(lake) if info.is_file]
+    files = [info for info in listed(lake) if info.is_file or is_linked(lake, info)]
     distinct = wanted.distinct
     with ThreadPoolExecutor(READERS) as pool:
         for one in pool.map(lambda info: look_into(lake, info, wanted, distinct), sorted(files, key=lambda f: f.path)):
@@ -98,19 +101,23 @@ def search(lake: Place, wanted: Wanted, done: Callable[[Searched], None] = lambd
 
 
 def listed(lake: Place) -> list[pafs.FileInfo]:
-    """Return every file below the lake. Links to folders are not followed: what they lead to is no file of the lake."""
+    """Return all that lies below the lake. Links to folders are not followed: what they lead to may be all of a disk."""
     infos: list[pafs.FileInfo] = lake.filesystem.get_file_info(pafs.FileSelector(lake.path, recursive=True))
-    if not isinstance(lake.filesystem, pafs.LocalFileSystem):
-        return infos
-    links = tuple(
-        f"{info.path}/" for info in infos if info.type == pafs.FileType.Directory and os.path.islink(info.path)
-    )
+    links = tuple(f"{info.path}/" for info in infos if is_linked(lake, info))
     return [info for info in infos if not info.path.startswith(links)] if links else infos
+
+
+def is_linked(lake: Place, info: pafs.FileInfo) -> bool:
+    """Say whether something below the lake is a link to a folder."""
+    local = isinstance(lake.filesystem, pafs.LocalFileSystem)
+    return local and info.type == pafs.FileType.Directory and os.path.islink(info.path)
 
 
 def look_into(lake: Place, info: pafs.FileInfo, wanted: Wanted, distinct: Hashes) -> Searched:
     """Return what was found in one file."""
     path = info.path.removeprefix(lake.path).lstrip("/")
+    if not info.is_file:
+        return Searched(path, 0, info.mtime, fault="a link to a folder, which was not followed")
     about = Searched(path, info.size, info.mtime)
     try:
         with lake.filesystem.open_input_file(info.path) as file:
@@ -139,7 +146,7 @@ def in_parquet(about: Searched, file: pq.ParquetFile, wanted: Wanted, distinct: 
             found |= set(found_in([spelling], distinct).tolist())
     for batch in file.iter_batches(ROWS_AT_ONCE):
         rows += batch.num_rows
-        claimed = rows_named(batch, wanted.keys)
+        claimed = rows_named(batch, wanted)
         named += len(claimed)
         texts = texts_by_row(batch)
         if not len(found_in((text for row in texts for text in row), distinct)):
@@ -157,7 +164,7 @@ def in_text(about: Searched, file: Any, start: bytes, wanted: Wanted, distinct: 
     """Look into a file that is no Parquet; `start` are its first bytes. Raises ValueError where it is no text."""
     if start == journal.TAIL:  # it holds its texts as they are, so that a torn row can be searched
         for batch in journal.tail_table(file).to_batches():
-            named = len(rows_named(batch, wanted.keys))
+            named = len(rows_named(batch, wanted))
             about = about._replace(rows=about.rows + batch.num_rows, named=about.named + named)
         file.seek(0)
     found: set[int] = set()
@@ -176,17 +183,20 @@ def statistics_of(metadata: pq.FileMetaData) -> Iterator[Any]:
                 yield from (statistics.min, statistics.max)
 
 
-def rows_named(batch: pa.RecordBatch, keys: Mapping[str, set[str]]) -> set[int]:
-    """Return the rows that name something of `keys`, or have a text whose hash is in it."""
+def rows_named(batch: pa.RecordBatch, wanted: Wanted) -> set[int]:
+    """Return the rows that name something that is `wanted`, or have a text whose hash is."""
     found: set[int] = set()
-    for column, values in keys.items():
+    if wanted.domains and "url" in batch.schema.names:
+        addresses = enumerate(batch["url"].to_pylist())
+        found |= {row for row, url in addresses if isinstance(url, str) and is_of(url, wanted.domains)}
+    for column, values in wanted.keys.items():
         if values and column in batch.schema.names:
             found |= {
                 row
                 for row, value in enumerate(batch[column].to_pylist())
                 if isinstance(value, str) and (value in values or value.lower() in values)
             }
-    if hashes := keys.get("content_hash"):
+    if hashes := wanted.keys.get("content_hash"):
         for column in WHOLE_TEXTS:
             if column in batch.schema.names:
                 found |= {row for row, text in enumerate(batch[column].to_pylist()) if sha256_of(text) in hashes}

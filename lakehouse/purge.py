@@ -20,7 +20,7 @@ from deltalake import DeltaTable
 
 from recast import __version__
 from recast.lakehouse import confinement, ledger, proof, query, takedown
-from recast.lakehouse.claims import Claim
+from recast.lakehouse.claims import Claim, hosts_of
 from recast.lakehouse.proof import Searched, Wanted
 from recast.lakehouse.settings import Settings
 from recast.lakehouse.store import DROPPED, EXPIRES, STATISTICS, WORK, with_statistics
@@ -283,7 +283,9 @@ def wanted(settings: Settings) -> Wanted:
     if takedown.version(settings) is None:
         return Wanted()
     keys: dict[str, set[str]] = {"doc_id": set(), "url": set(), "content_hash": set(), "repo_name": set()}
+    domains: set[str] = set()
     for claim in takedown.in_force(settings):
+        domains |= hosts_of(claim["value"]) if claim["kind"] == "domain" else set()
         column = {"blob": "doc_id", "url": "url", "content": "content_hash", "repo": "repo_name"}.get(claim["kind"])
         if column:
             keys[column].add(claim["value"])
@@ -317,7 +319,7 @@ def wanted(settings: Settings) -> Wanted:
             journals -= {each for (each,) in lake.connection.execute(held).fetchall()}
     keys["input_hash"] = journals | keys["content_hash"]  # all documents of a text that is claimed go
     keys["raw_hash"] = keys["content_hash"]
-    return Wanted(keys, every[order], owner[order], tuple(documents))
+    return Wanted(keys, frozenset(domains), every[order], owner[order], tuple(documents))
 
 
 def present_files(settings: Settings, lake: Place) -> set[str]:

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import itertools
 import json
+import os
 import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -280,7 +281,8 @@ def connect(
         views.create(connection, shown, lake.built)
         lake.built.extend(shown)
     if not unsafe:
-        confine(connection, settings.lake)
+        folders = [table_uri(settings, name) for name in TABLES]
+        confine(connection, settings.lake, linked=filter(os.path.islink, folders))
     return lake
 
 

@@ -91,7 +91,8 @@ def refresh(
     why = (*changes, *failures)
     if not retry and not why:
         return None
-    if retry or not changes:
+    lifted = due.lifted(settings, stage.name)
+    if retry or lifted or not changes:
         settings = replace(settings, error_budget=1.0)  # what failed once may well fail again: that is no surprise
     for name in stage.source.tables:
         query.require_whole(settings, name)
@@ -117,7 +118,7 @@ def refresh(
         leftovers=tuple(leftovers),
         dropped=dropped.found(spark, settings, stage),
         retry=retry,
-        lifted=due.lifted(settings, stage.name),
+        lifted=lifted,
         found_version=str(query.version(settings, stage.name)),
         # After `open_table`: where that adds a column, its values come from rows that have not changed.
         planned_before=ledger.planned_before(settings, last, run),

@@ -20,6 +20,7 @@ from recast import __version__
 from recast.lakehouse import ledger, query
 from recast.lakehouse.claims import Claim, Listed, host_sql, hosts_of, read_list
 from recast.lakehouse.probes import probes_of
+from recast.lakehouse.problems import warn
 from recast.lakehouse.settings import Settings
 from recast.lakehouse.views import DUCKDB, Dialect
 from recast.schemas import TABLES
@@ -39,6 +40,11 @@ IN_FORCE = """
     FROM tombstones WHERE doc_id IS NULL
     GROUP BY kind, value HAVING max_by(action, (number, action)) = 'take_down'
 """
+# All that was written of them since they were lifted last: a row for each time, and one for each document that they reached.
+MADE = (
+    f"SELECT t.* FROM tombstones AS t JOIN ({IN_FORCE}) AS c ON t.kind = c.kind AND t.value = c.value AND t.number >= c.since "
+    f"WHERE t.action = '{TAKE_DOWN}'"
+)
 # The documents that they reached, but for claims of texts. `elsewhere`: the document stays, since a repository holds it that no
 # claim takes down; which do is what the last takedown found, or a later run that read the source (`note_holders`).
 DOCUMENTS = f"""
@@ -133,6 +139,7 @@ def take_down(
     """Write tombstones for `claims` and for what they reach in the lake.
 
     A claim that counts already is looked for again: a document may have come since. What it reached before stays reached.
+    A text that no source document has, but what was made from one, takes the text of that document down as well.
 
     Args:
         settings: name the lake.
@@ -141,12 +148,16 @@ def take_down(
         reference: a ticket or letter.
         with_content: also take down equal texts: blobs under other repositories, other blobs and pages of the same text.
     """
+    require_encodable(why, reference)
     looked_at = [query.version(settings, name) for name in RAW]
     new = list(dict.fromkeys(claims))
     found = reached(settings, new)
+    made_from = sources_of(settings, {claim.value for claim in new if claim.kind == "content"} - hashes_of(found))
+    further = set().union(*made_from.values())
     if with_content:
-        further = [Claim("content", hash_) for hash_ in sorted(hashes_of(found))]
-        new = list(dict.fromkeys([*new, *further]))
+        further |= hashes_of(found) | hashes_before(settings, new)
+    if further:
+        new = list(dict.fromkeys([*new, *(Claim("content", hash_) for hash_ in sorted(further))]))
         found = reached(settings, new)
     equal = equal_texts(settings, found)
     record(settings, TAKE_DOWN, new, why, reference, found)
@@ -160,7 +171,7 @@ def take_down(
     rows = {(each["table_name"], each["doc_id"]) for each in found}  # two claims may reach one
     return Taken(
         claims=len(new),
-        unknown=[claim for claim in new if claim not in seen],
+        unknown=[claim for claim in new if claim not in seen and claim.value not in made_from],
         rows=dict(sorted(Counter(table for table, _ in rows).items())),
         documents=len(going),
         elsewhere=len({each["doc_id"] for each in found if each["kind"] == "repo"} - going),
@@ -184,15 +195,19 @@ def goes(settings: Settings, found: Sequence[Mapping[str, Any]]) -> set[str]:
 def lift(settings: Settings, claims: Sequence[Claim], why: str, reference: str = "", with_content: bool = False) -> int:
     """Make claims count no longer; the next refresh reads their documents anew. Return how many counted until now.
 
-    `with_content` lifts all that was taken down together with them.
+    `with_content` lifts all that was taken down together with them, by any command since they were lifted last.
     """
+    require_encodable(why, reference)
     if version(settings) is None:
         return 0
-    counting = {Claim(each["kind"], each["value"]): each["takedown_id"] for each in in_force(settings)}
-    lifted = {claim for claim in claims if claim in counting}
+    made: dict[Claim, set[str]] = {}
+    statement = f"SELECT kind, value, takedown_id FROM ({MADE}) WHERE doc_id IS NULL"
+    for each in query.rows(settings, statement, TOMBSTONES.name):
+        made.setdefault(Claim(each["kind"], each["value"]), set()).add(each["takedown_id"])
+    lifted = {claim for claim in claims if claim in made}
     if with_content:
-        together = {counting[claim] for claim in lifted}
-        lifted |= {claim for claim, takedown_id in counting.items() if takedown_id in together}
+        together = set().union(*(made[claim] for claim in lifted))
+        lifted |= {claim for claim, takedown_ids in made.items() if takedown_ids & together}
     record(settings, LIFT, sorted(lifted), why, reference, [])
     return len(lifted)
 
@@ -243,6 +258,11 @@ def reached(settings: Settings, claims: Sequence[Claim]) -> list[dict[str, Any]]
     if not claims or not built:
         return []
     lake = query.connect(settings)
+    for name, problem in lake.damaged.items():
+        if name in built:
+            raise UserError(f"nothing was taken down: {problem}")
+        if TABLES[name].reasons:
+            warn(f"{problem}. What is taken down is not looked for in {name}: claim it again then")
     connection = lake.connection
     connection.register("claims", as_table(claims))
     queries = [f"SELECT * FROM ({select})" for name in built for select in FINDING[name]]
@@ -335,6 +355,46 @@ def equal_texts(settings: Settings, found: Sequence[Mapping[str, Any]]) -> set[s
     return {doc_id for (doc_id,) in same.fetchall()} - reached_ids
 
 
+def hashes_before(settings: Settings, claims: Collection[Claim]) -> set[str]:
+    """Return the content_hash of every source document that claims which count had reached, as `hashes_of` does."""
+    if version(settings) is None:
+        return set()
+    raw = ", ".join(f"'{name}'" for name in RAW)
+    rows = query.rows(
+        settings,
+        f"SELECT DISTINCT kind, value, table_name, content_hash, probes FROM ({MADE}) WHERE table_name IN ({raw})",
+        TOMBSTONES.name,
+    )
+    return hashes_of([each for each in rows if Claim(each["kind"], each["value"]) in claims])
+
+
+def sources_of(settings: Settings, hashes: Collection[str]) -> dict[str, set[str]]:
+    """Return, by the hash of a text that was made from source documents, the content_hash of these."""
+    if not hashes:
+        return {}
+    lake = query.connect(settings)
+    lake.connection.register("wanted", pa.table({"content_hash": sorted(hashes)}))
+    found: dict[str, set[str]] = {}
+    for name in document_tables(lake):
+        if name not in RAW and "raw_hash" in {column for column, *_ in head(lake.connection, name)}:
+            rows = lake.connection.execute(
+                f"SELECT DISTINCT content_hash, raw_hash FROM {query.stored(name)} SEMI JOIN wanted USING (content_hash) "
+                "WHERE raw_hash IS NOT NULL"
+            )
+            for made, source in rows.fetchall():
+                found.setdefault(made, set()).add(source)
+    return found
+
+
+def require_encodable(*words: str) -> None:
+    """Raise UserError where words hold bytes of the command line that are not in its encoding."""
+    for each in words:
+        try:
+            each.encode()
+        except UnicodeEncodeError:
+            raise UserError(f"{ascii(each)[:100]} is no text: bytes of it are not in the terminal's encoding") from None
+
+
 def hashes_of(found: Sequence[Mapping[str, Any]]) -> set[str]:
     """Return the content_hash of every source document that was reached, but for texts too short to be anybody's own."""
     return {
@@ -354,6 +414,10 @@ def column_of(settings: Settings, table: str, column: str, kind: str = "") -> Li
         raise UserError(f"there is no Delta table {table}; name a table of the lake or the folder of one")
     if column not in (field.name for field in opened.schema().fields):
         raise UserError(f"{table} has no column {column!r}; it has {', '.join(f.name for f in opened.schema().fields)}")
+    if table in TABLES:
+        kind = kind or NAMED.get(column, "")
+        if column == "doc_id" and "url" in TABLES[table].column_names:
+            raise UserError(f"pages are claimed by their address: --table {table} --column url")
     name = column.replace('"', '""')
     # As lakehouse/forms/delta.py reads a source: it may have deletion vectors, which pyarrow does not know.
     rows = QueryBuilder().register("listed", opened).execute(f'SELECT "{name}" FROM listed')

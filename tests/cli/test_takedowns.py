@@ -50,7 +50,10 @@ def test_without_a_claim_those_that_count_are_listed(lake: Path) -> None:
     assert recast(lake, "takedown") == (0, "nothing is taken down\n")
     recast(lake, "takedown", "--blob", A, "--why", "asked to", "--reference", "ticket 7")
     assert "ticket 7" in recast(lake, "takedown")[1]
-    assert recast(lake, "takedown", "--lift", "--blob", A, "--why", "a mistake")[1].startswith("1 claims lifted")
+    assert (
+        recast(lake, "takedown", "--lift", "--blob", A, "--why", "a mistake")[1]
+        == "1 claim lifted. Next: recast refresh\n"
+    )
     assert recast(lake, "takedown")[1] == "nothing is taken down\n"
 
 

@@ -281,6 +281,24 @@ def test_a_document_that_went_before_it_was_claimed_is_searched_for_by_its_name(
     assert purge(settings, 0)["proven"]
 
 
+def test_pages_of_a_domain_that_went_before_it_was_claimed_are_searched_for(settings: Settings) -> None:
+    lake = Path(settings.lake)
+    page = {
+        "doc_id": "9" * 64,
+        "url": "https://www.GONE.org:443/ellipses",
+        "text": "Of ellipses and of both their foci.",
+    }
+    write(lake, "raw_math", [page])
+    remove(lake, "9" * 64)
+    take_down(settings, [Claim("domain", "gone.org")], "asked to")
+    report = purge(settings, 168)
+    assert {each["file"].partition("/")[0] for each in report["found"]} == {"raw_math"}
+    assert purge(settings, 0)["proven"]
+    (lake / "exports").mkdir()
+    pq.write_table(pa.table({"url": [page["url"], "https://notgone.org/", None]}), lake / "exports" / "urls.parquet")
+    assert [(each["file"], each["rows"]) for each in purge(settings, 0)["found"]] == [("exports/urls.parquet", 1)]
+
+
 def test_what_a_claim_reached_before_it_was_lifted_and_made_again_is_searched_for(settings: Settings) -> None:
     alice = Claim("repo", "alice/rooms")
     take_down(settings, [alice], "asked to")
@@ -359,6 +377,8 @@ def test_a_link_to_the_lake_within_it_is_not_followed(settings: Settings) -> Non
     lake = taken_down(settings)
     (lake / "again").symlink_to(lake)
     assert not any(each.path.startswith("again/") for each in proof.search(place(str(lake)), proof.Wanted()))
+    report = purge(settings, 0)
+    assert (report["proven"], [each["file"] for each in report["unreadable"]]) == (False, ["again"])
 
 
 def test_a_file_that_cannot_be_read_may_hold_anything(settings: Settings) -> None:

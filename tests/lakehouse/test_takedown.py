@@ -240,6 +240,81 @@ def test_lifting_with_content_lifts_all_that_was_taken_down_together(settings: S
     assert [each["kind"] for each in in_force(settings)] == ["url"]
 
 
+def test_what_was_taken_down_together_is_lifted_together_though_one_was_claimed_again(settings: Settings) -> None:
+    take_down(settings, [Claim("blob", A)], "asked to", with_content=True)
+    take_down(settings, [Claim("blob", A)], "asked to again")
+    assert lift(settings, [Claim("blob", A)], "a mistake", with_content=True) == 2
+    assert published(settings) == [A, B, C]
+    take_down(settings, [Claim("blob", A)], "asked to once more")
+    assert lift(settings, [Claim("blob", A)], "a mistake", with_content=True) == 1, "the text was lifted before"
+
+
+@pytest.mark.parametrize("named", [Claim("blob", A), Claim("repo", "alice/rooms")])
+def test_equal_texts_are_taken_down_also_after_the_claimed_documents_went(settings: Settings, named: Claim) -> None:
+    take_down(settings, [named], "asked to")
+    remove(Path(settings.lake), A)
+    assert C in published(settings)
+    taken = take_down(settings, [named], "asked to", with_content=True)
+    assert Claim("content", str(sha256(PARSER))) in {Claim(each["kind"], each["value"]) for each in in_force(settings)}
+    assert taken.documents >= 1
+    assert C not in published(settings)
+
+
+def test_the_hash_of_a_rewrite_takes_down_the_text_that_it_was_made_from(settings: Settings) -> None:
+    text, rewrite = "Two rooms, and the area of both of them.", "# rewritten: two rooms, and the area of both of them"
+    late = blob("d" * 40, text, "dan/late")
+    write(Path(settings.lake), "raw_code", [late])
+    made = {"doc_id": "d" * 40, "text": rewrite, "repo_name": "dan/late", "raw_hash": sha256(text), "token_count": 7}
+    write_with_raw_hash(Path(settings.lake), made)
+    taken = take_down(settings, [Claim("content", str(sha256(rewrite)))], "asked to")
+    assert (taken.claims, taken.documents, taken.unknown) == (2, 1, [])
+    assert {each["value"] for each in in_force(settings)} == {sha256(text), sha256(rewrite)}
+
+
+def write_with_raw_hash(lake: Path, row: dict[str, Any]) -> None:
+    """Make published_code anew, with a row that says from which text it comes."""
+    shutil.rmtree(lake / "published_code")
+    write(lake, "published_code", [row])
+
+
+def test_a_raw_table_that_cannot_be_read_stops_a_takedown_and_another_is_named(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake = Path(settings.lake)
+    for file in (lake / "styled_code").glob("*.parquet"):
+        file.unlink()
+    assert take_down(settings, [Claim("blob", A)], "asked to").rows == {"raw_code": 1, "published_code": 1}
+    assert "What is taken down is not looked for in styled_code" in capsys.readouterr().err
+    for file in (lake / "raw_code").glob("*.parquet"):
+        file.unlink()
+    with pytest.raises(UserError, match=r"nothing was taken down: .*raw_code"):
+        take_down(settings, [Claim("blob", B)], "asked to")
+    assert [each["value"] for each in in_force(settings)] == [A]
+
+
+def test_a_table_may_be_a_link_to_a_folder_elsewhere(settings: Settings, tmp_path: Path) -> None:
+    table = Path(settings.lake, "styled_code")
+    shutil.move(table, tmp_path / "elsewhere")
+    table.symlink_to(tmp_path / "elsewhere")
+    assert take_down(settings, [Claim("blob", A)], "asked to").rows["styled_code"] == 1
+    assert published(settings, "styled_code") == [A, B, C]
+
+
+def test_a_reason_that_is_no_text_is_refused_in_one_line(settings: Settings) -> None:
+    for words in (("caf\udce9", ""), ("asked to", "\udcff")):
+        with pytest.raises(UserError, match="is no text"):
+            take_down(settings, [Claim("blob", A)], *words)
+    assert in_force(settings) == []
+
+
+def test_a_column_of_a_table_names_what_it_holds(settings: Settings) -> None:
+    hashes = takedown.column_of(settings, "raw_math", "content_hash").claims
+    assert {each.kind for each in hashes} == {"content"}
+    assert {each.kind for each in takedown.column_of(settings, "raw_code", "doc_id").claims} == {"blob"}
+    with pytest.raises(UserError, match="pages are claimed by their address"):
+        takedown.column_of(settings, "published_math", "doc_id")
+
+
 def test_an_empty_file_takes_no_other_down(settings: Settings) -> None:
     lake = Path(settings.lake)
     write(lake, "raw_code", [blob("d" * 40, "", "dan/empty"), blob("e" * 40, "", "eve/empty")])
