@@ -210,6 +210,7 @@ def with_moves(work: Work, planned: Plan) -> Plan:
     Decisions read stored columns alone, so this is what a changed threshold moves, without paying for anything. Every
     stored row is decided on: those whose source row changed as well are measured anew, and may come out otherwise.
     """
+    work = work._replace(stage=replace(work.stage, decide=work.stage.preview or work.stage.decide))
     held = work.target_rows().where(F.col("measured_by") == work.run["measured_by"])
     held = held.where(~F.coalesce(F.col("reason") == WITHDRAWN, F.lit(False)))
     decided = finish(work, held.withColumn("was", F.coalesce("reason", F.lit("kept"))), "decide", "was")

@@ -63,6 +63,8 @@ class Stage:
         source: what it reads.
         measure: adds the columns that cost a linter's or a model's time. `measure` gets each distinct text once.
         decide: marks rejected rows with `keep` and adds the columns that follow from stored columns alone.
+        preview: decides for a plan that is shown, where `decide` may pay for something: it pays for nothing, and `reason` says of a
+            row what it would pay for. None where `decide` itself pays for nothing.
         measured_by: facts that change a measurement by intent; while they are equal, stored measurements stay valid.
         decided_by: facts that change a decision.
         retryable: SQL condition, for Spark and DuckDB, on the target's rows whose measurement is tried again: by ``--retry``,
@@ -85,6 +87,7 @@ class Stage:
     decide: Decide
     measured_by: Facts
     decided_by: Facts
+    preview: Decide | None = None
     retryable: str = "false"
     tries: str = ""
     tried_at: str = ""

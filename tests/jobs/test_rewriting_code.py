@@ -60,3 +60,7 @@ def test_a_pragma_lifts_no_rewrite_over_the_linter(spark: SparkSession, monkeypa
     rows_again = decided_again.select("doc_id", "reason", "lint_score").collect()
     assert {row["doc_id"]: row["reason"] for row in rows_again} == {name: row["reason"] for name, row in found.items()}
     assert [row["doc_id"] for row in rows_again if row["lint_score"] == -1.0] == ["silent"]
+
+    told = rewriting_code.decide(older, Settings(names_floor=0.0), self_contained=False, linting=False)
+    reasons = {row["doc_id"]: row["reason"] for row in told.select("doc_id", "reason").collect()}
+    assert reasons == {name: row["reason"] for name, row in found.items()} | {"silent": "to be linted"}
