@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import filelock
 
@@ -234,7 +234,7 @@ def remove_taken_down(
                 meter.say(f"{stage.name}: {rows:,} rows that were taken down are removed")
                 if stopped and stopped["table_name"] == stage.name:
                     stopped["rows_removed"] += rows
-                    stopped["target_version"], stopped["target_id"] = query.identity(settings, stage.name)
+                    stopped.update(cast(Run, query.target(settings, stage.name)))
                     ledger.record(settings, stopped)
         except Exception as problem:
             meter.say(f"{stage.name}: rows that were taken down are not removed yet: {explain(problem)}")

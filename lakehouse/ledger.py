@@ -69,6 +69,7 @@ class Run(TypedDict, total=False):
     takedowns: int | None
     target_version: int | None
     target_id: str | None
+    target_files: str | None
     chunks: int
     rows_in: int
     rows_kept: int
@@ -237,13 +238,14 @@ def is_run(run_id: str, table_name: str) -> str:
 
 def rows_are_in(settings: Settings, name: str, before: str, after: str) -> None:
     """Note that a table's state `after` (query.state_of) holds the rows of `before`, so that no run takes it for a change."""
-    runs = query.open_table(settings, RUNS.name)
-    if runs is None or before == after or query.state(settings, name) != after:
+    if query.open_table(settings, RUNS.name) is None or before == after or query.state(settings, name) != after:
         return
-    (old, id_, _), (new, _, _) = before.split("@"), after.split("@")
+    runs = open_or_create(settings, RUNS)
+    (old, id_, files), (new, _, new_files) = before.split("@"), after.split("@")
     runs.update(
-        {"target_version": new},
-        predicate=f"table_name = '{name}' AND target_version = {old} AND target_id = '{id_}'",
+        {"target_version": new, "target_files": f"'{new_files}'"},
+        predicate=f"table_name = '{name}' AND target_version = {old} AND target_id = '{id_}' "
+        f"AND (target_files IS NULL OR target_files = '{files}')",
     )
     if name == TOMBSTONES.name:
         # Runs below raw tables have the number of claims there, which stays.
@@ -296,17 +298,25 @@ def changes_since(settings: Settings, last: Mapping[str, Any] | None, run: Run) 
         if last[rules] != run[rules]:
             facts = changed_facts(last[f"{rules}_facts"], run[f"{rules}_facts"])  # type: ignore[literal-required]
             found += facts or [f"{rules} {last[rules]} -> {run[rules]}"]
-    version, id_ = query.identity(settings, run["table_name"])
+    now_there = query.target(settings, run["table_name"])
+    version = now_there["target_version"]
     if last["target_version"] != version:
         query.require_columns(settings, run["table_name"], last["target_version"], version)
         now = "not built" if version is None else f"at version {version}"
         left = "none" if last["target_version"] is None else f"version {last['target_version']}"
         found.append(f"the table is {now}; the last run left {left}")
-    elif last.get("target_id") not in (None, id_):  # older versions of Recast recorded none
+    elif is_another(last, now_there, "target_id"):
         found.append("the table was deleted and built again")
+    elif is_another(last, now_there, "target_files"):
+        found.append("the table's files are others than the last run left")
     elif new := query.new_columns(settings, run["table_name"]):
         found.append(f"this Recast has new columns: {', '.join(new)}")
     return tuple(found)
+
+
+def is_another(last: Mapping[str, Any], now: Mapping[str, Any], column: str) -> bool:
+    """Say whether a table is another than its last run left, by a column of `runs`, which older versions of Recast left out."""
+    return last.get(column) not in (None, now[column])
 
 
 def changed_source(before: str, now: str) -> str:
@@ -368,9 +378,12 @@ def require_finished(settings: Settings, name: str) -> None:
     if last is None:
         return
     problem = f"is {last['status']}" if last["status"] != "succeeded" else ""
-    version, id_ = query.identity(settings, name)
-    if not problem and last.get("target_id") not in (None, id_):
+    now = query.target(settings, name)
+    version = now["target_version"]
+    if not problem and is_another(last, now, "target_id"):
         problem = "made another table, which was deleted since"
+    elif not problem and last["target_version"] == version and is_another(last, now, "target_files"):
+        problem = "left other files than the table has, which may be an older copy"
     elif not problem:
         problem = undone(last, version, query.commits(settings, name, last["target_version"], version))
     if last["status"] == "succeeded":

@@ -194,6 +194,15 @@ def identity(settings: Settings, name: str) -> tuple[int | None, str | None]:
     return (None, None) if table is None else (int(table.version()), str(table.metadata().id))
 
 
+def target(settings: Settings, name: str) -> dict[str, Any]:
+    """Return what a run's row says of the table that it left, by columns of `runs`; null where it is not built."""
+    table = open_table(settings, name)
+    if table is None:
+        return dict.fromkeys(("target_version", "target_id", "target_files"))
+    version, id_, files = state_of(table).split("@")
+    return {"target_version": int(version), "target_id": id_, "target_files": files}
+
+
 def commits(settings: Settings, name: str, after: int | None, until: int | None) -> list[dict[str, Any]]:
     """Return the commits of the table after one version, until another, as its log tells of them."""
     table = open_table(settings, name)

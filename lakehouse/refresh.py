@@ -282,8 +282,8 @@ def do(work: Work, planned: Plan, meter: Meter, limits: Limits) -> None:
 
 
 def note_target(work: Work) -> None:
-    """Write the table's present version and id into the run's row."""
-    work.run["target_version"], work.run["target_id"] = query.identity(work.settings, work.stage.name)
+    """Write into the run's row what the table is by now."""
+    work.run.update(cast(Run, query.target(work.settings, work.stage.name)))
 
 
 def measured_ahead(work: Work, chunks: Sequence[Chunk], meter: Meter, limits: Limits) -> Iterator[Chunk]:

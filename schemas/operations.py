@@ -35,6 +35,7 @@ RUNS = Table(
         ),
         Column("target_version", "bigint", "Delta version of the table after the run's last commit"),
         Column("target_id", "string", "Delta's id of the table; one that was deleted and built again has another"),
+        Column("target_files", "string", "hash of its data files' names; an older copy, put in its place, has others"),
         Column("chunks", "int", "chunks committed"),
         Column("rows_in", "bigint", "rows that this run wrote: kept + rejected"),
         Column("rows_kept", "bigint", "of rows_in, rows that the next stage reads"),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -267,6 +268,26 @@ def test_a_table_that_others_took_rows_from_is_not_read(
     behind(DeltaTable(f"{tmp_path}/raw_math"))
     with pytest.raises(UserError, match=f"the last run of raw_math {words}, so rows may be missing: recast refresh"):
         ledger.require_finished(settings, "raw_math")
+
+
+def test_an_older_copy_that_has_come_to_the_same_version_is_another_table(tmp_path: Path) -> None:
+    settings, folder = Settings(lake=str(tmp_path / "lake")), tmp_path / "lake" / "raw_math"
+    for number in range(3):
+        commit_of(folder, "run-1")
+        if number == 1:
+            shutil.copytree(folder, tmp_path / "copy")
+    run = ledger.begin("run-1", "raw_math", "3", {}, {})
+    ledger.record(settings, cast(ledger.Run, run | query.target(settings, "raw_math") | {"status": "succeeded"}))
+    ledger.require_finished(settings, "raw_math")
+    shutil.rmtree(folder)
+    shutil.copytree(tmp_path / "copy", folder)
+    before = query.state(settings, "raw_math")
+    DeltaTable(str(folder)).optimize.compact()
+    ledger.rows_are_in(settings, "raw_math", str(before), str(query.state(settings, "raw_math")))
+    with pytest.raises(UserError, match="left other files than the table has"):
+        ledger.require_finished(settings, "raw_math")
+    assert query.version(settings, "raw_math") == 2
+    assert "the table's files are others than the last run left" in ledger.changes(settings, run)
 
 
 def tear_a_file(folder: Path) -> Path:
