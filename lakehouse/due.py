@@ -67,16 +67,16 @@ def failures(settings: Settings, stage: Stage, run: Run) -> tuple[str, ...]:
     return (f"{found['rows']:,} failures are tried again",) if found["rows"] else ()
 
 
-def lifted(settings: Settings, name: str) -> bool:
-    """Say whether a claim of a text was lifted since a table's last run that succeeded. No JVM is needed.
+def lifted(settings: Settings, stage: Stage) -> bool:
+    """Say whether a claim of a text was lifted since the last run that succeeded of a stage whose rows may lack such a text.
 
-    No row says which text it lacks, so then all that were taken down are read again.
+    No row says which text it lacks, so then all that were taken down are read again. No JVM is needed.
     """
-    if takedown.version(settings) is None:
+    if TAKEN_DOWN not in stage.target.reasons or takedown.version(settings) is None:
         return False
     last = None
     with ledger.surviving_damage():
-        last = query.last_run(settings, name, "succeeded")
+        last = query.last_run(settings, stage.name, "succeeded")
     obeyed = (last or {}).get("takedowns")
     statement = (
         f"SELECT count(*) AS n FROM tombstones WHERE kind = 'content' AND doc_id IS NULL AND action = '{takedown.LIFT}' "

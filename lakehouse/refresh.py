@@ -91,7 +91,7 @@ def refresh(
     why = (*changes, *failures)
     if not retry and not why:
         return None
-    lifted = due.lifted(settings, stage.name)
+    lifted = due.lifted(settings, stage)
     if retry or lifted or not changes:
         settings = replace(settings, error_budget=1.0)  # what failed once may well fail again: that is no surprise
     for name in stage.source.tables:
@@ -182,7 +182,7 @@ def look(
         leftovers=tuple(path for each in unfinished for path in staged_below(spark, each, stage)),
         dropped=dropped.found(spark, settings, stage),
         retry=retry,
-        lifted=due.lifted(settings, stage.name),
+        lifted=due.lifted(settings, stage),
         found_version="" if version is None else str(version),
         planned_before=ledger.planned_before(settings, last, run),
     ).of_added_rows()

@@ -10,10 +10,14 @@ from deltalake import DeltaTable, Field, write_deltalake
 from deltalake.schema import PrimitiveType
 
 from recast.lakehouse import due, ledger
+from recast.lakehouse.claims import Claim
 from recast.lakehouse.settings import Settings
 from recast.lakehouse.stage import Stage
+from recast.lakehouse.takedown import lift, take_down, version
+from recast.schemas import TABLES
 from recast.settings import UserError
 from tests.lakehouse.lakes import write_table
+from tests.lakehouse.taken import A, build
 from tests.lakehouse.toy import toy_stage
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -119,3 +123,30 @@ def test_a_table_that_does_not_count_tries_yet_waits_as_after_the_first(tmp_path
     assert due.failures(settings, failing(tmp_path, "fetch_tries", "fetch_tried_at"), run) == (
         "1 failures are tried again",
     )
+
+
+def test_a_lift_of_a_text_makes_rows_without_one_due_until_a_run_succeeded(tmp_path: Path) -> None:
+    settings = build(tmp_path / "lake")
+    raw_code, no_raw = (
+        replace(toy_stage(tmp_path / "bill"), target=TABLES[name]) for name in ("raw_code", "parsed_code")
+    )
+    text = Claim("content", "0" * 64)
+
+    def run(status: str, takedowns: int | None) -> None:
+        ledger.record(
+            settings, ledger.begin(f"{status}{takedowns}", "raw_code", "1", {}, {}, takedowns) | {"status": status}
+        )
+
+    run("succeeded", None)
+    take_down(settings, [text], "asked to")
+    assert not due.lifted(settings, raw_code)
+    lift(settings, [text], "a mistake")
+    run("failed", version(settings))
+    assert due.lifted(settings, raw_code)
+    assert not due.lifted(settings, no_raw), "it has no row without a text that was taken down"
+    run("succeeded", version(settings))
+    assert not due.lifted(settings, raw_code)
+    lift(settings, [Claim("blob", A)], "another")
+    take_down(settings, [Claim("blob", A)], "asked to")
+    lift(settings, [Claim("blob", A)], "a mistake")
+    assert not due.lifted(settings, raw_code), "no claim of a text"
