@@ -9,6 +9,7 @@ import pytest
 
 from recast import exits
 from recast.jobs.names import LANES
+from recast.lakehouse import session
 from tests.conftest import CHECKOUT
 
 FOLDER = CHECKOUT / "deploy" / "systemd"
@@ -71,6 +72,12 @@ def test_a_lane_waits_while_the_other_works_and_gets_its_signals_itself(tmp_path
 
 def test_the_end_that_systemd_asks_for_is_that_of_control_c() -> None:
     assert SERVICE["KillSignal"] == "SIGINT"
+
+
+def test_the_page_has_the_owner_fetch_deltas_jars_by_the_python_of_the_unit() -> None:
+    page = (CHECKOUT / "docs" / "schedules" / "systemd.md").read_text("utf-8")
+    python = Path(COMMAND).with_name("python")
+    assert f"\n{python} -m {session.__name__} " in page
 
 
 @pytest.mark.slow
