@@ -32,8 +32,8 @@ OTHERS = {
     "tests/": "tests; the folders in it are named after those above",
     "deploy/airflow/": "a DAG of Airflow 3, and the graph of tables that it is made from (`recast graph`)",
     "deploy/databricks/": "an asset bundle, and the program of its tasks",
-    "deploy/kubernetes/": "an image, and a ScheduledSparkApplication of the Spark operator",
-    "deploy/systemd/": "a service and its timer",
+    "deploy/kubernetes/": "an image, and a ScheduledSparkApplication of the Spark operator for each lane",
+    "deploy/systemd/": "a service and its timer, of which each lane has an instance",
     "data/lake/": "the tables that `make run` makes; `_work/` in it holds what a run has not committed yet, "
     "`_dropped/` rows that left and lend their measurements",
     "Makefile": "the commands of users and contributors: run, test, check, clean",

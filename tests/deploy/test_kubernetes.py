@@ -2,6 +2,8 @@
 
 import os
 import re
+import shutil
+import subprocess
 import tomllib
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 import yaml
 from kubeflow_spark_api.models import IoK8sApiCoreV1ConfigMap, SparkV1beta2ScheduledSparkApplication
 
+from recast.jobs.names import LANES
 from recast.jobs.settings import resolve
 from recast.lakehouse import session
 from tests.conftest import CHECKOUT
@@ -16,8 +19,11 @@ from tests.test_setup import pinned
 
 FOLDER = CHECKOUT / "deploy" / "kubernetes"
 DOCKERFILE = (FOLDER / "Dockerfile").read_text("utf-8")
-CONFIG, NIGHTLY = yaml.safe_load_all((FOLDER / "recast.yaml").read_text("utf-8"))
-TEMPLATE = NIGHTLY["spec"]["template"]
+MANIFESTS = FOLDER / "recast.yaml"
+CONFIG, LIST = yaml.safe_load_all(MANIFESTS.read_text("utf-8"))
+NIGHTLY = {each["spec"]["template"]["arguments"][0]: each for each in LIST["items"]}
+SPEC = NIGHTLY["code"]["spec"]
+TEMPLATE = SPEC["template"]
 
 
 def understood(model: Any, manifest: dict[str, Any]) -> Any:
@@ -27,26 +33,47 @@ def understood(model: Any, manifest: dict[str, Any]) -> Any:
 
 def test_the_operator_knows_every_field_of_the_manifests() -> None:
     assert understood(IoK8sApiCoreV1ConfigMap, CONFIG) == CONFIG
-    assert understood(SparkV1beta2ScheduledSparkApplication, NIGHTLY) == NIGHTLY
+    assert (LIST["apiVersion"], LIST["kind"], LIST["items"]) == ("v1", "List", [*NIGHTLY.values()])
+    for nightly in NIGHTLY.values():
+        assert understood(SparkV1beta2ScheduledSparkApplication, nightly) == nightly
 
 
 def test_a_field_that_the_operator_does_not_know_is_noticed() -> None:
-    wrong = NIGHTLY | {"spec": NIGHTLY["spec"] | {"concurencyPolicy": "Forbid"}}
+    wrong = NIGHTLY["code"] | {"spec": SPEC | {"concurencyPolicy": "Forbid"}}
     assert understood(SparkV1beta2ScheduledSparkApplication, wrong) != wrong
 
 
 def test_words_that_the_operator_takes_from_a_closed_list_are_on_it() -> None:
     """As the types of its API say (api/v1beta2 of kubeflow/spark-operator); its models take any string."""
-    assert (NIGHTLY["apiVersion"], NIGHTLY["kind"]) == ("sparkoperator.k8s.io/v1beta2", "ScheduledSparkApplication")
-    assert NIGHTLY["spec"]["concurrencyPolicy"] in ("Allow", "Forbid", "Replace")
+    for nightly in NIGHTLY.values():
+        assert (nightly["apiVersion"], nightly["kind"]) == ("sparkoperator.k8s.io/v1beta2", "ScheduledSparkApplication")
+    assert SPEC["concurrencyPolicy"] in ("Allow", "Forbid", "Replace")
     assert TEMPLATE["type"] in ("Java", "Scala", "Python", "R")
     assert TEMPLATE["mode"] in ("cluster", "client")
     assert TEMPLATE["restartPolicy"]["type"] in ("Never", "OnFailure", "Always")
 
 
-def test_one_run_works_at_a_time_and_no_failed_one_is_repeated() -> None:
-    assert NIGHTLY["spec"]["concurrencyPolicy"] == "Forbid"
+def test_one_run_of_a_lane_works_at_a_time_and_no_failed_one_is_repeated() -> None:
+    assert SPEC["concurrencyPolicy"] == "Forbid"
     assert TEMPLATE["restartPolicy"] == {"type": "Never"}
+
+
+def test_a_schedule_refreshes_one_lane_alone_and_the_lanes_are_alike() -> None:
+    """In one command a lane that fails, or stops at a limit, keeps those after it from beginning."""
+    assert [*NIGHTLY] == [*LANES]
+    for lane, nightly in NIGHTLY.items():
+        assert nightly["metadata"] == {"name": f"recast-{lane}", "namespace": CONFIG["metadata"]["namespace"]}
+        assert nightly["spec"] == SPEC | {"template": TEMPLATE | {"arguments": [lane, "--json"]}}
+
+
+def test_kubectl_reads_of_the_manifests_what_is_tested_here() -> None:
+    """The lanes share lines by YAML's anchors and merge keys."""
+    if shutil.which("kubectl") is None:
+        pytest.skip("this machine has no kubectl")
+    command = ["kubectl", "annotate", "--local", "-f", str(MANIFESTS), "a=b", "-o", "yaml"]
+    read = yaml.safe_load_all(subprocess.run(command, text=True, capture_output=True, check=True).stdout)
+    expected = [CONFIG, *NIGHTLY.values()]
+    assert [*read] == [each | {"metadata": each["metadata"] | {"annotations": {"a": "b"}}} for each in expected]
 
 
 def test_the_settings_are_recasts(monkeypatch: pytest.MonkeyPatch) -> None:

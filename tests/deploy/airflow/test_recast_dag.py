@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from recast import exits
 from recast.cli.main import main
+from recast.lakehouse import session
 from tests.conftest import CHECKOUT
 
 FOLDER = CHECKOUT / "deploy" / "airflow"
@@ -74,6 +75,11 @@ def test_the_dag_knows_the_exit_statuses() -> None:
             if "NOTHING_TO_DO" in names:
                 known = dict(zip(names, ast.literal_eval(node.value), strict=True))
     assert known and known == {name: getattr(exits, name) for name in known}
+
+
+def test_the_page_has_the_owner_fetch_deltas_jars() -> None:
+    page = (CHECKOUT / "docs" / "schedules" / "airflow.md").read_text("utf-8")
+    assert f"/python -m {session.__name__} " in page
 
 
 @pytest.fixture(scope="module")
