@@ -27,6 +27,8 @@ from recast.settings import UserError
 SOURCE_CHANGED = "source changed"
 CHANGES_ROWS = ("RESTORE", "DELETE", "UPDATE", "MERGE", "WRITE", "TRUNCATE")
 """Operations of Delta after which a table may have other rows. Recast's own commits of documents carry facts besides."""
+OWN_FACTS = {"run_id", "takedowns"}
+"""Facts of which each of Recast's own commits of documents carries one; others may well write JSON of theirs there."""
 TABLE_ID = re.compile(
     r"@[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(@[0-9a-f]{8})?"
 )  # what follows a version of a Delta table
@@ -352,7 +354,7 @@ def undone(last: Mapping[str, Any], version: int | None, commits: Iterable[Mappi
         facts = query.facts_of(commit.get("userMetadata"))
         if facts.get("run_id", last["run_id"]) != last["run_id"]:
             return "was killed"
-        if not facts and commit.get("operation") in CHANGES_ROWS:
+        if OWN_FACTS.isdisjoint(facts) and commit.get("operation") in CHANGES_ROWS:
             return f"was followed by a {commit['operation']} that Recast did not make"
     return ""
 
