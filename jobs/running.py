@@ -302,7 +302,7 @@ def plan_stages(
                     raise
                 except Exception as problem:
                     raise RunError(f"{stage.name} cannot be planned: {explain(problem)}") from problem
-    known = functools.cache(lambda table: costs.experience(settings, table))
+    known = functools.cache(lambda table: experience_of(settings, table))
     all_rows: dict[str, int] = {}
     for stage in stages:
         above = [plans[table] for table in stage.source.tables if table in plans]
@@ -323,6 +323,14 @@ def plan_stages(
             most=taken and taken.estimate(own + may_come, settings),
         )
     return [plans[stage.name] for stage in stages]
+
+
+def experience_of(settings: Settings, table: str) -> costs.Experience | None:
+    """Return what earlier runs say of a table, None also where the ledger cannot be read: then a plan has no estimate."""
+    found = None
+    with ledger.surviving_damage():
+        found = costs.experience(settings, table)
+    return found
 
 
 def new_below(plan: "Plan", known: Callable[[str], costs.Experience | None]) -> int | None:

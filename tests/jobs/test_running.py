@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -22,6 +23,7 @@ from recast.jobs.catalogue import chosen
 from recast.jobs.running import holding
 from recast.jobs.settings import Settings
 from recast.lakehouse import ledger, session
+from recast.lakehouse import refresh as refreshing
 from recast.lakehouse.costs import Experience
 from recast.lakehouse.ledger import Run
 from recast.lakehouse.plan import Plan
@@ -266,6 +268,18 @@ def test_what_will_likely_come_is_the_share_that_the_tables_above_kept_before() 
     assert running.new_below(plan._replace(rows={}, likely_come=0), {}.get) == 5, "what is decided again needs no run"
     assert running.new_below(plan, {}.get) is None, "no run says how many are kept"
     assert running.new_below(plan._replace(likely_come=None), kept.get) is None, "nor does one further up"
+
+
+def test_a_plan_with_a_torn_ledger_is_shown_without_estimates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, stage = settings_in(tmp_path), toy_stage(tmp_path / "bill")
+    write_notes(tmp_path / "source", {"a": ("hello", "ann")})
+    ledger.record(settings, {"run_id": "run-1", "table_name": "notes", "rows_measured": 4})
+    (path,) = Path(settings.lake, "runs").glob("*.parquet")
+    path.write_bytes(path.read_bytes()[:50])
+    monkeypatch.setattr(running, "application", lambda *_: nullcontext((None, ())))
+    monkeypatch.setattr(refreshing, "look", lambda *_: Plan("notes", rows={"measure": 60}))
+    (plan,) = running.plan_stages(settings, [stage])
+    assert (plan.to_write, plan.estimate, plan.likely, plan.most) == (60, None, None, None)
 
 
 @pytest.mark.parametrize("option", ["--why", "--json"])
