@@ -6,7 +6,7 @@ Both tables are written by delta-rs: a few rows take it 50 ms, and Spark two sec
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypedDict, cast
@@ -17,12 +17,12 @@ from deltalake import CommitProperties, DeltaTable, Schema, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from recast import __version__
-from recast.lakehouse import query
+from recast.lakehouse import locks, query
 from recast.lakehouse.problems import first_line, warn
 from recast.lakehouse.settings import Settings
 from recast.schemas.operations import EXPECTATION_RESULTS, RUNS, TOMBSTONES
 from recast.schemas.table import Table
-from recast.settings import UserError
+from recast.settings import BusyError, UserError
 
 SOURCE_CHANGED = "source changed"
 CHANGES_ROWS = ("RESTORE", "DELETE", "UPDATE", "MERGE", "WRITE", "TRUNCATE")
@@ -359,10 +359,13 @@ def undone(last: Mapping[str, Any], version: int | None, commits: Iterable[Mappi
     return ""
 
 
-def require_finished(settings: Settings, name: str) -> None:
+def require_finished(settings: Settings, name: str, held: Collection[str] = ()) -> None:
     """Refuse to read a table whose last run did not succeed: it may lack rows, which would be removed below it.
 
+    `held` are the tables that this run holds itself.
+
     Raises:
+        BusyError: another run is writing it.
         UserError: the ledger says so, or the table's own commits do: of a run that was killed they know more, and of what
             others did with the table; or it has lost a column since.
     """
@@ -378,4 +381,6 @@ def require_finished(settings: Settings, name: str) -> None:
     if last["status"] == "succeeded":
         query.require_columns(settings, name, last["target_version"], version)
     if problem:
+        if name not in held and (busy := locks.holder(settings, name)):
+            raise BusyError(busy)
         raise UserError(f"the last run of {name} {problem}, so rows may be missing: recast refresh {name}")
