@@ -105,7 +105,7 @@ def plan(
 ) -> None:
     """Show what refresh would do with each table and why, from keys and stored facts. Nothing is written or paid for.
 
-    Exit status: 2 where refresh would refuse to begin, as it would itself; the plan says why.
+    Exit status: that of refresh, 2 or 6, where it would refuse to begin; the plan says why.
     """
     check_names(names)
     from recast.cli import plans
@@ -120,8 +120,8 @@ def plan(
         planned = plan_stages(settings, stages, retry=retry, conf=conf)
         plans.show(planned, as_json)
         found = {plan.table_name: plan.why for plan in planned}
-        if any(plan.refused for plan in planned):
-            raise SystemExit(exits.USER_ERROR)
+        if status := plans.status_of(planned):
+            raise SystemExit(status)
     if detailed_exit_code and not any(found.values()):
         raise SystemExit(exits.NOTHING_TO_DO)
 

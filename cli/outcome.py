@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -63,11 +63,12 @@ def told(settings: Settings, as_json: bool, notify: str) -> Iterator[Outcome]:
     Raises:
         UserError: `notify` is no address of HTTP.
     """
-    if notify and not is_address(notify):
-        raise UserError("--notify takes an address that begins with http:// or https:// and names a host")
     outcome, began = Outcome(), time.monotonic()
     problem: BaseException | None = None
+    address = notify if is_address(notify) else ""
     try:
+        if notify and not address:
+            raise UserError("--notify takes an address that begins with http:// or https:// and names a host")
         yield outcome
     except BaseException as raised:
         problem = raised
@@ -79,8 +80,8 @@ def told(settings: Settings, as_json: bool, notify: str) -> Iterator[Outcome]:
             if as_json:
                 print(json.dumps(facts), flush=True)  # before it is posted, which may take a while
         finally:  # whoever reads the line may have gone
-            if notify:
-                post(notify, facts)
+            if address:
+                post(address, facts)
 
 
 def is_address(url: str) -> bool:
@@ -103,11 +104,23 @@ def facts_of(settings: Settings, outcome: Outcome, problem: BaseException | None
         "problem": None if problem is None or isinstance(problem, SystemExit) else printable(first_line(problem)),
         "lake": settings.lake,
         "run_id": outcome.run_id,
-        "tables": {run["table_name"]: {name: run.get(name) for name in FACTS} for run in outcome.runs},
+        "tables": by_table(outcome.runs),
         "seconds": round(seconds, 1),
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "recast_version": __version__,
     }
+
+
+def by_table(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
+    """Return FACTS of each table. Numbers add up where it was refreshed twice, as a raw table is for a takedown meanwhile."""
+    found: dict[str, dict[str, Any]] = {}
+    for run in runs:
+        facts: dict[str, Any] = {name: run.get(name) for name in FACTS}
+        for name, earlier in found.get(run["table_name"], {}).items():
+            if name != "status" and earlier is not None:
+                facts[name] = earlier + (facts[name] or 0)
+        found[run["table_name"]] = facts
+    return found
 
 
 def post(url: str, facts: dict[str, Any]) -> None:

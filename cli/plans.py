@@ -9,7 +9,7 @@ from rich.box import SIMPLE
 from rich.table import Table as Grid
 from rich.text import Text
 
-from recast import prompts
+from recast import exits, prompts
 from recast.cli.output import terminal
 from recast.lakehouse.plan import Plan
 from recast.printable import printable
@@ -57,6 +57,12 @@ def show(plans: Sequence[Plan], as_json: bool) -> None:
             console.print(words, style="dim")
     if not any(plan.why for plan in plans):
         console.print("everything is up to date")
+
+
+def status_of(plans: Sequence[Plan]) -> int:
+    """Return the exit status with which a refresh would refuse to begin; 0 where it would not."""
+    refused = next((plan.refused for plan in plans if plan.refused), None)
+    return exits.DONE if refused is None else getattr(refused, "exit_status", exits.USER_ERROR)
 
 
 def show_reasons(why: Mapping[str, Sequence[str]], as_json: bool) -> None:

@@ -1,19 +1,14 @@
 """Runs stages in order and holds a lock for each table. Starts no JVM where there is nothing to do."""
 
-import errno
 import functools
 import importlib.util
-import os
 import secrets
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
-
-import filelock
 
 from recast import exits, s3
 from recast.exits import Signalled
@@ -21,7 +16,7 @@ from recast.inference.answers import ErrorBudgetError
 from recast.inference.server import engine
 from recast.jobs import asking
 from recast.jobs.settings import Settings
-from recast.lakehouse import costs, due, lease, ledger, query, store, takedown, work
+from recast.lakehouse import costs, due, lease, ledger, locks, query, store, takedown, work
 from recast.lakehouse.ledger import Run
 from recast.lakehouse.limits import LimitError, Limits
 from recast.lakehouse.problems import raised_in_task, warn
@@ -29,7 +24,7 @@ from recast.lakehouse.progress import Meter
 from recast.lakehouse.settings import NOTHING, is_local
 from recast.lakehouse.source import require_built
 from recast.lakehouse.stage import Stage
-from recast.settings import BusyError, UserError
+from recast.settings import UserError
 from recast.storage import place, upload
 from recast.udfs.contents.settings import table_of
 
@@ -73,7 +68,7 @@ def holding(settings: Settings, stages: Sequence[Stage]) -> Iterator[Callable[[s
     """
     names = [stage.name for stage in stages]
     if is_local(settings.lake):
-        with locking(settings, names):
+        with locks.locking(settings, names):
             yield lambda name: None
     elif s3.is_s3(settings.lake):
         with lease.holding(store.work_path(settings), names) as require:
@@ -81,32 +76,6 @@ def holding(settings: Settings, stages: Sequence[Stage]) -> Iterator[Callable[[s
     else:
         warn(f"nothing keeps two runs apart in {settings.lake}: see that one works at a time (docs/object_storage.md)")
         yield lambda name: None
-
-
-@contextmanager
-def locking(settings: Settings, names: Sequence[str]) -> Iterator[None]:
-    """Hold the kernel's locks of tables of a local lake.
-
-    Raises:
-        UserError: another run holds one of them, or the lake cannot be written.
-    """
-    with ExitStack() as held:
-        for name in names:
-            path, table = Path(store.work_path(settings, f"{name}.lock")), Path(settings.lake, name)
-            if table.exists() and not os.access(table, os.W_OK):
-                raise UserError(f"cannot write to {table}: {os.strerror(errno.EACCES)}. Is --lake right?")
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                held.enter_context(filelock.FileLock(path, timeout=0))
-                path.write_text(str(os.getpid()))
-            except filelock.Timeout:
-                since = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
-                raise BusyError(
-                    f"another run (process {path.read_text() or 'unknown'}, since {since}) is writing {name}"
-                ) from None
-            except OSError as problem:
-                raise UserError(f"cannot write to {settings.lake}: {problem.strerror}. Is --lake right?") from None
-        yield
 
 
 def refresh_stages(
@@ -143,6 +112,7 @@ def refresh_stages(
         meter = meter or Meter()
         started = time.monotonic()
         sizes = {stage.name: stage.source.size(settings) for stage in left}
+        held = {stage.name for stage in stages}
         runs: list[Run] = []
         with (
             told_when_signalled(runs),
@@ -170,8 +140,9 @@ def refresh_stages(
                 own_id = f"{run_id}-{again + 1}" if again else run_id
                 try:
                     try:
+                        retrying = retry and not again
                         run = refresh(
-                            spark, settings, stage, own_id, meter, retry and not again, came, rows, limits, require_held
+                            spark, settings, stage, own_id, meter, retrying, came, rows, limits, require_held, held
                         )
                     except LimitError as reached:
                         remove_taken_down(spark, settings, todo, run_id, meter, require_held, reached.stopped)
@@ -302,7 +273,7 @@ def plan_stages(
                     raise
                 except Exception as problem:
                     raise RunError(f"{stage.name} cannot be planned: {explain(problem)}") from problem
-    known = functools.cache(lambda table: costs.experience(settings, table))
+    known = functools.cache(lambda table: experience_of(settings, table))
     all_rows: dict[str, int] = {}
     for stage in stages:
         above = [plans[table] for table in stage.source.tables if table in plans]
@@ -323,6 +294,14 @@ def plan_stages(
             most=taken and taken.estimate(own + may_come, settings),
         )
     return [plans[stage.name] for stage in stages]
+
+
+def experience_of(settings: Settings, table: str) -> costs.Experience | None:
+    """Return what earlier runs say of a table, None also where the ledger cannot be read: then a plan has no estimate."""
+    found = None
+    with ledger.surviving_damage():
+        found = costs.experience(settings, table)
+    return found
 
 
 def new_below(plan: "Plan", known: Callable[[str], costs.Experience | None]) -> int | None:

@@ -30,6 +30,8 @@ def waits(hours: float) -> list[float]:
 def old_enough(settings: Settings, run: Run, tries: str, tried_at: str, timestamp: str) -> str:
     """Return the SQL condition on a failure that a run tries again by itself; "false" where it tries none.
 
+    A time after the run's own start was told by a clock that was ahead: how long that row has waited nobody knows, so it is due.
+
     Args:
         settings: say after how long.
         run: the run, by the time of its start.
@@ -40,12 +42,15 @@ def old_enough(settings: Settings, run: Run, tries: str, tried_at: str, timestam
     if not settings.retry_after_hours:
         return "false"
     hours = waits(settings.retry_after_hours)
-    first, *later = (f"{timestamp} '{(run['started_at'] - timedelta(hours=each)).isoformat()}'" for each in hours)
+    start, first, *later = (
+        f"{timestamp} '{(run['started_at'] - timedelta(hours=each)).isoformat()}'" for each in (0, *hours)
+    )
     last = f"coalesce({tried_at}, written_at)" if tried_at else "written_at"
-    if not tries or not later:
-        return f"{last} < {first}"
-    cases = (f"WHEN {tries} = {number} THEN {before}" for number, before in enumerate(later, 2))
-    return f"{last} < CASE {' '.join(cases)} WHEN {tries} > {len(hours)} THEN {later[-1]} ELSE {first} END"
+    before = first
+    if tries and later:
+        cases = (f"WHEN {tries} = {number} THEN {each}" for number, each in enumerate(later, 2))
+        before = f"CASE {' '.join(cases)} WHEN {tries} > {len(hours)} THEN {later[-1]} ELSE {first} END"
+    return f"({last} < {before} OR {last} > {start})"
 
 
 def failures(settings: Settings, stage: Stage, run: Run) -> tuple[str, ...]:

@@ -132,8 +132,8 @@ def take_all(store: "ObjectStore", names: Sequence[str]) -> list[Lease]:
     """
     found = {name: look(store, name) for name in names}
     for name, each in found.items():
-        if each and not is_over(each.said) and each.age_s < LEASE_S:
-            raise BusyError(f"{words(name, each.said)}; it renewed its lease {max(each.age_s, 0):.0f} s ago")
+        if line := renewed_of_late(name, each):
+            raise BusyError(line)
     watch(store, {name: each for name, each in found.items() if each and not is_over(each.said)})
     me = myself()
     held: list[Lease] = []
@@ -147,6 +147,24 @@ def take_all(store: "ObjectStore", names: Sequence[str]) -> list[Lease]:
             release(lease)
         raise
     return held
+
+
+def renewed_of_late(name: str, found: Found | None) -> str:
+    """Return who holds a table whose lease was renewed within LEASE_S; "" for any other."""
+    if found is None or is_over(found.said) or found.age_s >= LEASE_S:
+        return ""
+    return f"{words(name, found.said)}; it renewed its lease {max(found.age_s, 0):.0f} s ago"
+
+
+def holder(folder: str, name: str) -> str:
+    """Return who holds the lease of a table, which lies in `folder`; "" where nobody does for sure, or the store does not say."""
+    from obstore.exceptions import BaseError
+
+    s3.require(folder)
+    try:
+        return renewed_of_late(name, look(s3.store(folder), name))
+    except (BaseError, OSError):
+        return ""
 
 
 def watch(store: "ObjectStore", left: dict[str, Found]) -> None:

@@ -6,7 +6,7 @@ Both tables are written by delta-rs: a few rows take it 50 ms, and Spark two sec
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypedDict, cast
@@ -17,16 +17,18 @@ from deltalake import CommitProperties, DeltaTable, Schema, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from recast import __version__
-from recast.lakehouse import query
+from recast.lakehouse import locks, query
 from recast.lakehouse.problems import first_line, warn
 from recast.lakehouse.settings import Settings
 from recast.schemas.operations import EXPECTATION_RESULTS, RUNS, TOMBSTONES
 from recast.schemas.table import Table
-from recast.settings import UserError
+from recast.settings import BusyError, UserError
 
 SOURCE_CHANGED = "source changed"
 CHANGES_ROWS = ("RESTORE", "DELETE", "UPDATE", "MERGE", "WRITE", "TRUNCATE")
 """Operations of Delta after which a table may have other rows. Recast's own commits of documents carry facts besides."""
+OWN_FACTS = {"run_id", "takedowns"}
+"""Facts of which each of Recast's own commits of documents carries one; others may well write JSON of theirs there."""
 TABLE_ID = re.compile(
     r"@[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(@[0-9a-f]{8})?"
 )  # what follows a version of a Delta table
@@ -362,15 +364,18 @@ def undone(last: Mapping[str, Any], version: int | None, commits: Iterable[Mappi
         facts = query.facts_of(commit.get("userMetadata"))
         if facts.get("run_id", last["run_id"]) != last["run_id"]:
             return "was killed"
-        if not facts and commit.get("operation") in CHANGES_ROWS:
+        if OWN_FACTS.isdisjoint(facts) and commit.get("operation") in CHANGES_ROWS:
             return f"was followed by a {commit['operation']} that Recast did not make"
     return ""
 
 
-def require_finished(settings: Settings, name: str) -> None:
+def require_finished(settings: Settings, name: str, held: Collection[str] = ()) -> None:
     """Refuse to read a table whose last run did not succeed: it may lack rows, which would be removed below it.
 
+    `held` are the tables that this run holds itself.
+
     Raises:
+        BusyError: another run is writing it.
         UserError: the ledger says so, or the table's own commits do: of a run that was killed they know more, and of what
             others did with the table; or it has lost a column since.
     """
@@ -389,4 +394,6 @@ def require_finished(settings: Settings, name: str) -> None:
     if last["status"] == "succeeded":
         query.require_columns(settings, name, last["target_version"], version)
     if problem:
+        if name not in held and (busy := locks.holder(settings, name)):
+            raise BusyError(busy)
         raise UserError(f"the last run of {name} {problem}, so rows may be missing: recast refresh {name}")

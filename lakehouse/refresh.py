@@ -18,6 +18,7 @@ from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from recast.exits import USER_ERROR
 from recast.lakehouse import (
     dropped,
     due,
@@ -45,7 +46,7 @@ from recast.lakehouse.staging import finish, stage_chunk, staged_below
 from recast.lakehouse.work import FOLDERS, Work, begin
 from recast.schemas.published import ESTIMATED_BYTES_PER_TOKEN
 from recast.schemas.table import WITHDRAWN
-from recast.settings import UserError
+from recast.settings import BusyError, UserError
 
 CHUNKS_AHEAD = 1
 # Every chunk reads the whole source otherwise, but for files whose least and greatest hashes say that they hold none of its
@@ -66,6 +67,7 @@ def refresh(
     source_rows: int | None = None,
     limits: Limits | None = None,
     require_held: Callable[[str], None] = lambda name: None,
+    held: Collection[str] = (),
 ) -> Run | None:
     """Bring a table up to date; return its row of `runs`, or None where there was nothing to do.
 
@@ -73,10 +75,12 @@ def refresh(
         came: the executors that were there when the application began.
         source_rows: about how many rows the source has, where that was counted already.
         require_held: asked before each commit, with the table's name; raises UserError where this run holds it no more.
+        held: the tables that this run holds: no other can be writing them.
         retry: measure again the rows whose measurement failed for a reason that may have passed.
         limits: what the whole refresh may still do; by default what the settings say for this table alone.
 
     Raises:
+        BusyError: another run is writing a table that this one reads, or has written it since this one looked.
         LimitError: one of `limits` was reached. What was committed stays.
         QualityError: a critical expectation failed. What was committed before stays.
         Exception: what the stage's `usage` raises where too much of a chunk failed. Likewise.
@@ -96,7 +100,10 @@ def refresh(
         settings = replace(settings, error_budget=1.0)  # what failed once may well fail again: that is no surprise
     for name in stage.source.tables:
         query.require_whole(settings, name)
-        ledger.require_finished(settings, name)
+        ledger.require_finished(settings, name, held)
+    # The version that `begin` found may be from the middle of a run that has ended since.
+    if stage.source.tables and stage.source.version(settings) != run["source_version"]:
+        raise BusyError(f"{' or '.join(stage.source.tables)} was written meanwhile: run again")
     run["master"], run["application_id"] = executors.master_of(spark), spark.sparkContext.applicationId
     run["executors"], run["executor_cores"] = len(came), sum(each.cores for each in came)
     fit(spark, settings, stage, source_rows)
@@ -192,16 +199,24 @@ def look(
     return with_moves(work, planned) if planned.rows.get("decide") else planned
 
 
-def refusal(work: Work, planned: Plan, done_before: Collection[str]) -> str:
+class Refusal(str):
+    """The line with which a run would refuse to begin, and the `exit_status` of its command."""
+
+    exit_status = USER_ERROR
+
+
+def refusal(work: Work, planned: Plan, done_before: Collection[str]) -> Refusal:
     """Return the line with which a run would refuse to do what is planned; "" where it would not."""
+    line = Refusal()
     try:
         for name in work.stage.source.tables:
             if name not in done_before:
                 ledger.require_finished(work.settings, name)
         plan.require_few_removals(work, planned)
     except UserError as problem:
-        return str(problem)
-    return ""
+        line = Refusal(problem)
+        line.exit_status = problem.exit_status
+    return line
 
 
 def with_moves(work: Work, planned: Plan) -> Plan:

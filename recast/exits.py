@@ -22,7 +22,7 @@ MEANINGS = {
     GATE_FAILED: "an expectation of a table failed, or too many requests did; the chunk was not committed",
     STOPPED: "a limit was reached (`--max-rows`, `--max-hours`, `--max-cost`); the same command goes on from there",
     PARTIAL: "a stage failed after others of the run were committed",
-    BUSY: "another run holds a table; the message says which and since when",
+    BUSY: "another run holds a table, or writes one that is read; the message says which and since when",
     NOTHING_TO_DO: "nothing to do, with `--detailed-exit-code`",
     INTERRUPTED: "interrupted (Ctrl-C); the same command goes on from there",
     TERMINATED: "terminated (SIGTERM); the same command goes on from there",

@@ -67,6 +67,17 @@ def test_every_outcome_has_a_status_and_a_line_of_its_own(name: str, monkeypatch
     assert set(said["tables"]) == ({"raw_code"} if name in ("done", "gate", "partial", "limit") else set())
 
 
+def test_the_numbers_of_a_table_that_was_refreshed_twice_in_one_run_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = RUN | {"rows_in": 900, "rows_kept": 890, "output_tokens": 12, "cost": 12.5, "seconds": 100.0}
+    again = RUN | {"rows_in": 1, "rows_removed": 3, "output_tokens": None, "cost": 0.5, "seconds": 5.0}
+    below = RUN | {"table_name": "parsed_code", "rows_in": 880, "status": "stopped"}
+    _, (line,) = refresh(monkeypatch, [first, again | {"status": "stopped"}, below], "--json")
+    tables = json.loads(line)["tables"]
+    added = {"status": "stopped", "rows_in": 901, "rows_kept": 890, "rows_removed": 3, "output_tokens": 12}
+    assert tables["raw_code"].items() >= (added | {"cost": 13.0, "seconds": 105.0}).items()
+    assert (tables["parsed_code"]["rows_in"], list(tables)) == (880, ["raw_code", "parsed_code"])
+
+
 def test_nothing_to_do_has_a_status_of_its_own_for_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     status, lines = refresh(monkeypatch, [], "--detailed-exit-code", "--json")
     assert (status, json.loads(lines[-1])["exit_status"]) == (exits.NOTHING_TO_DO, exits.NOTHING_TO_DO)
@@ -125,7 +136,13 @@ def test_an_address_that_nobody_answers_changes_no_outcome_and_is_not_printed(
     "url", ["ftp://example.org", "http://[bad", "http://?token", "http://..../", "http://a.org:99999"]
 )
 def test_an_address_that_is_none_is_refused_before_anything_is_done(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert refresh(monkeypatch, [RUN], "--notify", url)[0] == exits.USER_ERROR
+    posted: list[Any] = []
+    monkeypatch.setattr(telling, "post", lambda *given: posted.append(given))
+    status, lines = refresh(monkeypatch, AssertionError("the run began"), "--json", "--notify", url)
+    (said,) = (json.loads(line) for line in lines)
+    assert (status, said["exit_status"], said["ended"], said["tables"]) == (2, 2, "user error", {})
+    assert said["problem"].startswith("--notify takes an address") and "token" not in said["problem"]
+    assert posted == []
 
 
 @pytest.mark.parametrize("fault", [UnicodeError("label too long"), exits.Terminated()])

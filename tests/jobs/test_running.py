@@ -2,10 +2,14 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -21,13 +25,18 @@ from recast.jobs import running
 from recast.jobs.catalogue import chosen
 from recast.jobs.running import holding
 from recast.jobs.settings import Settings
-from recast.lakehouse import ledger, session
+from recast.lakehouse import ledger, query, session
+from recast.lakehouse import refresh as refreshing
 from recast.lakehouse.costs import Experience
 from recast.lakehouse.ledger import Run
 from recast.lakehouse.plan import Plan
 from recast.lakehouse.problems import warn
-from recast.settings import UserError
+from recast.lakehouse.progress import Meter
+from recast.lakehouse.source import require_built
+from recast.lakehouse.work import Work
+from recast.settings import BusyError, UserError
 from tests.lakehouse.toy import settings_in, toy_stage, write_notes
+from tests.lakehouse.whole_lake import write_whole_lake
 from tests.sources import write_code
 
 START = session.start
@@ -100,6 +109,70 @@ def test_two_runs_at_once(holder: subprocess.Popen[str], folder: Path) -> None:
     holder.wait()
     with holding(lake, chosen(["code"])):
         pass
+
+
+@pytest.fixture
+def half_written(folder: Path) -> Settings:
+    """A lake whose raw_math a run was writing when it last wrote into the ledger."""
+    settings = Settings(lake=str(folder / "lake"), model="m", endpoint="http://localhost:9/v1")
+    write_whole_lake(Path(settings.lake))
+    shutil.rmtree(Path(settings.lake, "runs"))
+    version, id_ = query.identity(settings, "raw_math")
+    run = ledger.begin("run-live", "raw_math", "1", {}, {}) | {"target_version": version, "target_id": id_}  # type: ignore[operator]
+    ledger.record(settings, run)
+    return settings
+
+
+def test_a_table_above_that_a_live_run_writes_is_busy_and_one_that_a_dead_run_left_is_not(
+    half_written: Settings,
+) -> None:
+    options = ["--lake", "lake", "--model", "m", "--endpoint", "http://localhost:9/v1"]
+    with holding(half_written, chosen(["raw_math"])):
+        line = said("rewritten_math", *options, status=exits.BUSY)
+        assert re.fullmatch(rf"recast: another run \(process {os.getpid()}, since 20.*\) is writing raw_math", line)
+    line = said("rewritten_math", *options)
+    assert line == "recast: the last run of raw_math is running, so rows may be missing: recast refresh raw_math"
+
+
+def test_the_lock_of_a_run_itself_is_no_other_runs(half_written: Settings) -> None:
+    with holding(half_written, chosen(["math"])):
+        with pytest.raises(UserError, match="the last run of raw_math is running"):
+            ledger.require_finished(half_written, "raw_math", held=["raw_math"])
+        with pytest.raises(BusyError, match="is writing raw_math"):
+            ledger.require_finished(half_written, "raw_math")
+
+
+@pytest.mark.parametrize(("live", "status"), [(True, exits.BUSY), (False, exits.USER_ERROR)])
+def test_a_plan_that_would_be_refused_ends_as_the_refresh_would(
+    half_written: Settings, live: bool, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (stage,) = chosen(["rewritten_math"])
+    run = ledger.begin("run", stage.name, "1", {}, {})
+    with holding(half_written, chosen(["raw_math"])) if live else nullcontext():
+        refused = refreshing.refusal(Work(None, half_written, stage, run), Plan(stage.name), ())  # type: ignore[arg-type]
+    assert ("is writing raw_math" if live else "recast refresh raw_math") in refused
+    plans = [Plan("raw_math"), Plan(stage.name, refused=refused), Plan("published_math", refused="not built")]
+    monkeypatch.setattr(running, "plan_stages", lambda *_, **__: plans)
+    told = CliRunner().invoke(main, ["plan", "math", "--json"])
+    assert told.exit_code == status
+    assert [json.loads(line)["refused"] for line in told.stdout.splitlines()] == ["", refused, "not built"]
+
+
+def test_a_version_from_the_middle_of_a_run_that_has_ended_since_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, stage = settings_in(tmp_path), toy_stage(tmp_path / "bill")
+    above = Path(settings.lake, "raw_math")
+    write_deltalake(above, pa.table({"doc_id": ["a"]}))
+    source = stage.source._replace(tables=("raw_math",), version=lambda settings: require_built(settings, "raw_math"))
+    stage = replace(stage, source=source)
+
+    def ends_meanwhile(*_: object) -> None:
+        write_deltalake(above, pa.table({"doc_id": ["b"]}), mode="append")
+
+    monkeypatch.setattr(ledger, "require_finished", ends_meanwhile)
+    with pytest.raises(BusyError, match=r"^raw_math was written meanwhile: run again$"):
+        refreshing.refresh(None, settings, stage, "run-1", Meter())  # type: ignore[arg-type]
 
 
 def test_a_lake_where_nothing_keeps_two_runs_apart_is_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
@@ -266,6 +339,18 @@ def test_what_will_likely_come_is_the_share_that_the_tables_above_kept_before() 
     assert running.new_below(plan._replace(rows={}, likely_come=0), {}.get) == 5, "what is decided again needs no run"
     assert running.new_below(plan, {}.get) is None, "no run says how many are kept"
     assert running.new_below(plan._replace(likely_come=None), kept.get) is None, "nor does one further up"
+
+
+def test_a_plan_with_a_torn_ledger_is_shown_without_estimates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, stage = settings_in(tmp_path), toy_stage(tmp_path / "bill")
+    write_notes(tmp_path / "source", {"a": ("hello", "ann")})
+    ledger.record(settings, {"run_id": "run-1", "table_name": "notes", "rows_measured": 4})
+    (path,) = Path(settings.lake, "runs").glob("*.parquet")
+    path.write_bytes(path.read_bytes()[:50])
+    monkeypatch.setattr(running, "application", lambda *_: nullcontext((None, ())))
+    monkeypatch.setattr(refreshing, "look", lambda *_: Plan("notes", rows={"measure": 60}))
+    (plan,) = running.plan_stages(settings, [stage])
+    assert (plan.to_write, plan.estimate, plan.likely, plan.most) == (60, None, None, None)
 
 
 @pytest.mark.parametrize("option", ["--why", "--json"])

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, Field, write_deltalake
 from deltalake.schema import PrimitiveType
+from pyspark.sql import SparkSession
 
 from recast.lakehouse import due, ledger
 from recast.lakehouse.claims import Claim
@@ -89,6 +90,29 @@ def test_a_row_that_is_written_again_for_another_reason_waits_no_longer(tmp_path
     settings = Settings(lake=str(tmp_path), retry_after_hours=2.0)
     stage = failing(tmp_path, "fetch_tries", "fetch_tried_at")
     assert due.failures(settings, stage, run) == ("2 failures are tried again",), "the first and the third"
+
+
+@pytest.mark.parametrize(("tries", "tried_at"), [("", ""), ("fetch_tries", "fetch_tried_at")])
+def test_a_failure_from_after_the_runs_own_start_is_due_since_a_clock_was_ahead(
+    tmp_path: Path, tries: str, tried_at: str
+) -> None:
+    times = pa.array([NOW + timedelta(days=5 * 365), NOW, NOW - timedelta(hours=1)], pa.timestamp("us", "UTC"))
+    columns = {"kept": [False] * 3, "reason": pa.nulls(3, pa.string()), "written_at": times}
+    columns |= {"fetch_tries": pa.array([1, 2, None], pa.int32()), "fetch_tried_at": times}
+    write_deltalake(str(tmp_path / "parsed_code"), pa.table(columns))
+    run = ledger.begin("run", "parsed_code", "1", {}, {}) | {"started_at": NOW}
+    settings = Settings(lake=str(tmp_path), retry_after_hours=20.0)
+    assert due.failures(settings, failing(tmp_path, tries, tried_at), run) == ("1 failures are tried again",)
+
+
+@pytest.mark.spark
+def test_spark_takes_the_same_failures_for_due_as_duckdb(spark: SparkSession) -> None:
+    run = ledger.begin("run", "parsed_code", "1", {}, {}) | {"started_at": NOW}
+    ages = {"ahead": -5 * 365 * 24, "fresh": 1, "old": 21, "old, tried twice": 21, "older, tried twice": 41}
+    rows = [(name, 2 if "twice" in name else 1, NOW - timedelta(hours=age)) for name, age in ages.items()]
+    made = spark.createDataFrame(rows, "name string, fetch_tries int, written_at timestamp")
+    condition = due.old_enough(Settings(retry_after_hours=20.0), run, "fetch_tries", "", "TIMESTAMP")
+    assert {row["name"] for row in made.where(condition).collect()} == {"ahead", "old", "older, tried twice"}
 
 
 def test_the_longest_wait_that_can_be_set_is_a_time() -> None:

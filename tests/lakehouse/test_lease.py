@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -147,6 +148,17 @@ def test_a_lease_that_was_renewed_of_late_is_not_waited_for(store: Store) -> Non
     told = r"process 12 on node-7.*it renewed its lease [01] s ago"
     with pytest.raises(UserError, match=told), lease.holding(FOLDER, ["notes"]):
         pass
+
+
+def test_who_holds_a_table_is_told_of_a_lease_that_is_renewed_and_of_no_other(store: Store) -> None:
+    assert lease.holder(FOLDER, "notes") == ""
+    with taken():
+        assert re.fullmatch(
+            r"another run \(.*\) is writing notes; it renewed .* [01] s ago", lease.holder(FOLDER, "notes")
+        )
+    assert lease.holder(FOLDER, "notes") == "", "it was given back"
+    left_behind(store)
+    assert lease.holder(FOLDER, "notes") == "", "nobody renews it"
 
 
 def test_a_lease_that_only_looks_old_is_not_taken_over(store: Store) -> None:

@@ -214,10 +214,15 @@ def test_zero_and_zero_point_zero_are_told_apart_as_their_fingerprints_are(tmp_p
     assert ledger.changes(settings, ledger.begin("run-2", "raw_math", "3", {}, {})) == ("t 0 -> nothing",)
 
 
+def metadata(words: str) -> CommitProperties:
+    """Return what makes a commit carry words as its `userMetadata`."""
+    return CommitProperties(custom_metadata={"userMetadata": words})
+
+
 def commit_of(folder: Path, run_id: str) -> None:
     """Commit to a table as a run of Recast does."""
     rows = pa.table({"doc_id": ["a"], "kept": [True]})
-    facts = CommitProperties(custom_metadata={"userMetadata": json.dumps({"run_id": run_id})})
+    facts = metadata(json.dumps({"run_id": run_id}))
     write_deltalake(str(folder), rows, mode="append", commit_properties=facts)
 
 
@@ -249,6 +254,10 @@ def test_a_table_is_read_only_where_its_last_run_is_known_to_have_succeeded(tmp_
     [
         (lambda table: table.restore(1), "was followed by a RESTORE that Recast did not make"),
         (lambda table: table.delete("doc_id = 'a'"), "was followed by a DELETE that Recast did not make"),
+        (
+            lambda table: table.delete("doc_id = 'a'", commit_properties=metadata('{"ticket": "GDPR-12"}')),
+            "was followed by a DELETE that Recast did not make",
+        ),
         (
             lambda table: Path(urlsplit(table.table_uri).path, "_delta_log", f"{2:020}.json").unlink(),
             "left version 2, and .* at version 1",
@@ -288,6 +297,15 @@ def test_an_older_copy_that_has_come_to_the_same_version_is_another_table(tmp_pa
         ledger.require_finished(settings, "raw_math")
     assert query.version(settings, "raw_math") == 2
     assert "the table's files are others than the last run left" in ledger.changes(settings, run)
+
+
+def test_a_removal_of_what_was_taken_down_is_recasts_own(tmp_path: Path) -> None:
+    settings, folder = Settings(lake=str(tmp_path)), tmp_path / "raw_math"
+    commit_of(folder, "run-1")
+    run = {"run_id": "run-1", "table_name": "raw_math", "status": "succeeded", "target_version": 0}
+    ledger.record(settings, run)  # type: ignore[arg-type]
+    DeltaTable(str(folder)).delete("doc_id = 'a'", commit_properties=metadata('{"takedowns": 3}'))
+    ledger.require_finished(settings, "raw_math")
 
 
 def tear_a_file(folder: Path) -> Path:
