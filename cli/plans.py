@@ -61,8 +61,7 @@ def show(plans: Sequence[Plan], as_json: bool) -> None:
 
 def status_of(plans: Sequence[Plan]) -> int:
     """Return the exit status with which a refresh would refuse to begin; 0 where it would not."""
-    refused = next((plan.refused for plan in plans if plan.refused), None)
-    return exits.DONE if refused is None else getattr(refused, "exit_status", exits.USER_ERROR)
+    return next((plan.exit_status for plan in plans if plan.refused), exits.DONE)
 
 
 def show_reasons(why: Mapping[str, Sequence[str]], as_json: bool) -> None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from recast.exits import USER_ERROR
 from recast.lakehouse import ledger, query, withheld
 from recast.lakehouse.actions import WRITING, find_actions
 from recast.lakehouse.chunks import PREFIX_DIGITS, Chunk, Todo, chunks_of
@@ -40,6 +41,7 @@ class Plan(NamedTuple):
         moved_tokens: tokens of these rows' texts, by the same words.
         tokens_estimated: whether these are estimated by the length of the texts, since the table counts none.
         refused: the line with which a refresh would stop before it does anything of this; empty where it would not.
+        exit_status: that of the refresh where it would.
     """
 
     table_name: str
@@ -58,6 +60,7 @@ class Plan(NamedTuple):
     moved_tokens: Mapping[str, int] = {}
     tokens_estimated: bool = False
     refused: str = ""
+    exit_status: int = USER_ERROR
 
     @property
     def to_write(self) -> int:

@@ -18,7 +18,6 @@ from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from recast.exits import USER_ERROR
 from recast.lakehouse import (
     dropped,
     due,
@@ -195,28 +194,20 @@ def look(
     ).of_added_rows()
     work = work._replace(unwritten=plan.find(work))
     planned = plan.make(work, why)
-    planned = planned._replace(refused=refusal(work, planned, done_before))
+    planned = with_refusal(work, planned, done_before)
     return with_moves(work, planned) if planned.rows.get("decide") else planned
 
 
-class Refusal(str):
-    """The line with which a run would refuse to begin, and the `exit_status` of its command."""
-
-    exit_status = USER_ERROR
-
-
-def refusal(work: Work, planned: Plan, done_before: Collection[str]) -> Refusal:
-    """Return the line with which a run would refuse to do what is planned; "" where it would not."""
-    line = Refusal()
+def with_refusal(work: Work, planned: Plan, done_before: Collection[str]) -> Plan:
+    """Return the plan with the line and the status with which a run would refuse to do it, where it would."""
     try:
         for name in work.stage.source.tables:
             if name not in done_before:
                 ledger.require_finished(work.settings, name)
         plan.require_few_removals(work, planned)
     except UserError as problem:
-        line = Refusal(problem)
-        line.exit_status = problem.exit_status
-    return line
+        return planned._replace(refused=str(problem), exit_status=problem.exit_status)
+    return planned
 
 
 def with_moves(work: Work, planned: Plan) -> Plan:

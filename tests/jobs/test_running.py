@@ -149,13 +149,13 @@ def test_a_plan_that_would_be_refused_ends_as_the_refresh_would(
     (stage,) = chosen(["rewritten_math"])
     run = ledger.begin("run", stage.name, "1", {}, {})
     with holding(half_written, chosen(["raw_math"])) if live else nullcontext():
-        refused = refreshing.refusal(Work(None, half_written, stage, run), Plan(stage.name), ())  # type: ignore[arg-type]
-    assert ("is writing raw_math" if live else "recast refresh raw_math") in refused
-    plans = [Plan("raw_math"), Plan(stage.name, refused=refused), Plan("published_math", refused="not built")]
+        plan = refreshing.with_refusal(Work(None, half_written, stage, run), Plan(stage.name), ())  # type: ignore[arg-type]
+    assert ("is writing raw_math" if live else "recast refresh raw_math") in plan.refused
+    plans = [Plan("raw_math"), plan, Plan("published_math", refused="not built")]
     monkeypatch.setattr(running, "plan_stages", lambda *_, **__: plans)
     told = CliRunner().invoke(main, ["plan", "math", "--json"])
     assert told.exit_code == status
-    assert [json.loads(line)["refused"] for line in told.stdout.splitlines()] == ["", refused, "not built"]
+    assert [json.loads(line)["refused"] for line in told.stdout.splitlines()] == ["", plan.refused, "not built"]
 
 
 def test_a_version_from_the_middle_of_a_run_that_has_ended_since_is_not_read(

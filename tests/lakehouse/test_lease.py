@@ -143,14 +143,18 @@ def test_a_lease_that_nobody_renews_is_taken_over_once_it_was_seen_unchanged_for
     assert "process 12 on node-7, since 2026-11-26T12:00:00+00:00" in capsys.readouterr().err
 
 
-def test_a_lease_that_was_renewed_of_late_is_not_waited_for(store: Store) -> None:
+def test_a_lease_that_was_renewed_of_late_is_not_waited_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "LEASE_S", 10.0)  # the store tells times in whole seconds
     left_behind(store, age_s=0)
     told = r"process 12 on node-7.*it renewed its lease [01] s ago"
     with pytest.raises(UserError, match=told), lease.holding(FOLDER, ["notes"]):
         pass
 
 
-def test_who_holds_a_table_is_told_of_a_lease_that_is_renewed_and_of_no_other(store: Store) -> None:
+def test_who_holds_a_table_is_told_of_a_lease_that_is_renewed_and_of_no_other(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "LEASE_S", 10.0)  # the store tells times in whole seconds
     assert lease.holder(FOLDER, "notes") == ""
     with taken():
         assert re.fullmatch(
