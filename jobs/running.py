@@ -21,9 +21,10 @@ from recast.lakehouse.ledger import Run
 from recast.lakehouse.limits import LimitError, Limits
 from recast.lakehouse.problems import raised_in_task, warn
 from recast.lakehouse.progress import Meter
-from recast.lakehouse.settings import NOTHING, is_local
+from recast.lakehouse.settings import NOTHING, is_local, work_path
 from recast.lakehouse.source import require_built
 from recast.lakehouse.stage import Stage
+from recast.schemas import TABLES
 from recast.settings import UserError
 from recast.storage import place, upload
 from recast.udfs.contents.settings import table_of
@@ -71,7 +72,7 @@ def holding(settings: Settings, stages: Sequence[Stage]) -> Iterator[Callable[[s
         with locks.locking(settings, names):
             yield lambda name: None
     elif s3.is_s3(settings.lake):
-        with lease.holding(store.work_path(settings), names) as require:
+        with lease.holding(work_path(settings), names) as require:
             yield require
     else:
         warn(f"nothing keeps two runs apart in {settings.lake}: see that one works at a time (docs/object_storage.md)")
@@ -214,7 +215,7 @@ def remove_taken_down(
 @contextmanager
 def spark_log(settings: Settings) -> Iterator[Path]:
     """Give the block a file for what the JVM writes: in a local lake, or one of this machine that is copied to the lake."""
-    kept = store.work_path(settings, "spark.log")
+    kept = work_path(settings, "spark.log")
     if is_local(settings.lake):
         yield Path(kept)
         return
@@ -307,13 +308,17 @@ def experience_of(settings: Settings, table: str) -> costs.Experience | None:
 def new_below(plan: "Plan", known: Callable[[str], costs.Experience | None]) -> int | None:
     """Return how many rows a table's plan will likely give the tables below to measure; None where no run says.
 
-    These are the rows that it measures and keeps, and those that it rejected and keeps when it decides again. A row whose
-    text is known already, as a copied one's is, costs nothing below.
+    These are the rows that it measures and keeps, and those that it rejected and keeps when it decides again. What it would pay
+    for to decide (`Stage.preview`) is likely kept as what it measures is. A row whose text is known already, as a copied one's
+    is, costs nothing below.
     """
-    moved = sum(count for move, count in plan.moves.items() if move.endswith("-> kept"))
     if plan.likely_come is None:
         return None
-    measured = plan.rows.get("measure", 0) + plan.likely_come
+    moved = sum(count for move, count in plan.moves.items() if move.endswith("-> kept"))
+    decided = {"kept", *TABLES[plan.table_name].reasons}
+    rejected = {move: count for move, count in plan.moves.items() if not move.startswith("kept ->")}
+    open_ = sum(count for move, count in rejected.items() if move.partition(" -> ")[2] not in decided)
+    measured = plan.rows.get("measure", 0) + plan.likely_come + open_
     if not measured:
         return moved
     earlier = known(plan.table_name)

@@ -21,9 +21,8 @@ from recast.jobs.settings import Settings
 from recast.lakehouse.executors import Executor, master_of
 from recast.lakehouse.problems import first_line
 from recast.lakehouse.session import is_this_machine
-from recast.lakehouse.settings import is_local
+from recast.lakehouse.settings import is_local, work_path
 from recast.lakehouse.stage import Stage
-from recast.lakehouse.store import work_path
 from recast.settings import UserError
 
 if TYPE_CHECKING:

@@ -1,11 +1,11 @@
 """Which rows are measured now though nothing changed: failures that may have passed, and what the settings had refused."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from recast.lakehouse import ledger, query, takedown
+from recast.lakehouse import query, takedown
 from recast.lakehouse.ledger import Run
 from recast.lakehouse.settings import Settings
 from recast.lakehouse.stage import Stage
@@ -72,30 +72,30 @@ def failures(settings: Settings, stage: Stage, run: Run) -> tuple[str, ...]:
     return (f"{found['rows']:,} failures are tried again",) if found["rows"] else ()
 
 
-def lifted(settings: Settings, stage: Stage) -> bool:
-    """Say whether a claim of a text was lifted since the last run that succeeded of a stage whose rows may lack such a text.
+def lifted_at(settings: Settings, stage: Stage) -> datetime | None:
+    """Return when a claim of a text was lifted last, for a stage whose rows may lack such a text; None where none was.
 
-    No row says which text it lacks, so then all that were taken down are read again. No JVM is needed.
+    No row says which text it lacks, so all that lack one since before then are read again. No JVM is needed.
     """
     if TAKEN_DOWN not in stage.target.reasons or takedown.version(settings) is None:
-        return False
-    last = None
-    with ledger.surviving_damage():
-        last = query.last_run(settings, stage.name, "succeeded")
-    obeyed = (last or {}).get("takedowns")
+        return None
     statement = (
-        f"SELECT count(*) AS n FROM tombstones WHERE kind = 'content' AND doc_id IS NULL AND action = '{takedown.LIFT}' "
-        f"AND number > {-1 if obeyed is None else obeyed}"
+        "SELECT max(requested_at) AS at FROM tombstones "
+        f"WHERE kind = 'content' AND doc_id IS NULL AND action = '{takedown.LIFT}'"
     )
-    return bool(query.rows(settings, statement, TOMBSTONES.name)[0]["n"])
+    found: datetime | None = query.rows(settings, statement, TOMBSTONES.name)[0]["at"]
+    return found
 
 
-def is_due(settings: Settings, stage: Stage, run: Run, retry: bool, lifted: bool = False) -> Column:
+def is_due(settings: Settings, stage: Stage, run: Run, retry: bool, lifted: datetime | None = None) -> Column:
     """Return the condition on the target's rows that are measured now.
 
-    `retry` says whether all failures are, `lifted` whether rows without a text that was taken down are.
+    `retry` says whether all failures are, `lifted` when a claim of a text was lifted last: rows that lack one since before
+    then are, too.
     """
     waited = old_enough(settings, run, stage.tries, stage.tried_at, "TIMESTAMP")
-    by_itself = f"{NOT_TAKEN_DOWN} AND {waited}" + (f" OR reason = '{TAKEN_DOWN}'" if lifted else "")
+    by_itself = f"{NOT_TAKEN_DOWN} AND {waited}"
+    if lifted:
+        by_itself += f" OR (reason = '{TAKEN_DOWN}' AND written_at < TIMESTAMP '{lifted.isoformat()}')"
     condition = "true" if retry else f"({by_itself})"
     return F.coalesce(F.expr(f"(({stage.retryable}) AND {condition}) OR ({stage.due(settings)})"), F.lit(False))

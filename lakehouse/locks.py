@@ -13,8 +13,10 @@ from pathlib import Path
 
 from recast import s3
 from recast.lakehouse import lease
-from recast.lakehouse.settings import Settings, is_local
+from recast.lakehouse.settings import Settings, is_local, work_path
 from recast.settings import BusyError, UserError
+
+ASKING_S = 0.2  # whoever only asks who holds a lock has it for a moment
 
 
 @contextmanager
@@ -27,8 +29,6 @@ def locking(settings: Settings, names: Sequence[str]) -> Iterator[None]:
     """
     import filelock  # which imports asyncio
 
-    from recast.lakehouse.store import work_path  # which imports Spark
-
     with ExitStack() as held:
         for name in names:
             path, table = Path(work_path(settings, f"{name}.lock")), Path(settings.lake, name)
@@ -36,7 +36,7 @@ def locking(settings: Settings, names: Sequence[str]) -> Iterator[None]:
                 raise UserError(f"cannot write to {table}: {os.strerror(errno.EACCES)}. Is --lake right?")
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                held.enter_context(filelock.FileLock(path, timeout=0))
+                held.enter_context(filelock.FileLock(path, timeout=ASKING_S))
                 path.write_text(str(os.getpid()))
             except filelock.Timeout:
                 raise BusyError(words(path, name)) from None
@@ -46,12 +46,10 @@ def locking(settings: Settings, names: Sequence[str]) -> Iterator[None]:
 
 
 def holder(settings: Settings, name: str) -> str:
-    """Return in words which live run holds a table, "" where none does, or none can be seen to. No lock is taken.
+    """Return in words which live run holds a table, "" where none does, or none can be seen to.
 
     This run's own locks count as well: whoever holds the table need not ask.
     """
-    from recast.lakehouse.store import work_path  # which imports Spark: `recast release` needs it only here
-
     if s3.is_s3(settings.lake):
         return lease.holder(work_path(settings), name)
     path = Path(work_path(settings, f"{name}.lock"))

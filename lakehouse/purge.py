@@ -22,8 +22,8 @@ from recast import __version__
 from recast.lakehouse import confinement, ledger, proof, query, takedown
 from recast.lakehouse.claims import Claim, hosts_of
 from recast.lakehouse.proof import Searched, Wanted
-from recast.lakehouse.settings import Settings
-from recast.lakehouse.store import DROPPED, EXPIRES, STATISTICS, WORK, with_statistics
+from recast.lakehouse.settings import WORK, Settings
+from recast.lakehouse.store import DROPPED, EXPIRES, STATISTICS, with_statistics
 from recast.schemas import TABLES
 from recast.schemas.operations import TOMBSTONES
 from recast.settings import UserError

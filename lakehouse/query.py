@@ -504,14 +504,13 @@ def rows(settings: Settings, statement: str, *names: str) -> list[dict[str, Any]
     return dictionaries(run_sql(settings, statement, *names))
 
 
-def last_run(settings: Settings, name: str, status: str = "") -> dict[str, Any] | None:
-    """Return the row of the stage's last run, or of the last that ended with `status`; None if there is none."""
+def last_run(settings: Settings, name: str) -> dict[str, Any] | None:
+    """Return the row of the stage's last run, or None if it never ran."""
     table = open_table(settings, "runs")
     if table is None:
         return None
     order = newest_first(field.name for field in table.schema().fields)
-    those = f"table_name = '{name}'" + (f" AND status = '{status}'" if status else "")
-    found = rows(settings, f"SELECT * FROM runs WHERE {those} ORDER BY {order} LIMIT 1", "runs")
+    found = rows(settings, f"SELECT * FROM runs WHERE table_name = '{name}' ORDER BY {order} LIMIT 1", "runs")
     return found[0] if found else None
 
 

@@ -39,7 +39,7 @@ from recast.lakehouse.limits import LimitError, Limits
 from recast.lakehouse.plan import Plan
 from recast.lakehouse.problems import first_line
 from recast.lakehouse.progress import Meter
-from recast.lakehouse.settings import Settings, is_local
+from recast.lakehouse.settings import Settings, is_local, work_path
 from recast.lakehouse.stage import Stage
 from recast.lakehouse.staging import finish, stage_chunk, staged_below
 from recast.lakehouse.work import FOLDERS, Work, begin
@@ -94,8 +94,7 @@ def refresh(
     why = (*changes, *failures)
     if not retry and not why:
         return None
-    lifted = due.lifted(settings, stage)
-    if retry or lifted or not changes:
+    if retry or not changes:
         settings = replace(settings, error_budget=1.0)  # what failed once may well fail again: that is no surprise
     for name in stage.source.tables:
         query.require_whole(settings, name)
@@ -106,7 +105,7 @@ def refresh(
     run["master"], run["application_id"] = executors.master_of(spark), spark.sparkContext.applicationId
     run["executors"], run["executor_cores"] = len(came), sum(each.cores for each in came)
     fit(spark, settings, stage, source_rows)
-    table_folder = store.work_path(settings, stage.name)
+    table_folder = work_path(settings, stage.name)
     unfinished = store.folders(spark, table_folder)
     leftovers = [path for each in unfinished for path in staged_below(spark, each, stage, meter)]
     if unfinished:
@@ -124,7 +123,7 @@ def refresh(
         leftovers=tuple(leftovers),
         dropped=dropped.found(spark, settings, stage),
         retry=retry,
-        lifted=lifted,
+        lifted=due.lifted_at(settings, stage),
         found_version=str(query.version(settings, stage.name)),
         # After `open_table`: where that adds a column, its values come from rows that have not changed.
         planned_before=ledger.planned_before(settings, last, run),
@@ -179,7 +178,7 @@ def look(
         query.require_whole(settings, name)
     fit(spark, settings, stage)
     version = query.version(settings, stage.name)
-    unfinished = store.folders(spark, store.work_path(settings, stage.name))
+    unfinished = store.folders(spark, work_path(settings, stage.name))
     work = Work(
         spark,
         settings,
@@ -188,7 +187,7 @@ def look(
         leftovers=tuple(path for each in unfinished for path in staged_below(spark, each, stage)),
         dropped=dropped.found(spark, settings, stage),
         retry=retry,
-        lifted=due.lifted(settings, stage),
+        lifted=due.lifted_at(settings, stage),
         found_version="" if version is None else str(version),
         planned_before=ledger.planned_before(settings, last, run),
     ).of_added_rows()

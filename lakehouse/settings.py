@@ -16,6 +16,7 @@ AllSettings = Any
 
 MOST_DAYS = 36_500  # a time so long ago is still a date
 MOST_TASKS = 100_000  # a driver that lists many more runs out of memory
+WORK = "_work"
 UNREADABLE_CHARACTERS = "[]{}*?^|\\%"
 
 
@@ -81,6 +82,11 @@ class Settings(Group):
 def is_local(location: str) -> bool:
     """Say whether `location` is a path of this machine's file system."""
     return "://" not in location
+
+
+def work_path(settings: Settings, *parts: str) -> str:
+    """Return a path below the folder of a lake for files that a run needs only until its commit."""
+    return "/".join((settings.lake, WORK, *parts))
 
 
 def is_default_lake(settings: Settings) -> bool:

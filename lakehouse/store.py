@@ -40,7 +40,6 @@ PROPERTIES = {
 # A merge writes each file anew that holds a row which it replaces or removes. Of whole documents so many take about 50 MB.
 ROWS_PER_FILE = 10_000
 GONE = "_gone"  # column that marks the keys to delete among rows to write
-WORK = "_work"  # folder of the lake for files that a run needs only until its commit
 COMMITS_READ = 50  # in search of the last one that a run made
 DROPPED = "_dropped"  # folder of the lake for rows that lost their place because of their source
 
@@ -48,11 +47,6 @@ DROPPED = "_dropped"  # folder of the lake for rows that lost their place becaus
 def table_path(settings: Settings, name: str) -> str:
     """Return where the table `name` lies."""
     return f"{settings.lake}/{name}"
-
-
-def work_path(settings: Settings, *parts: str) -> str:
-    """Return a path below the folder for files that a run needs only until its commit."""
-    return "/".join((settings.lake, WORK, *parts))
 
 
 def open_table(spark: SparkSession, settings: Settings, table: Table) -> "DeltaTable":

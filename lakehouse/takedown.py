@@ -195,21 +195,39 @@ def goes(settings: Settings, found: Sequence[Mapping[str, Any]]) -> set[str]:
 def lift(settings: Settings, claims: Sequence[Claim], why: str, reference: str = "", with_content: bool = False) -> int:
     """Make claims count no longer; the next refresh reads their documents anew. Return how many counted until now.
 
-    `with_content` lifts all that was taken down together with them, by any command since they were lifted last.
+    `with_content` lifts what was taken down together with them, and by no other command, since they were lifted last.
     """
     require_encodable(why, reference)
     if version(settings) is None:
         return 0
-    made: dict[Claim, set[str]] = {}
-    statement = f"SELECT kind, value, takedown_id FROM ({MADE}) WHERE doc_id IS NULL"
-    for each in query.rows(settings, statement, TOMBSTONES.name):
-        made.setdefault(Claim(each["kind"], each["value"]), set()).add(each["takedown_id"])
-    lifted = {claim for claim in claims if claim in made}
+    counting = {Claim(each["kind"], each["value"]) for each in in_force(settings)}
+    lifted = {claim for claim in claims if claim in counting}
     if with_content:
-        together = set().union(*(made[claim] for claim in lifted))
-        lifted |= {claim for claim, takedown_ids in made.items() if takedown_ids & together}
+        lifted |= taken_along(settings, lifted)
     record(settings, LIFT, sorted(lifted), why, reference, [])
     return len(lifted)
+
+
+def taken_along(settings: Settings, claims: Collection[Claim]) -> set[Claim]:
+    """Return the further claims that count and that only takedowns which named some of `claims`, too, have made since a lift."""
+    if version(settings) is None:
+        return set()
+    rows = query.rows(
+        settings,
+        f"SELECT t.kind, t.value, takedown_id, coalesce(t.number >= c.since, false) AS counts FROM tombstones AS t "
+        f"LEFT JOIN ({IN_FORCE}) AS c ON t.kind = c.kind AND t.value = c.value "
+        f"WHERE doc_id IS NULL AND action = '{TAKE_DOWN}'",
+        TOMBSTONES.name,
+    )
+    named, together = set(claims), set()
+    made: dict[Claim, set[str]] = {}
+    for each in rows:
+        claim = Claim(each["kind"], each["value"])
+        if claim in named:
+            together.add(each["takedown_id"])
+        elif each["counts"]:
+            made.setdefault(claim, set()).add(each["takedown_id"])
+    return {claim for claim, ids in made.items() if ids <= together}
 
 
 def note_holders(settings: Settings, run: ledger.Run) -> None:
@@ -365,23 +383,35 @@ def hashes_before(settings: Settings, claims: Collection[Claim]) -> set[str]:
         f"SELECT DISTINCT kind, value, table_name, content_hash, probes FROM ({MADE}) WHERE table_name IN ({raw})",
         TOMBSTONES.name,
     )
-    return hashes_of([each for each in rows if Claim(each["kind"], each["value"]) in claims])
+    named = set(claims)
+    return hashes_of([each for each in rows if Claim(each["kind"], each["value"]) in named])
 
 
 def sources_of(settings: Settings, hashes: Collection[str]) -> dict[str, set[str]]:
-    """Return, by the hash of a text that was made from source documents, the content_hash of these."""
+    """Return, by the hash of a text that was made from source documents, the content_hash of these; of no text that is too short
+    to be anybody's own."""
     if not hashes:
         return {}
     lake = query.connect(settings)
     lake.connection.register("wanted", pa.table({"content_hash": sorted(hashes)}))
+    texts = [f"SELECT doc_id, content_hash FROM {name}" for name in RAW if name in lake.built]
+    if not texts:
+        return {}
     found: dict[str, set[str]] = {}
     for name in document_tables(lake):
-        if name not in RAW and "raw_hash" in {column for column, *_ in head(lake.connection, name)}:
-            rows = lake.connection.execute(
-                f"SELECT DISTINCT content_hash, raw_hash FROM {query.stored(name)} SEMI JOIN wanted USING (content_hash) "
-                "WHERE raw_hash IS NOT NULL"
-            )
-            for made, source in rows.fetchall():
+        if name in RAW:
+            continue
+        # Rows of an older Recast do not say from which text they come: that of their document now.
+        raw_hash = raw_hash_of(name, [column for column, *_ in head(lake.connection, name)])
+        made_so = f"SELECT doc_id, content_hash, text, {raw_hash} AS raw_hash FROM {query.stored(name)}"
+        rows = lake.connection.execute(
+            "SELECT content_hash, coalesce(raw_hash, source_hash) AS source, any_value(text) "
+            f"FROM ({made_so} SEMI JOIN wanted USING (content_hash)) "
+            f"LEFT JOIN (SELECT doc_id, content_hash AS source_hash FROM ({' UNION ALL '.join(texts)})) USING (doc_id) "
+            "GROUP BY ALL"
+        )
+        for made, source, text in rows.fetchall():
+            if source and probes_of(text):
                 found.setdefault(made, set()).add(source)
     return found
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from py4j.protocol import Py4JJavaError
@@ -15,7 +16,7 @@ from recast.lakehouse.actions import ACTIONS_DDL
 from recast.lakehouse.chunks import Chunk
 from recast.lakehouse.ledger import Run
 from recast.lakehouse.problems import first_line, warn
-from recast.lakehouse.settings import Settings
+from recast.lakehouse.settings import Settings, work_path
 from recast.lakehouse.source import Listing
 from recast.lakehouse.stage import Stage
 from recast.schemas.table import WITHDRAWN
@@ -51,7 +52,7 @@ class Work(NamedTuple):
         leftovers: folders of rows that killed runs have staged whole.
         dropped: rows that left the target because of their source (lakehouse/dropped.py); None where there are none.
         retry: whether failures that may have passed are measured again.
-        lifted: whether rows without a text that was taken down are.
+        lifted: when a claim of a text was lifted last: rows that lack one since before then are, too.
         found_version: version of the target as the run found it; empty where it was not built.
         planned_before: version of the source that the target stands for; empty where all of its rows must be looked at.
         only_added: whether the stage's source is that of the rows alone which came since `planned_before`.
@@ -69,7 +70,7 @@ class Work(NamedTuple):
     leftovers: tuple[str, ...] = ()
     dropped: DataFrame | None = None
     retry: bool = False
-    lifted: bool = False
+    lifted: datetime | None = None
     found_version: str = ""
     planned_before: str = ""
     only_added: bool = False
@@ -115,7 +116,7 @@ class Work(NamedTuple):
     @property
     def journals(self) -> str:
         """Where the answers of chunks that are not committed yet lie, this run's and those of killed runs."""
-        return store.work_path(self.settings, self.stage.name, "journal")
+        return work_path(self.settings, self.stage.name, "journal")
 
     def journal_path(self, chunk: Chunk) -> str:
         """Where answers for a chunk are kept from the moment they are paid for."""

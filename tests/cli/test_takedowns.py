@@ -55,6 +55,9 @@ def test_without_a_claim_those_that_count_are_listed(lake: Path) -> None:
         == "1 claim lifted. Next: recast refresh\n"
     )
     assert recast(lake, "takedown")[1] == "nothing is taken down\n"
+    recast(lake, "takedown", "--blob", A, "--why", "asked to", "--content")
+    said = recast(lake, "takedown", "--lift", "--blob", A, "--why", "a mistake")[1]
+    assert said.startswith("1 claim made together with them left; --content lifts these too\n1 claim lifted.")
 
 
 def test_a_list_is_taken_as_far_as_it_is_well_formed_and_the_rest_is_counted(lake: Path, tmp_path: Path) -> None:

@@ -339,6 +339,8 @@ def test_what_will_likely_come_is_the_share_that_the_tables_above_kept_before() 
     assert running.new_below(plan._replace(rows={}, likely_come=0), {}.get) == 5, "what is decided again needs no run"
     assert running.new_below(plan, {}.get) is None, "no run says how many are kept"
     assert running.new_below(plan._replace(likely_come=None), kept.get) is None, "nor does one further up"
+    waiting = plan._replace(rows={}, likely_come=0, moves={"low_score -> to be linted": 8, "kept -> to be linted": 4})
+    assert running.new_below(waiting, kept.get) == 8 * 0.25, "what the linter is to decide is kept as often as others"
 
 
 def test_a_plan_with_a_torn_ledger_is_shown_without_estimates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -240,7 +240,7 @@ def test_a_code_text_is_withheld_by_its_hash_whatever_blob_brings_it(
         *[("taken_down", True)] * 2,
     ]
     lift(settings, [Claim("content", str(sha256(text)))], "a mistake")
-    assert lane.refresh("raw_code")["raw_code"]["rows_measured"] == 2
+    assert lane.refresh("raw_code")["raw_code"]["rows_measured"] == 2, "the next refresh reads them again"
     assert [row["reason"] for row in lane.rows("raw_code", "reason").values()] == [None] * 3
 
 

@@ -14,7 +14,7 @@ from recast.lakehouse import due, ledger
 from recast.lakehouse.claims import Claim
 from recast.lakehouse.settings import Settings
 from recast.lakehouse.stage import Stage
-from recast.lakehouse.takedown import lift, take_down, version
+from recast.lakehouse.takedown import lift, take_down
 from recast.schemas import TABLES
 from recast.settings import UserError
 from tests.lakehouse.lakes import write_table
@@ -149,28 +149,17 @@ def test_a_table_that_does_not_count_tries_yet_waits_as_after_the_first(tmp_path
     )
 
 
-def test_a_lift_of_a_text_makes_rows_without_one_due_until_a_run_succeeded(tmp_path: Path) -> None:
+def test_only_a_lift_of_a_text_says_since_when_rows_without_one_are_due(tmp_path: Path) -> None:
     settings = build(tmp_path / "lake")
     raw_code, no_raw = (
         replace(toy_stage(tmp_path / "bill"), target=TABLES[name]) for name in ("raw_code", "parsed_code")
     )
-    text = Claim("content", "0" * 64)
-
-    def run(status: str, takedowns: int | None) -> None:
-        ledger.record(
-            settings, ledger.begin(f"{status}{takedowns}", "raw_code", "1", {}, {}, takedowns) | {"status": status}
-        )
-
-    run("succeeded", None)
-    take_down(settings, [text], "asked to")
-    assert not due.lifted(settings, raw_code)
-    lift(settings, [text], "a mistake")
-    run("failed", version(settings))
-    assert due.lifted(settings, raw_code)
-    assert not due.lifted(settings, no_raw), "it has no row without a text that was taken down"
-    run("succeeded", version(settings))
-    assert not due.lifted(settings, raw_code)
-    lift(settings, [Claim("blob", A)], "another")
-    take_down(settings, [Claim("blob", A)], "asked to")
-    lift(settings, [Claim("blob", A)], "a mistake")
-    assert not due.lifted(settings, raw_code), "no claim of a text"
+    for claim in (Claim("blob", A), Claim("content", "0" * 64)):
+        assert due.lifted_at(settings, raw_code) is None
+        take_down(settings, [claim], "asked to")
+        assert due.lifted_at(settings, raw_code) is None
+        before = datetime.now(UTC)
+        lift(settings, [claim], "a mistake")
+    at = due.lifted_at(settings, raw_code)
+    assert at is not None and before <= at <= datetime.now(UTC)
+    assert due.lifted_at(settings, no_raw) is None, "it has no row without a text that was taken down"

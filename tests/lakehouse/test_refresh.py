@@ -28,6 +28,7 @@ from recast.lakehouse.limits import LimitError
 from recast.lakehouse.progress import Meter
 from recast.lakehouse.quality import QualityError
 from recast.lakehouse.refresh import check_and_commit, look, refresh
+from recast.lakehouse.settings import work_path
 from recast.lakehouse.staging import staged_below
 from recast.schemas.table import Column
 from recast.settings import UserError
@@ -125,7 +126,7 @@ def test_a_table_follows_its_source_and_pays_for_each_text_once(lake: Lake) -> N
 
     run, paid = lake.run(measured_by="rule 2")
     assert paid == ["hello", "howdy"], "another way to measure measures every text again"
-    assert not Path(store.work_path(lake.settings, "notes")).exists(), "a finished run leaves no work folder"
+    assert not Path(work_path(lake.settings, "notes")).exists(), "a finished run leaves no work folder"
 
 
 def test_many_chunks_hold_each_row_once_and_do_not_each_read_the_source(
@@ -403,7 +404,7 @@ TEARS: dict[str, Callable[[Path], None]] = {
 def test_what_a_killed_machine_tore_is_made_again(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     """A torn plan, too, which no other run reads."""
     die_after_staging(lake, monkeypatch)
-    killed = Path(store.work_path(lake.settings, "notes")) / "run-1"
+    killed = Path(work_path(lake.settings, "notes")) / "run-1"
     stage, screen = toy_stage(lake.folder / "bill"), io.StringIO()
     meter = Meter(Console(file=screen, width=1000))
     for case, tear in TEARS.items():

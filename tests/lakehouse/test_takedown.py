@@ -247,6 +247,11 @@ def test_what_was_taken_down_together_is_lifted_together_though_one_was_claimed_
     assert published(settings) == [A, B, C]
     take_down(settings, [Claim("blob", A)], "asked to once more")
     assert lift(settings, [Claim("blob", A)], "a mistake", with_content=True) == 1, "the text was lifted before"
+    bob = Claim("repo", "bob/copy")
+    take_down(settings, [Claim("blob", A), bob], "asked to")
+    take_down(settings, [bob], "asked to by bob himself")
+    assert lift(settings, [Claim("blob", A)], "a mistake", with_content=True) == 1
+    assert [each["value"] for each in in_force(settings)] == ["bob/copy"]
 
 
 @pytest.mark.parametrize("named", [Claim("blob", A), Claim("repo", "alice/rooms")])
@@ -260,21 +265,24 @@ def test_equal_texts_are_taken_down_also_after_the_claimed_documents_went(settin
     assert C not in published(settings)
 
 
-def test_the_hash_of_a_rewrite_takes_down_the_text_that_it_was_made_from(settings: Settings) -> None:
-    text, rewrite = "Two rooms, and the area of both of them.", "# rewritten: two rooms, and the area of both of them"
-    late = blob("d" * 40, text, "dan/late")
-    write(Path(settings.lake), "raw_code", [late])
-    made = {"doc_id": "d" * 40, "text": rewrite, "repo_name": "dan/late", "raw_hash": sha256(text), "token_count": 7}
-    write_with_raw_hash(Path(settings.lake), made)
+@pytest.mark.parametrize("says_from_which", [True, False])
+def test_the_hash_of_a_rewrite_takes_down_the_text_that_it_was_made_from(
+    settings: Settings, says_from_which: bool
+) -> None:
+    rewrite = f"# rewritten\n{ROOMS}"
+    if says_from_which:
+        shutil.rmtree(Path(settings.lake, "published_code"))
+        write(Path(settings.lake), "published_code", [published_row(B) | {"text": rewrite, "raw_hash": sha256(ROOMS)}])
     taken = take_down(settings, [Claim("content", str(sha256(rewrite)))], "asked to")
-    assert (taken.claims, taken.documents, taken.unknown) == (2, 1, [])
-    assert {each["value"] for each in in_force(settings)} == {sha256(text), sha256(rewrite)}
+    assert (taken.claims, taken.unknown, taken.documents) == (2, [], 2), "a page has that text as well"
+    assert {each["value"] for each in in_force(settings)} == {sha256(ROOMS), sha256(rewrite)}
+    assert B not in published(settings)
 
 
-def write_with_raw_hash(lake: Path, row: dict[str, Any]) -> None:
-    """Make published_code anew, with a row that says from which text it comes."""
-    shutil.rmtree(lake / "published_code")
-    write(lake, "published_code", [row])
+def test_the_hash_of_a_rewrite_that_many_have_takes_no_source_down(settings: Settings) -> None:
+    write(Path(settings.lake), "published_code", [published_row(B) | {"text": "pass\n"}])
+    taken = take_down(settings, [Claim("content", str(sha256("pass\n")))], "asked to")
+    assert (taken.claims, taken.documents) == (1, 0)
 
 
 def test_a_raw_table_that_cannot_be_read_stops_a_takedown_and_another_is_named(
