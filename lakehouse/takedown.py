@@ -377,14 +377,14 @@ def hashes_before(settings: Settings, claims: Collection[Claim]) -> set[str]:
     """Return the content_hash of every source document that claims which count had reached, as `hashes_of` does."""
     if version(settings) is None:
         return set()
-    raw = ", ".join(f"'{name}'" for name in RAW)
     rows = query.rows(
         settings,
-        f"SELECT DISTINCT kind, value, table_name, content_hash, probes FROM ({MADE}) WHERE table_name IN ({raw})",
+        f"SELECT DISTINCT kind, value, content_hash FROM ({MADE}) "
+        f"WHERE table_name IN {RAW} AND content_hash IS NOT NULL AND len(probes) > 0",
         TOMBSTONES.name,
     )
     named = set(claims)
-    return hashes_of([each for each in rows if Claim(each["kind"], each["value"]) in named])
+    return {each["content_hash"] for each in rows if Claim(each["kind"], each["value"]) in named}
 
 
 def sources_of(settings: Settings, hashes: Collection[str]) -> dict[str, set[str]]:
