@@ -323,9 +323,8 @@ def takedown(
     if not listed.claims:
         printing.show_in_force(settings)
     elif lift:
-        along = taking.taken_along(settings, listed.claims)
-        lifted = taking.lift(settings, listed.claims, why, reference, with_content)
-        printing.show_lifted(lifted, 0 if with_content else len(along))
+        left = 0 if with_content else len(taking.taken_along(settings, listed.claims))
+        printing.show_lifted(taking.lift(settings, listed.claims, why, reference, with_content), left)
     else:
         printing.show_taken(taking.take_down(settings, listed.claims, why, reference, with_content), listed)
 

@@ -87,7 +87,7 @@ def show_taken(taken: Taken, listed: Listed) -> None:
 def show_lifted(claims: int, left: int) -> None:
     """Print how many claims were lifted, and how many are `left` that the same takedowns made."""
     if left:
-        click.echo(many(left, "claim", "made together with them left; --content lifts these too"))
+        click.echo(f"{counted(left, 'claim')} made together with them left; --content lifts these too")
     click.echo(f"{counted(claims, 'claim')} lifted." + (" Next: recast refresh" if claims else ""))
 
 

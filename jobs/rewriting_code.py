@@ -67,12 +67,13 @@ def decide(rows: DataFrame, settings: Settings, self_contained: bool, linting: b
 
 def add_lint(rows: DataFrame) -> DataFrame:
     """Add the linter's rating of `text` where there is no reason yet, unless the row holds it already."""
-    rows = rows.withColumn("to_lint", F.when(F.col("reason").isNull() & ~is_linted(), F.col("text")))
+    stands = is_linted()
+    rows = rows.withColumn("to_lint", F.when(F.col("reason").isNull() & ~stands, F.col("text")))
     rows = rows.withColumn("lint", column_of(lint.lint, Lint, "to_lint"))
     fresh = F.col("to_lint").isNotNull()
 
     def linted(new: Any, stored: str) -> Any:
-        return F.when(fresh, new).when(is_linted(), F.col(stored))
+        return F.when(fresh, new).when(stands, F.col(stored))
 
     return rows.withColumns(
         {

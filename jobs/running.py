@@ -317,8 +317,8 @@ def new_below(plan: "Plan", known: Callable[[str], costs.Experience | None]) -> 
     moved = sum(count for move, count in plan.moves.items() if move.endswith("-> kept"))
     decided = {"kept", *TABLES[plan.table_name].reasons}
     rejected = {move: count for move, count in plan.moves.items() if not move.startswith("kept ->")}
-    open_ = sum(count for move, count in rejected.items() if move.partition(" -> ")[2] not in decided)
-    measured = plan.rows.get("measure", 0) + plan.likely_come + open_
+    waiting = sum(count for move, count in rejected.items() if move.partition(" -> ")[2] not in decided)
+    measured = plan.rows.get("measure", 0) + plan.likely_come + waiting
     if not measured:
         return moved
     earlier = known(plan.table_name)

@@ -195,7 +195,7 @@ def goes(settings: Settings, found: Sequence[Mapping[str, Any]]) -> set[str]:
 def lift(settings: Settings, claims: Sequence[Claim], why: str, reference: str = "", with_content: bool = False) -> int:
     """Make claims count no longer; the next refresh reads their documents anew. Return how many counted until now.
 
-    `with_content` lifts what was taken down together with them, and by no other command, since they were lifted last.
+    `with_content` also lifts what `taken_along` finds: claims that were made together with them, and by no other command.
     """
     require_encodable(why, reference)
     if version(settings) is None:
@@ -209,7 +209,7 @@ def lift(settings: Settings, claims: Sequence[Claim], why: str, reference: str =
 
 
 def taken_along(settings: Settings, claims: Collection[Claim]) -> set[Claim]:
-    """Return the further claims that count and that only takedowns which named some of `claims`, too, have made since a lift."""
+    """Return the further claims that count of which every takedown, since they were lifted last, named one of `claims` as well."""
     if version(settings) is None:
         return set()
     rows = query.rows(
